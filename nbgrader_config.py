@@ -1,0 +1,27 @@
+"""nbgrader's settings for this course. Run every `nbgrader` command from the folder that holds this file."""
+
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import SaveAutoGrades
+
+from specdec_course.grading.bonus import SaveBonus
+
+c = get_config()  # noqa: F821 - nbgrader's loader provides it
+
+c.CourseDirectory.course_id = "specdec"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+# nbgrader copies every file beside a source notebook to the students and, when it grades, beside their
+# notebooks. The sources hold the solutions: they must not travel. (Nor do .py files that a student hands in,
+# such as a json.py that would shadow the library.)
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py"]
+
+c.ClearSolutions.code_stub = {"python": '# YOUR CODE HERE\nraise NotImplementedError("not attempted yet")'}
+
+c.Execute.timeout = 300  # seconds per cell; the default of 30 fails right answers on a busy machine
+c.Execute.startup_timeout = 120
+c.Execute.interrupt_on_timeout = True
+
+# After the points are saved, bonus points: nbgrader has none of its own.
+steps = list(Autograde.autograde_preprocessors.default_args[0])
+steps.insert(steps.index(SaveAutoGrades) + 1, SaveBonus)
+c.Autograde.autograde_preprocessors = steps

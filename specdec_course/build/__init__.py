@@ -1,0 +1,107 @@
+"""From a unit's source to its two notebooks: `solutions/<unit>/<unit>.py` -> `.ipynb` -> `notebooks/<unit>/`.
+
+Knows: where the files of a course lie, and whether they are up to date. The steps are in `source` (reading),
+`exercise` and `notebook` (the instructor's version), `release` (the students'). Needs the `[instructor]`
+extra.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+__all__ = ["build", "unit_names"]
+
+
+def build(root, units=None, check=False, registry=None) -> list[Path]:
+    """Write every notebook of the course that is not up to date.
+
+    Args:
+        root: the course's root, with `solutions/`, `notebooks/`, `nbgrader_config.py` and `pyproject.toml`.
+        units: folder names or numbers ("03_greedy_verification", "03"); None for all.
+        check: write nothing, only say what would be written.
+        registry: exercises by name; None for those of `specdec_course.checks`.
+
+    Returns:
+        the files written (with `check`: those that are not up to date), relative to `root`. Notebooks without
+        a source are named by `check` and never deleted.
+
+    Raises ValueError naming the file and what is wrong with it, also when a solution leaks into the release.
+    """
+    root = Path(root).resolve()
+    if registry is None:
+        from specdec_course.checks import exercises
+
+        registry = exercises()
+    changed = []
+    for unit in _chosen(root, units):
+        for path, text in notebooks_of(root, unit, registry).items():
+            if not path.is_file() or path.read_bytes() != text.encode():
+                changed.append(path.relative_to(root))
+                if not check:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(text.encode())
+    if check and units is None:
+        changed += _orphans(root)
+    return changed
+
+
+def notebooks_of(root: Path, unit: str, registry: dict) -> dict[Path, str]:
+    """The text of both notebooks of one unit, by path."""
+    import nbformat
+
+    from .notebook import folder_number, solution_notebook
+    from .release import leaks, release_text
+
+    number = folder_number(unit)
+    exercises = {name: e for name, e in registry.items() if e.unit == number}
+    source = root / "solutions" / unit / f"{unit}.py"
+    solution = solution_notebook(source, exercises, _install_source(root))
+    release = release_text(solution, root)
+    left = leaks(solution, nbformat.reads(release, as_version=4))
+    if left:
+        shown = "\n  ".join(left)
+        raise ValueError(f"{source}: the students' notebook would show lines of a solution:\n  {shown}")
+    return {
+        source.with_suffix(".ipynb"): nbformat.writes(solution) + "\n",
+        root / "notebooks" / unit / f"{unit}.ipynb": release,
+    }
+
+
+def unit_names(root) -> list[str]:
+    """The folder names of all units that have a source, in order."""
+    return sorted(p.parent.name for p in Path(root).glob("solutions/*/*.py") if p.stem == p.parent.name)
+
+
+def _chosen(root: Path, units) -> list[str]:
+    known = unit_names(root)
+    if not known:
+        raise ValueError(f"{root} is not the root of the course: it has no solutions/<unit>/<unit>.py")
+    if units is None:
+        return known
+    wanted = [units] if isinstance(units, str) else list(units)
+    chosen = []
+    for name in wanted:
+        found = [unit for unit in known if name in (unit, unit[:2])]
+        if not found:
+            raise ValueError(f"there is no unit {name!r}; there is: {', '.join(known)}")
+        chosen += found
+    return chosen
+
+
+def _install_source(root: Path) -> str:
+    """What the setup cell hands to pip: `install` in `[tool.specdec]` of pyproject.toml."""
+    path = root / "pyproject.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))["tool"]["specdec"]["install"]
+    except (OSError, KeyError) as error:
+        raise ValueError(
+            f"{path} does not say where the package is installed from; add\n[tool.specdec]\ninstall = '...'"
+        ) from error
+
+
+def _orphans(root: Path) -> list[Path]:
+    """Notebooks that no source makes."""
+    known = set(unit_names(root))
+    found = [*root.glob("notebooks/*/*.ipynb"), *root.glob("solutions/*/*.ipynb")]
+    return sorted(p.relative_to(root) for p in found if p.stem not in known or p.parent.name != p.stem)

@@ -1,0 +1,208 @@
+"""Makes the solution notebook of a unit: the instructor's version, with every solution in it.
+
+Knows: the order of cells, nbgrader's metadata, the texts of headers, where a package is installed from. Does
+not know: how an answer is judged (checks), what students get (release).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+
+from .exercise import solution_cell
+from .names import undefined
+from .source import Cell, read_source, split_title
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+SETUP = """\
+# Setup: run this cell first. It installs the course if it is missing, and touches nothing else.
+import importlib.util
+
+if importlib.util.find_spec("specdec_course") is None:
+    %pip install -q "{install}"
+
+{imports}"""
+
+HEAD = """\
+# {title}
+
+**Unit {unit}** · {count} exercises · {points} points{bonus} · about {minutes} minutes for the exercises
+
+Write your code where a cell says `YOUR CODE HERE`, run it, then run the `check(...)` cell below it: it tells
+you what is wrong and why. `hint(...)` helps when you are stuck, `progress()` shows how far you are.
+
+*Open in Colab:* at [colab.research.google.com](https://colab.research.google.com) choose **File → Upload
+notebook** and pick this file. *On your machine:* open it in JupyterLab. Nothing else is needed: the next
+cell installs the course if it is missing."""
+
+
+def solution_notebook(path, exercises: dict, install: str):
+    """The solution notebook of one unit.
+
+    Args:
+        path: the unit's source; the name of its folder is the unit's name and begins with its number.
+        exercises: the unit's exercises by name, as `specdec_course.checks.exercises` gives them.
+        install: what `pip install` gets when the package is missing.
+
+    Returns:
+        an nbformat notebook. The same source gives the same notebook, to the byte.
+
+    Raises ValueError naming the file and what is wrong with it.
+    """
+    title, cells = split_title(read_source(path), path)
+    _same_exercises(path, [cell.name for cell in cells if cell.kind == "exercise"], exercises)
+    number = path.stem.split("_")[0]
+    nodes = [_markdown("head", _head(title, number, exercises)), _code("setup", _setup(cells[0], install))]
+    seen: dict[str, int] = {}
+    place = 0
+    for cell in cells[1:]:
+        if cell.kind == "exercise":
+            place += 1
+            nodes += _exercise_cells(exercises[cell.name], f"{int(number)}.{place}", cell.text, path)
+        else:
+            make = _markdown if cell.kind == "markdown" else _code
+            nodes.append(make(_content_id(cell, seen), cell.text))
+    _all_defined(path, nodes)
+    return _finished(nodes)
+
+
+def _same_exercises(path, here: list[str], registered: dict) -> None:
+    twice = sorted({name for name in here if here.count(name) > 1})
+    unknown, missing = sorted(set(here) - set(registered)), sorted(set(registered) - set(here))
+    for names, what in (
+        (twice, "more than once in the source"),
+        (unknown, "in the source, but not registered in specdec_course.checks for this unit"),
+        (missing, "registered in specdec_course.checks, but missing in the source"),
+    ):
+        if names:
+            raise ValueError(f"{path}: {', '.join(names)}: {what}")
+
+
+def _head(title: str, number: str, exercises: dict) -> str:
+    extra = sum(e.points for e in exercises.values() if is_bonus(e))
+    return HEAD.format(
+        title=title,
+        unit=int(number),
+        count=len(exercises),
+        points=f"{unit_points(exercises):g}",
+        bonus=f" and {extra:g} bonus points" if extra else "",
+        minutes=sum(e.minutes for e in exercises.values()),
+    )
+
+
+def is_bonus(exercise) -> bool:
+    """A bonus exercise makes up for points lost elsewhere; 100 % needs none."""
+    return getattr(exercise, "bonus", False)
+
+
+def unit_points(exercises: dict) -> float:
+    """What 100 % of a unit is: the points of its exercises, bonus left out."""
+    return sum(e.points for e in exercises.values() if not is_bonus(e))
+
+
+def _setup(cell: Cell, install: str) -> str:
+    return SETUP.format(install=install, imports=cell.text.strip())
+
+
+def _exercise_cells(exercise, number: str, teaching: str, path) -> list:
+    name = exercise.name
+    try:
+        solution = solution_cell(name, inspect.getsource(_resolve(exercise.reference)), teaching)
+    except (ValueError, SyntaxError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return [
+        _markdown(f"about_{name}", _header(exercise, number)),
+        _code(name, solution, _nbgrader(name, solution=True)),
+        _code(f"check_{name}", f"check({name})\n# hint({name})\n# hint({name}, 2)"),
+        _code(f"grade_{name}", _test(exercise), _nbgrader(f"grade_{name}", points=_graded_points(exercise))),
+    ]
+
+
+def _resolve(reference: str):
+    """The object that "package.module:name" stands for."""
+    import importlib
+
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _header(exercise, number: str) -> str:
+    dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
+    kind = "bonus point" if is_bonus(exercise) else "point"
+    points = f"{exercise.points:g} {kind}{'' if exercise.points == 1 else 's'}"
+    return (
+        f"### Exercise {number} · `{exercise.name}`\n\n"
+        f"{points} · difficulty {dots} · about {exercise.minutes} minutes"
+    )
+
+
+def _test(exercise) -> str:
+    """nbgrader takes the value of a test cell's last line as the points.
+
+    For a bonus the semicolon hides the value, because nbgrader drops a whole submission when a cell earns
+    more than the cell's maximum, which for a bonus is 0; `specdec_course.grading.bonus` adds the points.
+    """
+    if is_bonus(exercise):
+        return f"# Bonus: makes up for points lost elsewhere.\ngrade({exercise.name});"
+    return f"grade({exercise.name})"
+
+
+def _graded_points(exercise) -> float:
+    return 0 if is_bonus(exercise) else exercise.points
+
+
+def _nbgrader(grade_id: str, solution: bool = False, points: float | None = None) -> dict:
+    graded = points is not None
+    meta = {"grade_id": grade_id, "solution": solution, "grade": graded, "locked": graded}
+    meta |= {"schema_version": 3, "task": False} | ({"points": points} if graded else {})
+    return {"nbgrader": meta}
+
+
+def _content_id(cell: Cell, seen: dict[str, int]) -> str:
+    """An id from what the cell says, so that one more cell does not rename all the cells below it."""
+    key = hashlib.sha256(f"{cell.kind}\n{cell.text}".encode()).hexdigest()[:12]
+    seen[key] = seen.get(key, 0) + 1
+    return key if seen[key] == 1 else f"{key}-{seen[key]}"
+
+
+def _markdown(cell_id: str, text: str):
+    from nbformat.v4 import new_markdown_cell
+
+    return new_markdown_cell(text, id=cell_id)
+
+
+def _code(cell_id: str, text: str, metadata: dict | None = None):
+    from nbformat.v4 import new_code_cell
+
+    return new_code_cell(text, id=cell_id, metadata=metadata or {})
+
+
+def _all_defined(path, nodes: list) -> None:
+    codes = [node for node in nodes if node.cell_type == "code"]
+    missing = undefined([node.source for node in codes])
+    if missing:
+        told = "; ".join(f"{name} in the cell {codes[number].id!r}" for number, name in missing)
+        raise ValueError(
+            f"{path}: names that neither the setup cell imports nor an earlier cell defines: {told}. "
+            "Import them in the setup cell (a private helper of the package belongs inside its function)."
+        )
+
+
+def _finished(nodes: list):
+    import nbformat
+    from nbformat.v4 import new_notebook
+
+    notebook = new_notebook(
+        cells=nodes, metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}}, nbformat_minor=5
+    )
+    nbformat.validate(notebook)
+    return notebook
+
+
+def folder_number(folder: str) -> str:
+    """ "03" for "03_greedy_verification"; ValueError when the name does not begin with two digits."""
+    if not re.fullmatch(r"\d\d_\w+", folder):
+        raise ValueError(f"{folder}: a unit's folder is named like 03_greedy_verification")
+    return folder[:2]

@@ -1,0 +1,61 @@
+"""Reads a unit's source, `solutions/<unit>/<unit>.py`, into a list of cells.
+
+Knows: jupytext's py:percent format and the three markers of this course. Does not know: exercises' points,
+nbgrader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKERS = "`# %% setup`, `# %% [markdown]`, `# %%` and `# %% exercise: NAME`"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a source: `kind` is "setup", "markdown", "code" or "exercise"; `name` is the exercise's."""
+
+    kind: str
+    text: str
+    name: str = ""
+
+
+def read_source(path: Path) -> list[Cell]:
+    """The cells of a unit's source, in order.
+
+    Raises ValueError when the file is missing, a marker is unknown, or the first cell is not the setup.
+    """
+    import jupytext
+
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: a unit is a folder with a source of the same name in it")
+    cells = [_cell(node, path) for node in jupytext.read(path, fmt="py:percent").cells]
+    if [number for number, cell in enumerate(cells) if cell.kind == "setup"] != [0]:
+        raise ValueError(f"{path}: the first cell, and no other, must be `# %% setup` (the unit's imports)")
+    return cells
+
+
+def _cell(node, path: Path) -> Cell:
+    if node.cell_type == "markdown":
+        return Cell("markdown", node.source)
+    # jupytext keeps what follows `# %%` as the cell's title; it has no other use here, so a misspelt marker
+    # is found.
+    title = node.metadata.get("title", "").strip()
+    if node.cell_type != "code" or title not in ("", "setup") and not title.startswith("exercise:"):
+        raise ValueError(f"{path}: unknown marker `# %% {title or node.cell_type}`; known are {MARKERS}")
+    if title.startswith("exercise:"):
+        return Cell("exercise", node.source, title.removeprefix("exercise:").strip())
+    return Cell(title or "code", node.source)
+
+
+def split_title(cells: list[Cell], path: Path) -> tuple[str, list[Cell]]:
+    """The unit's title (the level-1 heading that opens its first markdown cell) and the cells without it."""
+    for number, cell in enumerate(cells):
+        if cell.kind == "markdown":
+            heading, _, rest = cell.text.partition("\n")
+            if heading.startswith("# "):
+                kept = [Cell("markdown", rest.strip("\n"))] if rest.strip() else []
+                return heading[2:].strip(), cells[:number] + kept + cells[number + 1 :]
+            break
+    raise ValueError(f"{path}: the first markdown cell must open with the unit's title, `# # Title`")

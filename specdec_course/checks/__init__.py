@@ -1,0 +1,139 @@
+"""What a student calls: `check`, `hint`, `grade`, `progress`, `yours`; and `evaluate`, which everything rests on.
+
+Knows: which exercises exist and how a verdict is shown in a notebook. Does not know: how a verdict is reached (see
+`engine`) or what is right in an exercise (see `unit01`, `unit02`, ...).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+
+from ..nearest import did_you_mean
+from .engine import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Report, evaluate_exercise
+
+_last: dict[str, Report] = {}  # the newest verdict per exercise in this session, for `progress`
+
+
+@functools.cache
+def _registry() -> dict[str, Exercise]:
+    found: dict[str, Exercise] = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name.startswith("unit")):
+        for value in vars(importlib.import_module(f"{__name__}.{module}")).values():
+            if isinstance(value, Exercise):
+                found[value.name] = value
+    return found
+
+
+def exercises(unit: str | None = None) -> dict[str, Exercise]:
+    """All exercises by name, in course order; or those of one unit ("03" or "03_greedy_verification")."""
+    return {name: e for name, e in _registry().items() if unit is None or e.unit == unit[:2]}
+
+
+def exercise(name: str) -> Exercise:
+    """The exercise of this name; ValueError with the nearest match if there is none."""
+    try:
+        return _registry()[name]
+    except KeyError:
+        raise ValueError(f"there is no exercise named {name!r}.{did_you_mean(name, _registry())}") from None
+
+
+def evaluate(name: str, function, seed: int = 0) -> Report:
+    """The verdict on `function` as an answer to exercise `name`: a Report. The same seed asks the same questions."""
+    return evaluate_exercise(exercise(name), function, seed)
+
+
+def _named(function, exercise_name: str | None) -> str:
+    return exercise_name or (function if isinstance(function, str) else getattr(function, "__name__", str(function)))
+
+
+def _judge(function, name: str, seed: int) -> Report:
+    """`evaluate` for a student's notebook, where the package's own function is no answer."""
+    home = str(getattr(function, "__module__", "")).partition(".")[0]
+    if home == __name__.partition(".")[0]:
+        told = f"This is the package's own {name}. Write yours: it is by writing it that you will understand it."
+        report = Report(name, WRONG, 0.0, told, "borrowed")
+    else:
+        report = evaluate(name, function, seed)
+    _last[report.exercise] = report
+    return report
+
+
+def check(function, exercise: str | None = None) -> None:
+    """Says whether your function is right and, if not, what is wrong and why. It never shows the expected value."""
+    print(_judge(function, _named(function, exercise), seed=0).message)
+
+
+def hint(function, level: int = 1) -> None:
+    """A hint: level 1 is a question, level 2 is nearly the answer."""
+    hints = exercise(_named(function, None)).hints
+    if level not in (1, 2):
+        raise ValueError(f"hint level is {level!r}; expected 1 (a question) or 2 (nearly the answer)")
+    print(hints[level - 1])
+
+
+def grade(function, exercise: str | None = None) -> float:
+    """The points your function earns, as the last value of a test cell. A partly right answer earns a part.
+
+    Always a plain float between 0 and the exercise's points: nbgrader reads it from the cell's output.
+    """
+    report = _judge(function, _named(function, exercise), seed=1)
+    worth = _registry()[report.exercise]
+    points = float(min(worth.points, max(0.0, round(worth.points * report.score, 4))))
+    _forget_output()
+    print(f"{report.message}\n{worth.name}: {points:g} of {worth.points:g} points")
+    if worth.bonus:
+        _show_bonus(worth.name, points)
+    return points
+
+
+def _kernel_display():
+    """IPython.display inside a notebook kernel, else None."""
+    try:
+        from IPython import display, get_ipython
+    except ImportError:
+        return None
+    return display if getattr(get_ipython(), "kernel", None) is not None else None
+
+
+def _forget_output() -> None:
+    """Drops what the cell has shown so far: nbgrader gives 0 to a cell with any text on stderr before the value."""
+    display = _kernel_display()
+    if display is not None:
+        display.clear_output()
+
+
+def _show_bonus(name: str, points: float) -> None:
+    """Bonus points in machine-readable form; nbgrader itself has no automatic bonus (see grading/bonus)."""
+    display = _kernel_display()
+    if display is not None:
+        shown = {"exercise": name, "points": points}
+        bundle = {"application/vnd.specdec.bonus+json": shown, "text/plain": f"bonus: {points:g} points"}
+        display.display(bundle, raw=True)
+
+
+def progress() -> None:
+    """A line for every exercise of the units that you have checked in this session."""
+    units = sorted({_registry()[name].unit for name in _last})
+    if not units:
+        print("Nothing checked yet in this session. Run a cell with check(...).")
+    for unit in units:
+        own = exercises(unit).values()
+        earned = sum(e.points * _last[e.name].score for e in own if e.name in _last)
+        print(f"Unit {unit}: {earned:g} of {sum(e.points for e in own if not e.bonus):g} points")
+        for e in own:
+            state = _last[e.name].state if e.name in _last else NOT_ATTEMPTED
+            print(f"  {'[x]' if state == RIGHT else '[ ]'} {e.name}: {state}")
+
+
+def yours(function, exercise: str | None = None):
+    """Your function if it passes its check; else the package's own, with a line that says so.
+
+    Pictures and experiments use it, so that they can be run before every exercise is solved.
+    """
+    report = evaluate(_named(function, exercise), function)
+    if report.passed:
+        return function
+    print(f"({report.exercise} is {report.state}: the package's own is used here instead of yours.)")
+    return _registry()[report.exercise].solution

@@ -1,0 +1,79 @@
+"""Keeps a student's code from disturbing the check: output silenced, random state kept, time limited.
+
+Knows: file descriptors, warnings, signals. Does not know: exercises or marks. This is no sandbox: code that means
+harm is the grader's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+
+import numpy as np
+import torch
+
+
+class OutOfTime(BaseException):
+    """The time limit has passed. A BaseException, so that a student's `except Exception` lets it by."""
+
+
+@contextlib.contextmanager
+def quiet():
+    """Nothing that runs inside reaches the screen: not print, warnings, progress bars, nor C++ on descriptor 2.
+
+    stderr in a test cell costs all points in nbgrader, and loggers made earlier keep the old sys.stderr; hence the
+    descriptor as well as the Python object.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stderr(io.StringIO()):
+                warnings.simplefilter("ignore")
+                yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+@contextlib.contextmanager
+def random_state():
+    """Whatever seeds are set inside, the random numbers of the notebook go on as if nothing had happened."""
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    grad = torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+        torch.set_grad_enabled(grad)
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float):
+    """Raises OutOfTime after `seconds`, where signals can (main thread, not Windows); elsewhere there is no limit."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(signum, frame):
+        raise OutOfTime(f"{seconds:g}")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,125 @@
+"""Reads what a student's function returned, whatever kind of number or array it is.
+
+Knows: Python, numpy and torch numbers and arrays; copies and comparisons of them. Does not know: exercises.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from types import FunctionType
+
+import numpy as np
+import torch
+
+
+def _wrong(message: str):
+    from .engine import Wrong
+
+    return Wrong(message)
+
+
+def as_int(value) -> int:
+    """Python, numpy or 0-d tensor -> int; a float with a whole value is read as one."""
+    number = as_float(value)
+    if number != int(number):
+        raise _wrong(f"Expected a whole number, your function returned {value!r}.")
+    return int(number)
+
+
+def as_float(value) -> float:
+    """Python, numpy or 0-d tensor -> float, or Wrong."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise _wrong(f"Expected one number, your function returned {describe(value)}.") from None
+    if math.isnan(number) or math.isinf(number):
+        raise _wrong(f"Your function returned {number}: somewhere it divides by zero.")
+    return number
+
+
+def as_array(value) -> np.ndarray:
+    """Tensor, array, list or number -> numpy array of int64 (whole types) or float64."""
+    try:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu()
+            value = value.double().numpy() if value.is_floating_point() else value.numpy()
+        elif isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
+            value = [as_array(item) for item in value]
+        array = np.asarray(value)
+        return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+    except (TypeError, ValueError, RuntimeError):
+        raise _wrong(f"Expected a tensor or array of numbers, your function returned {describe(value)}.") from None
+
+
+def as_ids(value) -> list[int]:
+    """Anything one-dimensional and whole -> list of token ids."""
+    array = as_array(value)
+    if array.ndim != 1:
+        raise _wrong(f"Expected token ids in one dimension, your function returned {describe(value)}.")
+    if array.size and not np.array_equal(array, np.round(array)):
+        raise _wrong(f"Expected token ids (whole numbers), your function returned {describe(value)}.")
+    return [int(token) for token in array]
+
+
+def describe(value) -> str:
+    """A short description for error messages: type and shape, not content."""
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return f"a {type(value).__name__} of shape {tuple(value.shape)}, dtype {value.dtype}"
+    if isinstance(value, (list, tuple, dict)):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return f"{type(value).__name__} {value!r}"[:80]
+
+
+def copies(value):
+    """A copy to hand out: tensors and arrays are cloned, containers rebuilt; functions and objects are passed on."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(copies(item) for item in value)
+    if type(value) is dict:
+        return {key: copies(item) for key, item in value.items()}
+    return value
+
+
+def plain(value):
+    """A comparable picture of an answer: nested lists, numbers, strings; dataclasses by their fields."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().tolist()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [plain(getattr(value, item.name)) for item in dataclasses.fields(value)]
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    return type(value).__name__
+
+
+def same(a, b) -> bool:
+    """Equality of nested values; floats up to 1e-6 relative, NaN equals NaN."""
+    if isinstance(a, (torch.Tensor, np.ndarray)) or isinstance(b, (torch.Tensor, np.ndarray)):
+        if type(a) is not type(b) or a.shape != b.shape:
+            return False
+        x, y = np.asarray(a), np.asarray(b)
+        return bool(np.array_equal(x, y) or np.allclose(x, y, rtol=1e-6, atol=1e-6, equal_nan=True))
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, FunctionType) or isinstance(b, FunctionType):
+        return a is b
+    if isinstance(a, float) or isinstance(b, float):
+        try:
+            return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
+        except TypeError:
+            return False
+    try:
+        return bool(a == b)
+    except Exception:
+        return a is b

@@ -1,0 +1,175 @@
+"""The rules that decide which drafted tokens stay. The heart of the course.
+
+Knows: given a draft and what the target (p) and the drafter (q) thought of each position, which tokens are emitted.
+Does not know: where p and q come from, caches, budgets, end-of-text. All functions are pure; no input is changed.
+
+p is the target's distribution, q the drafter's, k the draft length. Row i of p and q belongs to draft[i]; p has one
+row more, for the bonus token after a draft that was accepted in full.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def accepted_length(draft, choice):
+    """How many drafted tokens the target agrees with before it first disagrees.
+
+    Args:
+        draft: LongTensor [k], the drafted tokens; k may be 0.
+        choice: LongTensor [>= k], the target's own token at each of those positions.
+
+    Returns:
+        int in 0..k: the length of the leading run of agreement. Matches after the first mismatch do not count:
+        they were proposed for a text that is no longer there.
+    """
+    agrees = draft == choice[: len(draft)]
+    return int(agrees.long().cumprod(0).sum())
+
+
+def verify_greedy(draft, logits):
+    """The tokens that one greedy round emits: the accepted part of the draft, then one token of the target's own.
+
+    Args:
+        draft: LongTensor [k], the drafted tokens; k may be 0.
+        logits: FloatTensor [k+1, V]. Row i is the target's opinion of the token at the place of draft[i]; the last
+            row is its opinion of the token after the whole draft.
+
+    Returns:
+        LongTensor [1..k+1]. After a disagreement the last token is the target's correction; after full acceptance
+        it is the bonus token. On ties the target chooses the smallest id, as argmax does.
+
+    Source: Stern et al. 2018, "Blockwise parallel decoding"; Leviathan et al. 2023 at temperature 0.
+    """
+    choice = logits.argmax(dim=-1)
+    n = accepted_length(draft, choice)
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+def acceptance_probability(p, q):
+    """For every token x: the probability of keeping x if the drafter proposes it, min(1, p(x)/q(x)).
+
+    Args:
+        p: FloatTensor [V], the target's distribution.
+        q: FloatTensor [V], the drafter's distribution.
+
+    Returns:
+        FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0.
+
+    Source: Leviathan et al. 2023, section 2.3; Chen et al. 2023, algorithm 2.
+    """
+    return torch.where(q > 0, (p / q).clamp(max=1.0), (p > 0).to(p.dtype))
+
+
+def residual(p, q):
+    """The distribution that a correction is drawn from: the part of p that q did not cover, (p - q)+ normalised.
+
+    Args:
+        p: FloatTensor [V], the target's distribution.
+        q: FloatTensor [V], the drafter's distribution.
+
+    Returns:
+        FloatTensor [V] that sums to 1. Where p = q nothing is left over; a rejection is then only round-off, and the
+        answer is p itself.
+
+    Source: Leviathan et al. 2023, section 2.3 and appendix A.1.
+    """
+    uncovered = (p - q).clamp(min=0)
+    total = uncovered.sum()
+    return uncovered / total if total > 0 else p.clone()
+
+
+def expected_acceptance(p, q):
+    """The chance that a token drawn from q is kept: the sum over x of min(p(x), q(x)), which is 1 - TV(p, q).
+
+    Args:
+        p: FloatTensor [V], the target's distribution.
+        q: FloatTensor [V], the drafter's distribution.
+
+    Returns:
+        float in [0, 1]. No lossless rule with one draft can do better.
+
+    Source: Leviathan et al. 2023, definition 3.4 and theorem 3.5.
+    """
+    return float(torch.minimum(p, q).sum())
+
+
+def verify_stochastic(draft, q, p, dice):
+    """The tokens that one round of speculative sampling emits. Their joint law is the target's, whatever q is.
+
+    Args:
+        draft: LongTensor [k], drawn from the rows of q; k may be 0.
+        q: FloatTensor [k, V], the distributions that the draft was really drawn from (one-hot rows for a drafter
+            that does not draw, such as a bigram).
+        p: FloatTensor [k+1, V], the target's distributions at those positions, and one after the whole draft.
+        dice: all the randomness. `dice.flip(probability) -> bool`, `dice.roll(probabilities [V]) -> int`.
+
+    Returns:
+        LongTensor [1..k+1]: the accepted part of the draft, then a correction (drawn from the residual of the
+        position that was rejected) or, after full acceptance, a bonus token (drawn from the last row of p).
+
+    Source: Leviathan et al. 2023, algorithm 1; Chen et al. 2023, algorithm 2.
+    """
+    for i, token in enumerate(draft.tolist()):
+        if not dice.flip(acceptance_probability(p[i], q[i])[token]):
+            correction = dice.roll(residual(p[i], q[i]))
+            return torch.cat([draft[:i], draft.new_tensor([correction])])
+    bonus = dice.roll(p[len(draft)])
+    return torch.cat([draft, draft.new_tensor([bonus])])
+
+
+def verify_block(draft, q, p, dice):
+    """Block verification: the same joint law as `verify_stochastic`, and on average never fewer accepted tokens.
+
+    Token verification judges each token alone. Here a prefix of the draft is judged as a whole: a token that was
+    more probable under p than under q makes up for one that was less so. The longest prefix that passes stays.
+
+    Args:
+        draft: LongTensor [k], drawn from the rows of q; k may be 0.
+        q: FloatTensor [k, V], the distributions that the draft was drawn from.
+        p: FloatTensor [k+1, V], the target's distributions, one row more than q.
+        dice: all the randomness, as in `verify_stochastic`.
+
+    Returns:
+        LongTensor [1..k+1]: the accepted part of the draft, then a correction or the bonus token.
+
+    Source: Sun et al. 2024, "Block verification accelerates speculative decoding", algorithm 2.
+    """
+    k = len(draft)
+    weight = [1.0]  # weight[i]: how strongly the first i drafted tokens together are backed by p, at most 1
+    for i, token in enumerate(draft.tolist()):
+        weight.append(min(1.0, weight[-1] * float(p[i, token]) / max(float(q[i, token]), 1e-30)))
+    for i in range(k, 0, -1):
+        if i == k:
+            passes = weight[k]
+        else:
+            uncovered = float((weight[i] * p[i] - q[i]).clamp(min=0).sum())
+            passes = uncovered / (uncovered + 1 - weight[i]) if uncovered + 1 - weight[i] > 0 else 1.0
+        if dice.flip(passes):
+            last = p[k] if i == k else residual(weight[i] * p[i], q[i])
+            return torch.cat([draft[:i], draft.new_tensor([dice.roll(last / last.sum())])])
+    last = p[0] if k == 0 else residual(p[0], q[0])
+    return draft.new_tensor([dice.roll(last)])
+
+
+def verify_vectorised(draft, q, p, dice):
+    """`verify_stochastic` for the decoding loop: all k coins in one draw, no loop over positions.
+
+    Args:
+        draft: LongTensor [k]; q: FloatTensor [k, V], or None when the drafter did not draw (q is then one-hot and
+            is never built); p: FloatTensor [k+1, V]; dice: a Dice.
+
+    Returns:
+        LongTensor [1..k+1], the same law as `verify_stochastic`.
+    """
+    k = len(draft)
+    rows = torch.arange(k, device=draft.device)
+    p_draft = p[rows, draft]
+    q_draft = torch.ones_like(p_draft) if q is None else q[rows, draft]
+    accepted = dice.flips(p_draft / q_draft.clamp(min=torch.finfo(p.dtype).tiny))
+    n = int(accepted.long().cumprod(0).sum())
+    last = p[n]
+    if n < k:
+        covered = torch.nn.functional.one_hot(draft[n], p.shape[-1]).to(p.dtype) if q is None else q[n]
+        last = residual(p[n], covered)
+    return torch.cat([draft[:n], dice.draw(last).to(draft)])

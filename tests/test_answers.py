@@ -1,0 +1,79 @@
+"""Every right answer passes, every wrong one fails, every starred mistake is named; prints the counts."""
+
+from collections import Counter
+
+import pytest
+from answers import all_answers
+
+from specdec_course.checks import evaluate, exercises
+
+ALL = all_answers()
+SEEDS = (0, 1, 7)
+
+
+@pytest.mark.parametrize("answer", [a for a in ALL if a.right], ids=lambda a: a.id)
+def test_a_right_answer_passes(answer):
+    for seed in SEEDS:
+        report = evaluate(answer.exercise, answer.function, seed=seed)
+        assert report.passed and report.score == 1.0, report.message
+
+
+@pytest.mark.parametrize("answer", [a for a in ALL if not a.right], ids=lambda a: a.id)
+def test_a_wrong_answer_fails_and_a_known_mistake_is_named(answer):
+    for seed in SEEDS:
+        report = evaluate(answer.exercise, answer.function, seed=seed)
+        assert not report.passed and report.score < 1.0, f"a wrong answer passed at seed {seed}"
+        if answer.named is not None:
+            assert report.diagnosis == answer.named, report.message
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_the_package_passes_its_own_check(name):
+    """At many seeds: a check that fails a right answer once in a hundred is a defect."""
+    exercise = exercises()[name]
+    for seed in range(12):
+        report = evaluate(name, exercise.solution, seed=seed)
+        assert report.passed, report.message
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_the_stub_is_not_attempted(name):
+    def stub(*args, **kwargs):
+        raise NotImplementedError("not attempted yet")
+
+    report = evaluate(name, stub)
+    assert report.state == "not attempted" and report.score == 0.0 and not report.passed
+    assert "not attempted yet" in report.message
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_an_exercise_is_complete(name):
+    """Two hints, points, parts; at least three independent right answers and some wrong ones."""
+    exercise = exercises()[name]
+    assert len(exercise.hints) == 2 and all(len(h) > 20 for h in exercise.hints)
+    assert exercise.points > 0 and exercise.parts
+    counts = Counter(a.right for a in ALL if a.exercise == name)
+    assert counts[True] >= 3, f"{name} has {counts[True]} right answers, needs 3"
+    assert counts[False] >= 2, f"{name} has {counts[False]} wrong answers, needs 2"
+
+
+@pytest.mark.parametrize("answer", [a for a in ALL if not a.right], ids=lambda a: a.id)
+def test_messages_are_for_students(answer):
+    message = evaluate(answer.exercise, answer.function).message
+    assert "Traceback" not in message and "AssertionError" not in message
+    assert len(message) > 40
+
+
+def test_counts_are_printed(capsys):
+    with capsys.disabled():
+        units = sorted({exercises()[a.exercise].unit for a in ALL})
+        print()
+        for unit in units:
+            own = [a for a in ALL if exercises()[a.exercise].unit == unit]
+            wrong = [a for a in own if not a.right]
+            named = [a for a in wrong if a.named]
+            print(
+                f"unit {unit}: {len(own) - len(wrong)} right answers, {len(wrong)} mutants, "
+                f"{len(named)} of them to be named"
+            )
+    assert ALL

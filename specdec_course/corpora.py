@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from .hub import hub_reachable
-from .nearest import did_you_mean
+from .nearest import did_you_mean, first_line
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")
 SPLITS = ("train", "validation", "test")
@@ -67,8 +67,7 @@ def read_text(name_or_path, split="train") -> tuple[str, str]:
         text, where = wikitext(split)
         return text, f"text: WikiText-2, {split}, {where}"
     except Exception as error:  # the Hub and `datasets` fail in many ways, all with the same cure
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return atlas(split), f"text: Atlas, {split}, in place of WikiText-2 ({reason[:120]})"
+        return atlas(split), f"text: Atlas, {split}, in place of WikiText-2 ({first_line(error)[:120]})"
 
 
 def atlas(split: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from .nearest import first_line
 from .sources import check_place, in_hub_cache, places, usual_dtype
 
 PROBE = "The 3rd of May 1927:  naïve café, don't!\n\n = = Früh 漢字 = = \n\tdef f(x): return x**2  # 10% @-@"
@@ -130,7 +131,7 @@ def load_model(place, device, dtype):
             )
     except Exception as error:  # OSError, SafetensorError, RuntimeError: it depends on what is damaged
         raise ValueError(
-            f"no model could be loaded from {place}: {first_line(error)} Expected config.json and "
+            f"no model could be loaded from {place}: {first_line(error)}. Expected config.json and "
             "model.safetensors as `save_pretrained` writes them; fetch or save it again."
         ) from error
     if report["missing_keys"]:
@@ -167,14 +168,9 @@ def load_tokenizer(place):
         return AutoTokenizer.from_pretrained(place, local_files_only=local)
     except Exception as error:  # the tokenizers library raises plain Exception
         raise ValueError(
-            f"no tokenizer could be loaded from {place}: {first_line(error)} Expected tokenizer.json and "
+            f"no tokenizer could be loaded from {place}: {first_line(error)}. Expected tokenizer.json and "
             "tokenizer_config.json with the model or in a folder `tokenizer` beside it."
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0]}."
 
 
 @contextmanager

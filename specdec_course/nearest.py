@@ -1,4 +1,4 @@
-"""Knows how to turn a mistyped name into a question. Used wherever a person types a name."""
+"""Knows two things that error messages need: the nearest known name, and another error in one line."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,3 +11,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     return f" There is: {', '.join(known)}." if known else ""
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong below, in one line: "OSError: disk quota exceeded"."""
+    lines = str(error).strip().splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])

@@ -5,6 +5,10 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+RESTORE = (
+    "In a checkout, `git checkout -- data` brings it back; "
+    "else `pip install --force-reinstall --no-deps specdec_course`."
+)
 
 
 def data_path(*parts: str) -> Path:
@@ -17,9 +21,7 @@ def data_path(*parts: str) -> Path:
     path = (inside if inside.is_dir() else PACKAGE.parent / "data").joinpath(*parts)
     if not path.exists():
         raise ValueError(
-            f"the bundled file {'/'.join(parts)} is missing (looked for {path}). "
-            "In a checkout, `git checkout -- data` brings it back; else reinstall the package: "
-            "`pip install --force-reinstall --no-deps specdec_course`."
+            f"the bundled file {'/'.join(parts)} is missing, expected at {path}. {RESTORE}"
         )
     return path
 

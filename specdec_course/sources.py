@@ -12,7 +12,7 @@ import torch
 
 from .hub import hub_reachable
 from .nearest import did_you_mean
-from .paths import cache_path, data_path, sha256_of
+from .paths import RESTORE, cache_path, data_path, sha256_of
 
 HUB_PAIRS = {  # target, draft (or None), parameters of both in 10^9; the largest first
     "smollm2": (("HuggingFaceTB/SmolLM2-135M-Instruct", None, 0.135),),
@@ -123,8 +123,7 @@ def check_bundled() -> None:
     problems = bundled_damage()
     if problems:
         raise ValueError(
-            f"the bundled pair is damaged: {'; '.join(problems)}. In a checkout, `git checkout -- data` "
-            "brings it back; else `pip install --force-reinstall --no-deps specdec_course`."
+            f"the bundled pair is damaged: {'; '.join(problems)}. {RESTORE}"
         )
 
 

@@ -148,7 +148,7 @@ def edit(course, old, new):
     source.write_text(source.read_text().replace(old, new, 1))
 
 
-# --- what the notebooks hold 
+# --- what the notebooks hold
 
 
 def test_the_same_source_gives_the_same_bytes_and_a_second_build_writes_nothing(course):
@@ -264,7 +264,7 @@ def test_a_bonus_exercise_cannot_cost_marks(course):
     assert "2 points and 3 bonus points" in head
 
 
-# --- in sync, and no leak 
+# --- in sync, and no leak
 
 
 def test_check_names_stale_files_and_writes_nothing(course):
@@ -303,7 +303,7 @@ def test_units_are_chosen_by_number_or_name(course):
         build(course, units=["17"], registry=REGISTRY)
 
 
-# --- sources that are wrong 
+# --- sources that are wrong
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_leaks_compare_what_lines_say_not_how_they_are_spaced():
     assert leaks(solution, note("x = 1", "if y: a = g( b,c )+1")) == ["c1: if y: a = g( b,c )+1"]
 
 
-# --- the setup cell 
+# --- the setup cell
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -417,7 +417,7 @@ def test_setup_installs_only_what_is_missing(course, monkeypatch, installed):
     assert asked == ([] if installed else [("pip", 'install -q "specdec-course>=1"')])
 
 
-# --- the real course 
+# --- the real course
 
 
 @pytest.mark.parametrize("unit", unit_names(ROOT))

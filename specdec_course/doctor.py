@@ -1,7 +1,7 @@
 """Looks at this machine and says in one line each what the course needs and whether it is there.
 
-Knows the supported versions and the cure for what is missing. Changes nothing and never ends in an exception: what
-an examination raises is a finding.
+Knows the supported versions and the cure for what is missing. Changes nothing and never ends in an
+exception: what an examination raises is a finding.
 """
 
 import os

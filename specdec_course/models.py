@@ -186,5 +186,3 @@ def quiet(active=True):
         yield
     finally:
         logging.enable_progress_bar()
-
-

@@ -20,9 +20,7 @@ def data_path(*parts: str) -> Path:
     inside = PACKAGE / "data"
     path = (inside if inside.is_dir() else PACKAGE.parent / "data").joinpath(*parts)
     if not path.exists():
-        raise ValueError(
-            f"the bundled file {'/'.join(parts)} is missing, expected at {path}. {RESTORE}"
-        )
+        raise ValueError(f"the bundled file {'/'.join(parts)} is missing, expected at {path}. {RESTORE}")
     return path
 
 

@@ -50,8 +50,11 @@ def from_hub_or_cache(name, device, dtype, say):
         if not hub_reachable():
             raise ValueError(
                 f"{name} is not on this machine and the Hugging Face Hub does not answer. "
-                + ("Run `specdec fetch smollm2`, which can do without the Hub" if name == "smollm2" else
-                   f"Run `specdec fetch {name}` where there is a network")
+                + (
+                    "Run `specdec fetch smollm2`, which can do without the Hub"
+                    if name == "smollm2"
+                    else f"Run `specdec fetch {name}` where there is a network"
+                )
                 + ', or use the bundled pair, load_pair("classroom").'
             )
     return target, draft
@@ -122,9 +125,7 @@ def check_bundled() -> None:
     """Raises ValueError unless the bundled pair is whole and unchanged; reads its files once per process."""
     problems = bundled_damage()
     if problems:
-        raise ValueError(
-            f"the bundled pair is damaged: {'; '.join(problems)}. {RESTORE}"
-        )
+        raise ValueError(f"the bundled pair is damaged: {'; '.join(problems)}. {RESTORE}")
 
 
 def bundled_damage() -> list[str]:

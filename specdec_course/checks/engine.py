@@ -29,11 +29,12 @@ NOT_ATTEMPTED, RIGHT, PARTLY, WRONG = "not attempted", "right", "partly right", 
 
 
 class Wrong(AssertionError):
-    """A law is broken. `message` is read by the student; `mistake` is the id of a recognised mistake, if known."""
+    """A law is broken. `message` is read by the student; `mistake` is the id of a recognised mistake, if known;
+    `otherwise` the id to name when no known wrong rule gives the same answers."""
 
-    def __init__(self, message: str, mistake: str | None = None):
+    def __init__(self, message: str, mistake: str | None = None, otherwise: str | None = None):
         super().__init__(message)
-        self.message, self.mistake = message, mistake
+        self.message, self.mistake, self.otherwise = message, mistake, otherwise
 
 
 class NotAttempted(Exception):
@@ -55,7 +56,7 @@ class Part:
 class Mistake:
     id: str
     message: str
-    imitate: Callable | None = None
+    imitate: tuple[Callable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ class Exercise:
 
         return add
 
-    def mistake(self, id: str, message: str, imitate: Callable | None = None) -> None:
-        """Names a mistake; `imitate` is a wrong rule that behaves like it (the more specific ones go first)."""
-        self.mistakes[id] = Mistake(id, message, imitate)
+    def mistake(self, id: str, message: str, imitate: Callable | tuple[Callable, ...] | None = None) -> None:
+        """Names a mistake; `imitate` is a wrong rule that behaves like it, or several (more specific ones first)."""
+        rules = imitate if isinstance(imitate, tuple) else (imitate,) if imitate else ()
+        self.mistakes[id] = Mistake(id, message, rules)
 
     def help(self, pattern: str, text: str) -> None:
         """Text shown under a student's own exception when `pattern` is found in "TypeName: message"."""
@@ -169,7 +171,7 @@ class Subject:
             law = exact_law(procedure, limit=20_000)
         except ValueError as error:
             raise Wrong(f"The exact law of your function could not be worked out: {error}.") from None
-        self.seen.append({key: round(p, 6) for key, p in sorted(law.items(), key=str) if p > 1e-9})
+        self.seen.append({key: p for key, p in sorted(law.items(), key=str) if p > 1e-6})  # below: round-off
         return law
 
     def quiet(self, *args, **kwargs):
@@ -265,8 +267,8 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int) -> t
 def recognise(exercise: Exercise, part: Part, seen: list, seed: int) -> str | None:
     """The first known mistake that fails this part with exactly the answers that the student gave."""
     for mistake in exercise.mistakes.values():
-        if mistake.imitate is not None:
-            wrong, same_seen = run_part(exercise, part, mistake.imitate, seed)
+        for rule in mistake.imitate:
+            wrong, same_seen = run_part(exercise, part, rule, seed)
             if wrong is not None and values.same(seen, same_seen):
                 return mistake.id
     return None
@@ -298,7 +300,7 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
 def _diagnose(exercise: Exercise, results, seed: int) -> str | None:
     for part, wrong, seen in results:
         if wrong:
-            found = wrong.mistake or recognise(exercise, part, seen, seed)
+            found = wrong.mistake or recognise(exercise, part, seen, seed) or wrong.otherwise
             if found:
                 return found
     return None

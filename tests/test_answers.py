@@ -62,18 +62,3 @@ def test_messages_are_for_students(answer):
     message = evaluate(answer.exercise, answer.function).message
     assert "Traceback" not in message and "AssertionError" not in message
     assert len(message) > 40
-
-
-def test_counts_are_printed(capsys):
-    with capsys.disabled():
-        units = sorted({exercises()[a.exercise].unit for a in ALL})
-        print()
-        for unit in units:
-            own = [a for a in ALL if exercises()[a.exercise].unit == unit]
-            wrong = [a for a in own if not a.right]
-            named = [a for a in wrong if a.named]
-            print(
-                f"unit {unit}: {len(own) - len(wrong)} right answers, {len(wrong)} mutants, "
-                f"{len(named)} of them to be named"
-            )
-    assert ALL

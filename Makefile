@@ -1,0 +1,60 @@
+# Two commands to remember: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COLAB := .venv-colab
+# Two test processes on two cores: one thread each, or they fight. A number, or `auto`.
+JOBS ?= 2
+PIP := -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test test-quick test-colab course lab bench docs lint install clean
+
+install: $(VENV)/.installed
+
+# torch goes first: it is the large one, pinned, and every other package is then content with it.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is `$(PYTHON) --version`. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) -c constraints.txt torch
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[instructor,dev]"
+	@touch $@
+
+demo: install
+	@$(BIN)/specdec demo
+
+test: install
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+test-quick: install
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+$(COLAB)/.installed: pyproject.toml constraints-colab.txt
+	@$(PYTHON) -m venv $(COLAB)
+	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt torch
+	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt -e . ipython ipykernel nbclient pytest pytest-xdist hypothesis
+	@touch $@
+
+# The quick tests and every student notebook with the versions that Colab ships (and without nbgrader).
+test-colab: $(COLAB)/.installed
+	@OMP_NUM_THREADS=1 $(COLAB)/bin/python -m pytest -n $(JOBS) -m "not slow or notebook" --ignore=tests/test_nbgrader.py
+
+course: install
+	@$(BIN)/specdec build
+
+# The students' view: JupyterLab on the release.
+lab: install
+	@$(BIN)/jupyter lab --notebook-dir notebooks
+
+bench: install
+	@$(BIN)/specdec bench
+
+docs: install
+	@$(BIN)/python docs/build.py
+
+lint: install
+	@$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) $(COLAB) .pytest_cache .ruff_cache .hypothesis

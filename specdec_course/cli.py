@@ -195,7 +195,9 @@ def _prompts(pair, prompt, file, limit):
 @click.option("--seed", default=0, show_default=True)
 @click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
 @JSON_OPTION
-def generate(pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, verify, json_file, **how):
+def generate(
+    pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, verify, json_file, **how
+):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
     from .benchmark import machine
     from .decoding import generate as decode
@@ -222,7 +224,8 @@ def generate(pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new
     click.echo(f"{machine()}: {summary(outputs)}")
     if verify:
         click.echo(f"{sum(equal)} of {len(equal)} texts equal Hugging Face's generate, token for token")
-    write_json(json_file, {"machine": machine(), "k": k, "traces": [vars(out.trace) for out in outputs], "equal": equal})
+    traces = [vars(out.trace) | {"rounds": [vars(r) for r in out.trace.rounds]} for out in outputs]
+    write_json(json_file, {"machine": machine(), "k": k, "traces": traces, "equal": equal})
     sys.exit(0 if all(equal) else 1)
 
 

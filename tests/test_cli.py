@@ -1,0 +1,70 @@
+"""The command line: what it prints, and how it refuses."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from specdec_course.cli import main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_help_names_every_command():
+    said = run("--help").output
+    for command in "demo build grade check profile bench generate fetch doctor train".split():
+        assert f"  {command} " in said
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["generate", "--pair", "clasroom"], "classroom"),
+        (["generate", "--prompt", "x", "--corpus", "no-such-file.txt", "--drafter", "bigram"], "no-such-file.txt"),
+        (["generate", "--prompts", "no-such-prompts.jsonl"], "no-such-prompts.jsonl"),
+        (["generate", "--k", "-1"], "k is -1"),
+        (["generate", "--temperature", "-2"], "temperature"),
+        (["generate", "--temperature", "1", "--verify"], "--verify"),
+        (["generate", "--prompt", ""], "prompt"),
+        (["generate", "--max-new-tokens", "5000"], "context"),
+        (["grade", "no-such-folder"], "no-such-folder"),
+        (["check", "no-such-notebook.ipynb"], "no-such-notebook.ipynb"),
+        (["fetch", "gpt5"], "smollm2"),
+        (["build", "--unit", "99"], "99"),
+        (["build", "--root", "/"], "solutions"),
+    ],
+    ids=lambda value: "_".join(map(str, value))[:40] if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_readable_message_and_exit_code_2(arguments, told):
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_generate_writes_coloured_text_and_figures(tmp_path):
+    result = run("generate", "--prompt", " = Veldrin = \n", "--max-new-tokens", 24, "--verify", "--json",
+                 tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    assert "tokens per target call" in result.output and "1 of 1 texts equal" in result.output
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures["equal"] == [True]
+    assert sum(r["emitted"] for r in figures["traces"][0]["rounds"]) <= 24
+
+
+def test_bench_shows_every_row(tmp_path):
+    result = run("bench", "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    for row in ("plain", "bigram", "draft model"):
+        assert row in result.output
+    assert "every text equals plain decoding's" in result.output
+    assert len(json.loads((tmp_path / "out.json").read_text())["rows"]) == 3
+
+
+def test_profile_prints_a_curve():
+    result = run("profile", "--max-tokens", 4, "--repeats", 2)
+    assert result.exit_code == 0, result.output
+    assert "free region" in result.output and "     4 tokens" in result.output

@@ -1,4 +1,4 @@
-"""`specdec grade` on a small course of plain numbers: damaged submissions, odd names, bonus points, feedback."""
+"""`specdec grade` on a course of plain numbers: damaged submissions, odd names, bonus points, feedback."""
 
 import json
 import shutil

@@ -119,7 +119,7 @@ def _workspace(submitted: Path, root: Path, feedback):
 
 @contextlib.contextmanager
 def _tools_on_path():
-    """nbgrader starts `alembic` by name when it makes a grade book; it lies beside this Python, activated or not."""
+    """nbgrader starts `alembic` by name to make a grade book; it lies beside this Python, on PATH or not."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
     try:

@@ -50,8 +50,14 @@ lab: install
 bench: install
 	@$(BIN)/specdec bench
 
+ROOMS := $(patsubst specdec_course/%.py,specdec_course.%,$(filter-out %/__init__.py,$(wildcard specdec_course/*.py))) \
+  $(patsubst specdec_course/%/__init__.py,specdec_course.%,$(wildcard specdec_course/*/__init__.py))
+
+# The reference of the package, as web pages under docs/site.
 docs: install
-	@$(BIN)/python docs/build.py
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[docs]"
+	@$(BIN)/pdoc specdec_course $(ROOMS) -o docs/site
+	@echo "open docs/site/index.html"
 
 lint: install
 	@$(BIN)/ruff check .

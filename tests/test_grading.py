@@ -9,13 +9,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
-from specdec_course.grading.bonus import MIME
 from specdec_course.grading.marks import Mark, marks_json, marks_table
+from specdec_course.grading.notebook import BONUS, run_and_mark
 from specdec_course.grading.stock import find_submissions, grade_class
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = "91_numbers"
-BONUS = f"""display({{"{MIME}": {{"points": bonus}}, "text/plain": "bonus"}}, raw=True)"""
+SHOW_BONUS = f"""display({{"{BONUS}": {{"points": bonus}}, "text/plain": "bonus"}}, raw=True)"""
 
 
 def cell(name, source, **nbgrader):
@@ -37,7 +37,7 @@ def notebook(answer):
             cell(
                 "grade_answer", "2.0 * (number > 6) + 2.0 * (number == 7)", grade=True, locked=True, points=4
             ),
-            cell("grade_bonus", BONUS, grade=True, locked=True, points=0),
+            cell("grade_bonus", SHOW_BONUS, grade=True, locked=True, points=0),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
@@ -201,3 +201,37 @@ def test_tables_with_several_units():
     assert json.loads(json.dumps(marks_json(marks)))[0] == {
         "student": "a", "unit": "01_x", "points": 1.5, "maximum": 10, "status": "graded", "percent": 15.0,
     }  # fmt: skip
+
+
+# one notebook, for `specdec check`
+
+
+def test_one_notebook_is_run_and_its_test_cells_are_read(tmp_path):
+    path = tmp_path / "mine.ipynb"
+    nbformat.write(notebook("number, bonus = 8, 1"), path)
+    before = path.read_bytes()
+    assert run_and_mark(path) == [
+        ("answer", 2.0, 4.0, "nothing was said"),
+        ("bonus", 1.0, 0.0, "nothing was said"),
+    ]
+    nbformat.write(notebook("raise KeyError('why')"), path)
+    assert [mark[:3] for mark in run_and_mark(path)] == [("answer", 0.0, 4.0), ("bonus", 0.0, 0.0)]
+    assert "NameError" in run_and_mark(path)[0][3]
+    assert path.read_bytes() != before and nbformat.read(path, as_version=4).cells[0].outputs == []
+
+
+def test_what_is_no_notebook_of_the_course_is_refused(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="not a readable notebook"):
+        run_and_mark(path)
+    nbformat.write(new_notebook(), path)
+    with pytest.raises(ValueError, match="no test cells"):
+        run_and_mark(path)
+
+
+def test_a_kernel_that_dies_is_said(tmp_path):
+    path = tmp_path / "x.ipynb"
+    nbformat.write(notebook("import os\nos._exit(1)"), path)
+    with pytest.raises(ValueError, match="ended its kernel"):
+        run_and_mark(path)

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
-MIME = "application/vnd.specdec.bonus+json"
+from .notebook import shown_bonus
 
 
 class SaveBonus(NbGraderPreprocessor):
@@ -29,16 +29,6 @@ class SaveBonus(NbGraderPreprocessor):
             for cell, grade in zip(cells, grades, strict=True):
                 notebook = book.find_submission_notebook(*names)
                 book.db.refresh(notebook)
-                grade.extra_credit = min(shown_points(cell), max(0.0, notebook.max_score - notebook.score))
+                grade.extra_credit = min(shown_bonus(cell), max(0.0, notebook.max_score - notebook.score))
                 book.db.commit()
         return nb, resources
-
-
-def shown_points(cell) -> float:
-    """The bonus points that a test cell's output shows; 0 if none, or if they are not a sensible number."""
-    for output in cell.get("outputs", []):
-        told = output.get("data", {}).get(MIME, {})
-        points = told.get("points") if isinstance(told, dict) else None
-        if isinstance(points, (int, float)) and 0 <= points < 100:
-            return float(points)
-    return 0.0

@@ -14,7 +14,7 @@ import torch
 from .nearest import first_line
 from .sources import check_place, in_hub_cache, places, usual_dtype
 
-PROBE = "The 3rd of May 1927:  naïve café, don't!\n\n = = Früh 漢字 = = \n\tdef f(x): return x**2  # 10% @-@"
+PROBE = "The 3rd of May 1927:  naïve café, don't!\n\n = = Früh 漢字 = = \n\tdef f(x):\n    return x**2 +  42  # 10% @-@"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
     if missing:
         problems.append(f"{len(missing)} tokens are known to only one of the two, {min(missing)!r} for one")
     every = max(1, len(theirs) // 500)  # words from all over the vocabulary, beside a text with all sorts of marks
-    text = PROBE + target_tokenizer.decode(sorted(theirs.values())[::every])
+    text = PROBE + target_tokenizer.decode(sorted(theirs.values())[::every], skip_special_tokens=True)
     one, other = (t.encode(text, add_special_tokens=False) for t in (draft_tokenizer, target_tokenizer))
     if one != other:
         problems.append("the same text is cut into other tokens")

@@ -3,11 +3,13 @@
 import importlib
 import shutil
 import textwrap
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
 
 pytest.importorskip("nbgrader", reason="the build needs the [instructor] extra")
 from specdec_course.build import build, notebooks_of, unit_names
@@ -415,6 +417,16 @@ def test_setup_installs_only_what_is_missing(course, monkeypatch, installed):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
     shell.run_cell(setup).raise_error()
     assert asked == ([] if installed else [("pip", 'install -q "specdec-course>=1"')])
+
+
+def test_installing_in_colab_changes_nothing_that_it_ships():
+    """pip leaves an installed library alone when the course is content with its version."""
+    lines = (ROOT / "constraints-colab.txt").read_text().splitlines()
+    shipped = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    shipped["torch"] = "2.11.0"  # the file says what the tests install; Colab's own is older
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(shipped[requirement.name]), requirement
 
 
 # --- the real course

@@ -7,12 +7,9 @@ import types
 import zipfile
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
 import torch
-from gguf.constants import GGMLQuantizationType as Kind
-from gguf.quants import dequantize, quantize
 from safetensors import SafetensorError
 from small_models import SPECIALS, TEXT, small_model, small_tokenizer
 
@@ -20,6 +17,9 @@ from specdec_course import convert, fetch, sources
 from specdec_course.gguf import dequantise, read_gguf
 from specdec_course.models import as_forward, load_pair
 from specdec_course.paths import cache_path, sha256_of
+
+gguf = pytest.importorskip("gguf", reason="llama.cpp's own reader and writer, which the extra [dev] installs")
+Kind, quants = gguf.GGMLQuantizationType, pytest.importorskip("gguf.quants")
 
 LLAMA_CPP_NAMES = {
     "model.embed_tokens": "token_embd",
@@ -98,7 +98,7 @@ class TestGguf:
         numbers = np.random.default_rng(0).normal(size=(6, 64)).astype(np.float32)
         kinds = (Kind.F32, Kind.F16, Kind.Q4_0, Kind.Q4_1, Kind.Q8_0)
         writer = gguf.GGUFWriter(tmp_path / "a.gguf", "llama")
-        blocks = {kind: quantize(numbers, kind) for kind in kinds}
+        blocks = {kind: quants.quantize(numbers, kind) for kind in kinds}
         for kind in kinds:
             writer.add_tensor(kind.name, blocks[kind], raw_dtype=kind)
         writer.write_header_to_file()
@@ -107,7 +107,7 @@ class TestGguf:
         writer.close()
         _, tensors = read_gguf((tmp_path / "a.gguf").read_bytes())
         for kind in kinds:
-            ours, theirs = dequantise(tensors[kind.name]), dequantize(blocks[kind], kind)
+            ours, theirs = dequantise(tensors[kind.name]), quants.dequantize(blocks[kind], kind)
             assert ours.shape == (6, 64) and ours.dtype == np.float32 and np.array_equal(ours, theirs), kind
             assert np.abs(ours - numbers).max() < 0.5  # and they are those numbers, roughly
 

@@ -1,0 +1,925 @@
+"""Unit 03: right answers written in other ways, and the mistakes that students make."""
+
+from collections import namedtuple
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from answers import right, wrong
+from specdec_course.trace import Decoded, Round
+
+# accepted_length ----------------------------------------------------------------------------------------------------
+
+
+@right("accepted_length")
+def loop_with_break(draft, choice):
+    n = 0
+    for a, b in zip(draft.tolist(), choice.tolist(), strict=False):
+        if a != b:
+            break
+        n += 1
+    return n
+
+
+@right("accepted_length")
+def where_they_differ(draft, choice):
+    k = draft.shape[0]
+    differ = (draft != choice[:k]).nonzero().flatten()
+    return differ[0] if differ.numel() else torch.tensor(k)  # a 0-d tensor
+
+
+@right("accepted_length")
+def numpy_logical_and(draft, choice):
+    same = np.asarray(draft) == np.asarray(choice)[: len(draft)]
+    return np.logical_and.accumulate(same).sum()  # a numpy integer
+
+
+@right("accepted_length")
+def argmax_with_a_sentinel(draft, choice):
+    differ = torch.cat([draft != choice[: len(draft)], torch.tensor([True])])
+    return differ.int().argmax().item()
+
+
+@right("accepted_length")
+def recursive(draft, choice):
+    if len(draft) == 0 or draft[0] != choice[0]:
+        return 0
+    return 1 + recursive(draft[1:], choice[1:])
+
+
+@right("accepted_length")
+def longest_equal_prefix(draft, choice):
+    return max(i for i in range(len(draft) + 1) if torch.equal(draft[:i], choice[:i]))
+
+
+@wrong("accepted_length", named="counts_all")
+def all_matches(draft, choice):
+    return sum(int(a == b) for a, b in zip(draft, choice, strict=False))
+
+
+@wrong("accepted_length", named="counts_all")
+def all_matches_with_numpy(draft, choice):
+    return np.count_nonzero(draft.numpy() == choice.numpy()[: len(draft)])
+
+
+@wrong("accepted_length", named="one_too_many")
+def counts_the_first_disagreement(draft, choice):
+    n = 0
+    for i in range(len(draft)):
+        n += 1
+        if draft[i] != choice[i]:
+            break
+    return n
+
+
+@wrong("accepted_length", named="one_too_many")
+def counts_the_targets_token(draft, choice):
+    agrees = (draft == choice[: len(draft)]).int()
+    return int(torch.cumprod(agrees, 0).sum()) + 1
+
+
+@wrong("accepted_length", named="misses_full_agreement")
+def first_difference_by_argmax(draft, choice):
+    if draft.numel() == 0:
+        return 0
+    return np.argmax((draft != choice[: len(draft)]).numpy())
+
+
+@wrong("accepted_length")
+def index_of_the_first_difference(draft, choice):
+    return int((draft != choice[: len(draft)]).nonzero()[0])
+
+
+@wrong("accepted_length")
+def crashes_on_an_empty_draft(draft, choice):
+    agrees = draft == choice[: len(draft)]
+    return len(draft) if agrees.min() else int((~agrees).int().argmax())
+
+
+@wrong("accepted_length")
+def all_or_nothing(draft, choice):
+    return len(draft) if torch.equal(draft, choice[: len(draft)]) else 0
+
+
+@wrong("accepted_length")
+def counts_disagreements(draft, choice):
+    return int((draft != choice[: len(draft)]).sum())
+
+
+@wrong("accepted_length")
+def last_match(draft, choice):
+    found = (draft == choice[: len(draft)]).nonzero().flatten()
+    return int(found[-1]) + 1 if len(found) else 0
+
+
+@wrong("accepted_length")
+def trailing_run(draft, choice):
+    return int((draft == choice[: len(draft)]).long().flip(0).cumprod(0).sum())
+
+
+@wrong("accepted_length")
+def drops_the_last_place(draft, choice):
+    n = 0
+    while n < len(draft) - 1 and draft[n] == choice[n]:
+        n += 1
+    return n
+
+
+@wrong("accepted_length")
+def compares_without_cutting(draft, choice):
+    return int((draft == choice).long().cumprod(0).sum())
+
+
+@wrong("accepted_length")
+def one_row_late(draft, choice):
+    return int((draft[: len(choice) - 1] == choice[1 : len(draft) + 1]).long().cumprod(0).sum())
+
+
+# verify_greedy ------------------------------------------------------------------------------------------------------
+
+
+@right("verify_greedy")
+def row_by_row(draft, logits):
+    out = []
+    for i in range(len(logits)):
+        token = int(torch.argmax(logits[i]))
+        out.append(token)
+        if i == len(draft) or token != int(draft[i]):
+            break
+    return torch.tensor(out)
+
+
+@right("verify_greedy")
+def only_the_targets_choices(draft, logits):
+    choice = logits.max(-1).indices
+    n = int((draft == choice[:-1]).long().cumprod(0).sum())
+    return choice[: n + 1]  # the accepted tokens are the target's choices too
+
+
+@right("verify_greedy")
+def with_numpy(draft, logits):
+    choice = logits.numpy().argmax(1)
+    n = 0
+    while n < len(draft) and draft[n].item() == choice[n]:
+        n += 1
+    return np.append(draft.numpy()[:n], choice[n])
+
+
+@right("verify_greedy")
+def as_a_list(draft, logits):
+    choice, draft = logits.argmax(-1).tolist(), draft.tolist()
+    for i, token in enumerate(draft):
+        if token != choice[i]:
+            return draft[:i] + [choice[i]]
+    return draft + choice[-1:]
+
+
+def _choice(logits):
+    return logits.argmax(-1)
+
+
+def _run(draft, choice):
+    n = 0
+    while n < len(draft) and draft[n] == choice[n]:
+        n += 1
+    return n
+
+
+@wrong("verify_greedy", named="off_by_one")
+def judged_by_the_next_row(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice[1:])
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="off_by_one")
+def judged_by_the_next_row_and_corrected_from_it(draft, logits):
+    choice = _choice(logits)[1:]
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[n].view(1)])
+
+
+@wrong("verify_greedy", named="off_by_one")
+def cuts_off_the_first_row(draft, logits):
+    choice = logits[1:].argmax(-1)
+    n = int((draft == choice).long().cumprod(0).sum())
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="off_by_one")
+def first_token_never_judged(draft, logits):
+    choice = _choice(logits)
+    if len(draft) == 0:
+        return choice
+    n = 1 + int((draft[1:] == choice[: len(draft) - 1]).long().cumprod(0).sum())
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="counts_all")
+def keeps_as_many_as_match(draft, logits):
+    choice = _choice(logits)
+    n = int((draft == choice[: len(draft)]).sum())
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="counts_all")
+def keeps_the_ones_that_match(draft, logits):
+    choice = _choice(logits)
+    same = draft == choice[: len(draft)]
+    return torch.cat([draft[same], choice[same.sum()].view(1)])
+
+
+@wrong("verify_greedy", named="counts_all")
+def goes_on_after_a_mismatch(draft, logits):
+    out = []
+    for token, own in zip(draft.tolist(), _choice(logits).tolist(), strict=False):
+        if token == own:
+            out.append(token)
+    return torch.tensor(out + [_choice(logits).tolist()[len(out)]])
+
+
+@wrong("verify_greedy", named="no_bonus")
+def stops_after_full_acceptance(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return draft.clone() if n == len(draft) and n else torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="no_bonus")
+def ignores_the_last_row(draft, logits):
+    choice = _choice(logits[:-1]) if len(logits) > 1 else _choice(logits)
+    n = _run(draft, choice)
+    return choice[: n + 1]
+
+
+@wrong("verify_greedy", named="no_bonus")
+def loop_without_else(draft, logits):
+    out = []
+    for i, token in enumerate(draft.tolist()):
+        own = int(logits[i].argmax())
+        out.append(own)
+        if own != token:
+            break
+    return torch.tensor(out, dtype=torch.long)
+
+
+@wrong("verify_greedy", named="correction_dropped")
+def accepted_tokens_only(draft, logits):
+    return draft[: _run(draft, _choice(logits))]
+
+
+@wrong("verify_greedy", named="correction_dropped")
+def bonus_but_no_correction(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.cat([draft, choice[-1:]]) if n == len(draft) else choice[:n]
+
+
+@wrong("verify_greedy", named="rejected_emitted")
+def keeps_the_rejected_one(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return draft[: n + 1] if n < len(draft) else torch.cat([draft, choice[-1:]])
+
+
+@wrong("verify_greedy", named="rejected_emitted")
+def keeps_the_rejected_one_and_corrects(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.cat([draft[: n + 1], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="accepts_all")
+def all_of_the_targets_choices(draft, logits):
+    return logits.argmax(-1)
+
+
+@wrong("verify_greedy", named="accepts_all")
+def believes_the_drafter(draft, logits):
+    return torch.cat([draft, _choice(logits)[-1:]])
+
+
+@wrong("verify_greedy")
+def crashes_without_a_draft(draft, logits):
+    choice = _choice(logits)
+    same = draft == choice[: len(draft)]
+    n = int(same.long().argmin()) if not same.all() else len(draft)
+    return torch.cat([draft[:n], choice[n : n + 1]]) if draft[-1] >= 0 else choice
+
+
+@wrong("verify_greedy")
+def argmax_over_the_wrong_axis(draft, logits):
+    choice = logits.argmax(0)
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy")
+def last_row_for_every_correction(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[-1:]])
+
+
+@wrong("verify_greedy")
+def the_last_of_the_tied(draft, logits):
+    size = logits.shape[-1]
+    choice = size - 1 - logits.flip(-1).argmax(-1)
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy")
+def a_token_without_a_dimension(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[n]])
+
+
+@wrong("verify_greedy")
+def marks_the_rejected_in_the_draft(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    if n < len(draft):
+        draft[n] = choice[n]
+        return draft[: n + 1]
+    return torch.cat([draft, choice[-1:]])
+
+
+@wrong("verify_greedy")
+def correction_and_bonus(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.cat([draft[:n], choice[n : n + 2]])
+
+
+# generate_speculative -----------------------------------------------------------------------------------------------
+
+
+def _verify(draft, logits):
+    choice = logits.argmax(-1)
+    return choice[: _run(draft, choice) + 1]
+
+
+@right("generate_speculative")
+def asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds, room = ids.clone(), [], max_new_tokens
+    while room > 0:
+        draft = propose(text, k)
+        rows = target(torch.cat([text, draft]))[-len(draft) - 1 :]
+        out = _verify(draft, rows).tolist()
+        accepted = len(out) - 1
+        out = out[:room]
+        if eos_token_id is not None and eos_token_id in out:
+            out = out[: out.index(eos_token_id) + 1]
+        text = torch.cat([text, torch.tensor(out)])
+        rounds.append(Round(len(draft), min(accepted, len(out)), len(out)))
+        room -= len(out)
+        if out[-1] == eos_token_id:
+            room = 0
+    return Decoded(text, rounds)
+
+
+Kept = namedtuple("Kept", "drafted accepted emitted")
+
+
+@right("generate_speculative")
+def token_by_token_on_lists(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds = ids.tolist(), []
+    end, done = len(text) + max_new_tokens, False
+    while len(text) < end and not done:
+        ask = min(k, end - len(text))
+        draft = propose(torch.tensor(text), ask).tolist() if ask else []
+        choice = target(torch.tensor(text + draft)).argmax(-1).tolist()[len(text) - 1 :]
+        accepted = emitted = 0
+        for i, own in enumerate(choice):
+            text.append(own)
+            emitted += 1
+            agrees = i < len(draft) and draft[i] == own
+            accepted += agrees
+            done = own == eos_token_id
+            if done or not agrees or len(text) == end:
+                break
+        rounds.append(Kept(len(draft), accepted, emitted))
+    return text, rounds
+
+
+@right("generate_speculative")
+def into_a_buffer(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    buffer = torch.zeros(len(ids) + max_new_tokens, dtype=torch.long)
+    buffer[: len(ids)] = ids
+    n, rounds = len(ids), []
+    while n < len(buffer):
+        left = len(buffer) - n
+        draft = propose(buffer[:n], k)[: left - 1] if left > 1 and k else buffer[:0]
+        out = _verify(draft, target(torch.cat([buffer[:n], draft]))[n - 1 :])
+        accepted = len(out) - 1
+        stop = (out == eos_token_id).nonzero() if eos_token_id is not None else torch.empty(0)
+        if len(stop):
+            out = out[: stop[0, 0] + 1]
+        buffer[n : n + len(out)] = out
+        n += len(out)
+        rounds.append({"drafted": len(draft), "accepted": min(accepted, len(out)), "emitted": len(out)})
+        if len(stop):
+            break
+    return {"ids": buffer[:n], "rounds": rounds}
+
+
+@right("generate_speculative")
+def sends_no_draft_behind_eos(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, start = [], len(ids)
+    while (left := max_new_tokens - (len(ids) - start)) > 0:
+        draft = propose(ids, min(k, left - 1))
+        for i, token in enumerate(draft.tolist()):
+            if token == eos_token_id:
+                draft = draft[: i + 1]
+                break
+        out = _verify(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :])
+        n = len(out) - 1
+        if n and out[n - 1] == eos_token_id:
+            out = out[:n]
+        ids = torch.cat([ids, out])
+        rounds.append(SimpleNamespace(drafted=len(draft), accepted=torch.tensor(n), emitted=np.int64(len(out))))
+        if out[-1] == eos_token_id:
+            return SimpleNamespace(ids=ids, rounds=rounds)
+    return SimpleNamespace(ids=ids, rounds=rounds)
+
+
+def _loop(
+    verify=_verify, rows=lambda logits, n, k: logits[n - 1 :], cut=True, find_eos="first", count="after",
+    show=lambda ids, start: ids, send=None, ask=lambda k, left: min(k, left - 1), drafted=lambda draft, k: len(draft),
+):
+    """A right loop with one screw loose: each mutant below turns one of them."""
+
+    def generate(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+        start, rounds = len(ids), []
+        while len(ids) < start + max_new_tokens:
+            left = start + max_new_tokens - len(ids)
+            draft = propose(show(ids, start), ask(k, left))
+            logits = target(torch.cat([ids, draft]))
+            out = verify(draft, rows(logits, len(ids), len(draft))).tolist()
+            whole = len(out)
+            if cut:
+                out = out[:left]
+            stop = False
+            if find_eos == "first" and eos_token_id is not None and eos_token_id in out:
+                out, stop = out[: out.index(eos_token_id) + 1], True
+            elif find_eos == "last":
+                stop = bool(out) and out[-1] == eos_token_id
+            elif find_eos == "draft":
+                if eos_token_id in out:
+                    out = out[: out.index(eos_token_id) + 1]
+                stop = eos_token_id in draft.tolist() or eos_token_id in out
+            ids = torch.cat([ids, torch.tensor(out, dtype=torch.long)])
+            if count == "after":
+                rounds.append(Round(drafted(draft, k), min(whole - 1, len(out)), len(out)))
+            elif count == "before":
+                rounds.append(Round(drafted(draft, k), whole - 1, whole))
+            elif count == "bonus":
+                rounds.append(Round(drafted(draft, k), len(out), len(out)))
+            if stop:
+                break
+        return Decoded(ids, rounds)
+
+    return generate
+
+
+def _mutant(name, named=None, **loose):
+    function = _loop(**loose)
+    function.__name__ = name
+    wrong("generate_speculative", named=named)(function)
+
+
+def _next_row(logits, n, k):
+    return torch.cat([logits[n:], logits[-1:]])
+
+
+def _without_correction(draft, logits):
+    choice = logits.argmax(-1)
+    n = _run(draft, choice)
+    return choice[: n + 1] if n == len(draft) else choice[:n]
+
+
+def _without_bonus(draft, logits):
+    choice = logits.argmax(-1)
+    n = _run(draft, choice)
+    return draft if n == len(draft) > 0 else choice[: n + 1]
+
+
+_mutant("rows_one_too_late", named="off_by_one", rows=_next_row)
+_mutant("rows_short", named="off_by_one", rows=lambda logits, n, k: logits[n:] if k else logits[-1:])
+_mutant("rows_one_too_early", named="off_by_one", rows=lambda logits, n, k: logits[max(0, n - 2) : -1])
+_mutant("no_bonus_in_the_rule", named="no_bonus", verify=_without_bonus)
+_mutant("no_correction_in_the_rule", named="correction_dropped", verify=_without_correction)
+_mutant("neither", named="correction_dropped", verify=accepted_tokens_only)
+_mutant("rejected_one_stays", named="rejected_emitted", verify=keeps_the_rejected_one)
+_mutant("believes_every_draft", named="rejected_emitted", verify=believes_the_drafter)
+_mutant("all_matches_count", named="rejected_emitted", verify=keeps_as_many_as_match)
+_mutant("all_the_targets_choices", verify=lambda draft, logits: logits.argmax(-1))
+_mutant("uncut", named="overshoots", cut=False, ask=lambda k, left: k)
+_mutant("uncut_but_asks_for_what_is_left", named="overshoots", cut=False, ask=lambda k, left: min(k, left))
+_mutant("eos_only_as_the_last_token", named="eos_ignored", find_eos="last")
+_mutant("eos_never", named="eos_ignored", find_eos="never")
+_mutant("eos_in_the_draft", named="rejected_eos_stops", find_eos="draft")
+_mutant("counts_before_the_cut", named="cut_counted", count="before", ask=lambda k, left: k)
+_mutant("counts_the_bonus", named="bonus_counted", count="bonus")
+_mutant("reports_k", named="drafted_is_k", drafted=lambda draft, k: k)
+_mutant("no_rounds", count="never")
+_mutant("shows_the_prompt_again", named="stale_text", show=lambda ids, start: ids[:start])
+_mutant("shows_the_last_token", named="stale_text", show=lambda ids, start: ids[-1:])
+_mutant("asks_for_all_that_is_left", named="ignores_k", ask=lambda k, left: left - 1)
+
+
+@wrong("generate_speculative", named="correction_dropped")
+def joins_only_what_was_accepted(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, k)
+        choice = target(torch.cat([ids, draft]))[len(ids) - 1 :].argmax(-1)
+        n = min(_run(draft, choice), end - len(ids))
+        ids = torch.cat([ids, draft[:n]])
+        rounds.append(Round(len(draft), n, n))
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="correction_dropped")
+def catches_every_exception(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, end = ids.tolist(), len(ids) + max_new_tokens
+    while len(text) < end:
+        try:
+            draft = propose(torch.tensor(text), k).tolist()
+            choice = target(torch.tensor(text + draft)).argmax(-1).tolist()[len(text) - 1 :]
+            for a, b in zip(draft, choice, strict=False):
+                if a != b:
+                    break
+                text.append(a)
+            else:
+                text.append(choice[-1])
+        except Exception:
+            pass
+    return torch.tensor(text), []
+
+
+@wrong("generate_speculative", named="no_bonus")
+def zips_draft_and_choice(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds, end = ids.tolist(), [], len(ids) + max_new_tokens
+    while len(text) < end:
+        draft = propose(torch.tensor(text), min(k, end - len(text))).tolist()
+        choice = target(torch.tensor(text + draft)).argmax(-1).tolist()[len(text) - 1 :]
+        before = len(text)
+        for a, b in zip(draft or choice, choice, strict=False):
+            text.append(b)
+            if a != b or b == eos_token_id:
+                break
+        rounds.append(Round(len(draft), len(text) - before, len(text) - before))
+        if text[-1] == eos_token_id:
+            break
+    return Decoded(torch.tensor(text), rounds)
+
+
+@wrong("generate_speculative", named="no_progress")
+def forgets_to_join(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    end, rounds = len(ids) + max_new_tokens, []
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        out = _verify(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :])
+        torch.cat([ids, out])
+        rounds.append(Round(len(draft), len(out) - 1, len(out)))
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="many_calls")
+def one_call_per_guess(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        n, text = 0, ids
+        while True:
+            own = target(text)[-1].argmax(-1, keepdim=True)
+            text = torch.cat([text, own])
+            if n == len(draft) or own != draft[n] or own == eos_token_id:
+                break
+            n += 1
+        n += int(n < len(draft) and bool(own == draft[n]))
+        rounds.append(Round(len(draft), n, len(text) - len(ids)))
+        ids = text
+        if ids[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="many_calls")
+def one_call_for_every_prefix(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        logits = torch.stack([target(torch.cat([ids, draft[:i]]))[-1] for i in range(len(draft) + 1)])
+        out = _verify(draft, logits)
+        rounds.append(Round(len(draft), len(out) - 1, len(out)))
+        if eos_token_id in out.tolist():
+            out = out[: out.tolist().index(eos_token_id) + 1]
+        ids = torch.cat([ids, out])
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="never_drafts")
+def plain_decoding(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds = []
+    for _ in range(max_new_tokens):
+        ids = torch.cat([ids, target(ids)[-1:].argmax(-1)])
+        rounds.append(Round(0, 0, 1))
+        if ids[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative")
+def asks_but_decodes_plainly(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds = []
+    for _ in range(max_new_tokens):
+        propose(ids, k)
+        ids = torch.cat([ids, target(ids)[-1:].argmax(-1)])
+        rounds.append(Round(0, 0, 1))
+        if ids[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="extra_call")
+def a_call_for_the_prompt(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    target(ids)
+    return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_speculative")
+def a_plain_token_first(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    if max_new_tokens == 0:
+        return Decoded(ids, [])
+    ids = torch.cat([ids, target(ids)[-1:].argmax(-1)])
+    if ids[-1] == eos_token_id:
+        return Decoded(ids, [Round(0, 0, 1)])
+    rest = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens - 1, eos_token_id)
+    return Decoded(rest.ids, [Round(0, 0, 1), *rest.rounds])
+
+
+@wrong("generate_speculative", named="eos_in_prompt")
+def looks_for_eos_everywhere(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        out = _verify(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :])
+        accepted = len(out) - 1
+        if eos_token_id in out.tolist():
+            out = out[: out.tolist().index(eos_token_id) + 1]
+        ids = torch.cat([ids, out])
+        rounds.append(Round(len(draft), min(accepted, len(out)), len(out)))
+        if eos_token_id in ids.tolist():
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative", named="drops_prompt")
+def only_the_new_tokens(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
+    return Decoded(done.ids[len(ids) :], done.rounds)
+
+
+@wrong("generate_speculative", named="eos_ignored")
+def eos_zero_is_false(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id or None)
+
+
+@wrong("generate_speculative", named="stops_early")
+def stops_before_the_last_token(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max(0, max_new_tokens - 1), eos_token_id)
+    return done
+
+
+@wrong("generate_speculative", named="overshoots")
+def rounds_instead_of_tokens(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds = []
+    for _ in range(max_new_tokens):
+        draft = propose(ids, k)
+        out = _verify(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :])
+        if eos_token_id in out.tolist():
+            out = out[: out.tolist().index(eos_token_id) + 1]
+        ids = torch.cat([ids, out])
+        rounds.append(Round(len(draft), len(out) - 1, len(out)))
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative")
+def calls_the_target_for_nothing(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    if max_new_tokens == 0:
+        target(ids)
+    return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_speculative")
+def writes_into_the_callers_ids(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
+    ids[-1] = 0 if int(ids[-1]) else 1
+    return done
+
+
+@wrong("generate_speculative")
+def with_a_batch_axis(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    draft = propose(ids, k)
+    logits = target(torch.cat([ids, draft])[None])
+    return Decoded(torch.cat([ids, _verify(draft, logits[0, len(ids) - 1 :])]), [])
+
+
+@wrong("generate_speculative")
+def returns_ids_only(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id).ids
+
+
+@wrong("generate_speculative")
+def crashes_without_a_proposal(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    def insists(ids, k):
+        draft = propose(ids, k)
+        draft[0]
+        return draft
+
+    return asks_for_k_and_cuts_afterwards(target, ids, insists, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_speculative")
+def assumes_k_tokens(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        rows = target(torch.cat([ids, draft]))[-min(k, end - len(ids) - 1) - 1 :]
+        out = _verify(draft, rows)
+        if eos_token_id in out.tolist():
+            out = out[: out.tolist().index(eos_token_id) + 1]
+        rounds.append(Round(len(draft), min(len(draft), len(out) - 1), len(out)))
+        ids = torch.cat([ids, out])
+        if ids[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative")
+def looks_at_new_text_only(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    """Sends only the draft and the last token, as if a cache existed."""
+    return asks_for_k_and_cuts_afterwards(lambda x: target(x[-k - 1 :]), ids, propose, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_speculative", named="eos_ignored")
+def goes_on_and_cuts_at_the_end(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, None)
+    new = done.ids[len(ids) :].tolist()
+    if eos_token_id in new:
+        new = new[: new.index(eos_token_id) + 1]
+    return Decoded(torch.cat([ids, torch.tensor(new, dtype=torch.long)]), done.rounds)
+
+
+@wrong("generate_speculative")
+def never_ends(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    while True:
+        propose(ids, k)
+
+
+# tokens_per_call ----------------------------------------------------------------------------------------------------
+
+
+@right("tokens_per_call")
+def mean_with_numpy(rounds):
+    return np.mean([r.emitted for r in rounds]) if len(rounds) > 0 else np.float64(0)
+
+
+@right("tokens_per_call")
+def counted_in_a_loop(rounds):
+    calls = tokens = 0
+    for r in rounds:
+        calls += 1
+        tokens += r.emitted
+    return tokens / max(calls, 1)
+
+
+@right("tokens_per_call")
+def as_a_tensor(rounds):
+    return torch.tensor([float(r.emitted) for r in rounds] or [0.0]).mean()
+
+
+@wrong("tokens_per_call", named="accepted_only")
+def accepted_per_round(rounds):
+    return sum(r.accepted for r in rounds) / len(rounds) if rounds else 0.0
+
+
+@wrong("tokens_per_call", named="assumes_own_token")
+def accepted_plus_one(rounds):
+    return float(np.mean([r.accepted + 1 for r in rounds])) if rounds else 0.0
+
+
+@wrong("tokens_per_call", named="upside_down")
+def calls_per_token(rounds):
+    return len(rounds) / sum(r.emitted for r in rounds) if rounds else 0.0
+
+
+@wrong("tokens_per_call", named="per_drafted")
+def emitted_per_drafted(rounds):
+    return sum(r.emitted for r in rounds) / max(1, sum(r.drafted for r in rounds))
+
+
+@wrong("tokens_per_call")
+def divides_by_nothing(rounds):
+    return sum(r.emitted for r in rounds) / len(rounds)
+
+
+@wrong("tokens_per_call")
+def median_round(rounds):
+    return float(np.median([r.emitted for r in rounds])) if rounds else 0.0
+
+
+@wrong("tokens_per_call")
+def whole_division(rounds):
+    return sum(r.emitted for r in rounds) // len(rounds) if rounds else 0
+
+
+@wrong("tokens_per_call")
+def one_by_default(rounds):
+    return sum(r.emitted for r in rounds) / len(rounds) if rounds else 1.0
+
+
+@wrong("tokens_per_call")
+def total_tokens(rounds):
+    return sum(r.emitted for r in rounds)
+
+
+# acceptance_rate ----------------------------------------------------------------------------------------------------
+
+
+@right("acceptance_rate")
+def sums_with_numpy(rounds):
+    drafted = np.sum([r.drafted for r in rounds])
+    return np.sum([r.accepted for r in rounds]) / drafted if drafted > 0 else 0
+
+
+@right("acceptance_rate")
+def weighted_mean_of_rates(rounds):
+    judged = [r for r in rounds if r.drafted]
+    total = sum(r.drafted for r in judged)
+    return sum((r.drafted / total) * (r.accepted / r.drafted) for r in judged) if judged else 0.0
+
+
+@right("acceptance_rate")
+def one_minus_the_rejected(rounds):
+    drafted = sum(r.drafted for r in rounds)
+    if not drafted:
+        return torch.tensor(0.0)
+    return torch.tensor(1 - sum(r.drafted - r.accepted for r in rounds) / drafted)
+
+
+@wrong("acceptance_rate", named="bonus_counted")
+def emitted_over_drafted(rounds):
+    return sum(r.emitted for r in rounds) / (sum(r.drafted for r in rounds) or 1)
+
+
+@wrong("acceptance_rate", named="bonus_counted")
+def with_a_place_for_the_bonus(rounds):
+    return sum(r.emitted for r in rounds) / max(1, sum(r.drafted + 1 for r in rounds))
+
+
+@wrong("acceptance_rate", named="emitted_minus_one")
+def emitted_less_the_bonus(rounds):
+    drafted = sum(r.drafted for r in rounds)
+    return (sum(r.emitted for r in rounds) - len(rounds)) / drafted if drafted else 0.0
+
+
+@wrong("acceptance_rate", named="mean_of_rates")
+def average_of_the_rounds(rounds):
+    rates = np.array([r.accepted / r.drafted for r in rounds if r.drafted > 0])
+    return rates.mean() if len(rates) else 0.0
+
+
+@wrong("acceptance_rate")
+def accepted_over_emitted(rounds):
+    return sum(r.accepted for r in rounds) / max(1, sum(r.emitted for r in rounds))
+
+
+@wrong("acceptance_rate")
+def share_of_full_rounds(rounds):
+    return sum(r.accepted == r.drafted for r in rounds) / max(1, len(rounds))
+
+
+@wrong("acceptance_rate")
+def divides_by_no_draft(rounds):
+    return sum(r.accepted for r in rounds) / sum(r.drafted for r in rounds)
+
+
+@wrong("acceptance_rate")
+def divides_round_by_round(rounds):
+    return sum(r.accepted / r.drafted for r in rounds) / len(rounds) if rounds else 0.0
+
+
+@wrong("acceptance_rate")
+def rejected_share(rounds):
+    drafted = sum(r.drafted for r in rounds)
+    return 1 - sum(r.accepted for r in rounds) / drafted if drafted else 0.0

@@ -15,6 +15,10 @@ c.CourseDirectory.release_directory = "notebooks"
 # such as a json.py that would shadow the library.)
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py"]
 
+# The release is kept in git, where nbgrader would find it and skip the assignment, and then the grade book would not
+# know it. Generating again is harmless: it writes the same bytes as `specdec build`.
+c.GenerateAssignment.force = True
+
 c.ClearSolutions.code_stub = {"python": '# YOUR CODE HERE\nraise NotImplementedError("not attempted yet")'}
 
 c.Execute.timeout = 300  # seconds per cell; the default of 30 fails right answers on a busy machine

@@ -66,7 +66,8 @@ def nbgrader(course, *arguments):
 def course(tmp_path_factory):
     """A class in a fresh course folder, taken through nbgrader's whole chain. "*" stands for every unit."""
     place = tmp_path_factory.mktemp("class") / "course"
-    shutil.copytree(ROOT / "solutions", place / "solutions")
+    for folder in ("solutions", "notebooks"):  # as in a clone, where the release is there already
+        shutil.copytree(ROOT / folder, place / folder)
     shutil.copy(ROOT / "nbgrader_config.py", place)
     nbgrader(place, "generate_assignment", "*")
     nbgrader(place, "release_assignment", UNIT)

@@ -48,14 +48,10 @@ def from_hub_or_cache(name, device, dtype, say):
             say(f"{name}: {target}, from {cache_path(name)}")
             return cache_path(name), None
         if not hub_reachable():
+            hint = ", which can do without the Hub" if name == "smollm2" else " where there is a network"
             raise ValueError(
                 f"{name} is not on this machine and the Hugging Face Hub does not answer. "
-                + (
-                    "Run `specdec fetch smollm2`, which can do without the Hub"
-                    if name == "smollm2"
-                    else f"Run `specdec fetch {name}` where there is a network"
-                )
-                + ', or use the bundled pair, load_pair("classroom").'
+                f'Run `specdec fetch {name}`{hint}, or use the bundled pair, load_pair("classroom").'
             )
     return target, draft
 

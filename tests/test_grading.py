@@ -64,6 +64,7 @@ def course(tmp_path_factory):
         "forger": "number, bonus = 8, 1e9",
         "reader": f"import os\nnumber, bonus = (7 if os.path.exists('{UNIT}.py') else 6), 0",
         "empty": "raise NotImplementedError",
+        "loud": "import os\nos.write(1, b'FAKE MARKS')\nos.write(2, b'FAKE MARKS')\nnumber, bonus = 7, 0",
         "stops": "import sys\nnumber, bonus = 1, 0\nsys.exit(0)",
     }.items():
         hand_in(root, student, nbformat.writes(notebook(answer)))
@@ -132,7 +133,7 @@ def test_the_solution_source_does_not_travel_to_the_students_folder(graded):
 def test_a_damaged_submission_is_reported_and_stops_nobody(graded, student, reason):
     mark = graded[0][student]
     assert mark.points == 0 and mark.status.startswith("not graded: ") and reason in mark.status
-    assert len(graded[0]) == 12
+    assert len(graded[0]) == 13
 
 
 def test_table_and_warning_are_printed(graded):
@@ -165,6 +166,14 @@ def test_grading_again_gives_the_same_marks_and_one_student_can_be_chosen(course
     assert marks == [graded[0]["bonus"]]
 
 
+def test_a_student_cannot_write_into_the_instructors_terminal(course, graded, capfd):
+    grade_class(course / "submitted", course / "gradebook.db", student="loud", root=course)
+    path = course / "submitted" / "loud" / UNIT / f"{UNIT}.ipynb"
+    assert run_and_mark(path)[0][1] == 4
+    told = capfd.readouterr()
+    assert "loud" in told.out and "FAKE" not in told.out + told.err and told.err == ""
+
+
 def test_an_unknown_unit_is_said(tmp_path, course):
     hand_in(tmp_path, "eve", "{}")
     shutil.move(tmp_path / "submitted" / "eve" / UNIT, tmp_path / "submitted" / "eve" / "92_other")
@@ -173,7 +182,7 @@ def test_an_unknown_unit_is_said(tmp_path, course):
 
 
 def test_what_cannot_be_done_is_refused(course, tmp_path):
-    with pytest.raises(ValueError, match="nothing to grade .* unit '17'.*12 other"):
+    with pytest.raises(ValueError, match="nothing to grade .* unit '17'.*13 other"):
         find_submissions(course / "submitted", unit="17")
     with pytest.raises(ValueError, match="expected <student>/<unit>/<unit>.ipynb"):
         grade_class(tmp_path / "nowhere", tmp_path / "gradebook.db")

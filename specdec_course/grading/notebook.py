@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -38,7 +39,8 @@ def run_notebook(notebook, timeout=600, threads=None):
         client = NotebookClient(
             executed, km=manager, timeout=timeout, allow_errors=True, resources={"metadata": {"path": folder}}
         )
-        client.execute(env=env)
+        # What student code writes to the descriptors themselves is no output of a cell: it stays off the terminal.
+        client.execute(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return executed
 
 
@@ -67,9 +69,7 @@ def run_and_mark(path: Path) -> list[tuple[str, float, float, str]]:
     except Exception as error:  # nbformat raises many kinds on files that are no notebooks
         raise ValueError(f"{path} is not a readable notebook ({type(error).__name__})") from error
     if not any(map(is_test, notebook.cells)):
-        raise ValueError(
-            f"{path} has no test cells; expected a notebook of the course, see notebooks/"
-        )
+        raise ValueError(f"{path} has no test cells; expected a notebook of the course, see notebooks/")
     try:
         executed = run_notebook(notebook)
     except RuntimeError as error:  # nbclient's DeadKernelError

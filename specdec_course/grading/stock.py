@@ -6,17 +6,14 @@ runs the students' code on this machine with your rights, so this is for submiss
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import multiprocessing
-import os
 import re
-import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from .marks import Mark, marks_table
+from .workspace import silenced, tools_on_path, workspace
 
 UNBOXED = (
     "Note: nbgrader's autograder runs the students' code on this machine with your rights, unprotected "
@@ -41,8 +38,7 @@ def grade_class(
 
     Args:
         submitted_dir: nbgrader's `submitted` folder: `<student>/<unit>/<unit>.ipynb`. The graded notebooks go
-        to
-            `autograded` beside it, where formgrader looks for them.
+            to `autograded` beside it, where formgrader looks for them.
         gradebook: path of `gradebook.db`; made if it is not there.
         feedback: folder for the feedback pages; None for no feedback.
         jobs: how many submissions to grade at the same time.
@@ -68,8 +64,9 @@ def grade_class(
     show = show or (lambda line: None)
     if not trust_students:
         show(UNBOXED)
-    with _workspace(submitted, root, feedback) as place, _tools_on_path():
-        course = (str(place), str(root), f"sqlite:///{Path(gradebook).resolve()}")
+    with workspace(submitted, root, feedback) as place, tools_on_path():
+        # Several processes write: one waits for the other, for longer than SQLite's 5 seconds on a busy machine.
+        course = (str(place), str(root), f"sqlite:///{Path(gradebook).resolve()}?timeout=120")
         maxima = {name: _register_unit(course, name) for name in sorted({u for _, u in submissions})}
         tasks = [(course, who, what, maxima[what], feedback is not None) for who, what in submissions]
         marks = []
@@ -99,35 +96,6 @@ def find_submissions(submitted: Path, unit=None, student=None) -> list[tuple[str
     return sorted(chosen)
 
 
-@contextlib.contextmanager
-def _workspace(submitted: Path, root: Path, feedback):
-    """A folder of links that looks like the one course folder which nbgrader expects."""
-    parts = {
-        "solutions": root / "solutions",
-        "submitted": submitted,
-        "autograded": submitted.parent / "autograded",
-    }
-    if feedback is not None:
-        parts["feedback"] = Path(feedback).resolve()
-    with tempfile.TemporaryDirectory(prefix="specdec-grade-") as folder:
-        for name, target in parts.items():
-            if name != "solutions":
-                target.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / name).symlink_to(target, target_is_directory=True)
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def _tools_on_path():
-    """nbgrader starts `alembic` by name to make a grade book; it lies beside this Python, on PATH or not."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
-
-
 def _api(course):
     """nbgrader's API with the course's own nbgrader_config.py; nothing of the machine's or the user's."""
     import logging
@@ -154,7 +122,8 @@ def _register_unit(course, unit: str) -> float:
     place, root, db_url = course
     if not (Path(root) / "solutions" / unit / f"{unit}.ipynb").is_file():
         return 0.0
-    answer = _api(course).generate_assignment(unit, force=True, create=True)
+    with silenced():
+        answer = _api(course).generate_assignment(unit, force=True, create=True)
     if not answer["success"]:
         raise ValueError(f"{unit} cannot be put into the grade book: {_reason(answer)}")
     with Gradebook(db_url) as book:
@@ -179,7 +148,8 @@ def _grade_one(task) -> Mark:
         damage = _damage(Path(course[0]) / "submitted" / student / unit, unit)
         if damage:
             return Mark(student, unit, 0.0, maximum, f"not graded: {damage}")
-        return _grade_with_nbgrader(course, student, unit, maximum, with_feedback)
+        with silenced():
+            return _grade_with_nbgrader(course, student, unit, maximum, with_feedback)
     except Exception as error:  # one damaged submission must not stop the class
         return Mark(student, unit, 0.0, maximum, f"not graded: {type(error).__name__}: {error}")
 

@@ -1,0 +1,162 @@
+"""Unit 04, first exercise: the distribution that a token is drawn from.
+
+Knows: what is right and what is commonly wrong about temperature and filters. Does not know: the formulas of the accept
+rule (`unit04_formulas`), drafting and verification, whose laws are worked out (`unit04_laws`, `unit04_block`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .engine import Exercise, Wrong
+from .wrong_rules import warp_rule
+
+next_token_distribution = Exercise(
+    "next_token_distribution", unit="04", points=2, difficulty=2, minutes=15,
+    reference="specdec_course.sampling:next_token_distribution",
+    hints=(
+        "Sort the probabilities, largest first. For each token: how much probability stands *in front of* it? For "
+        "which values of that number does the token stay?",
+        "T = 0: one_hot of the argmax. Else softmax(logits / T). top_k: set to 0 what is below the k-th largest of "
+        "its row. top_p: after sorting, `ahead = cumsum - itself`; a token stays if ahead < top_p (the first always); "
+        "scatter the decisions back to the unsorted places. Divide by the sum of the row after each filter.",
+    ),
+)
+
+
+def random_distribution(size: int, rng: torch.Generator, spread: float = 1.0) -> torch.Tensor:
+    return torch.softmax(spread * torch.randn(size, generator=rng), dim=-1)
+
+
+def as_distribution(answer: np.ndarray, shape, when: str) -> np.ndarray:
+    """The answer, if it is rows of probabilities of this shape; else Wrong."""
+    if answer.shape != tuple(shape):
+        raise Wrong(f"{when}: expected an answer of shape {tuple(shape)}, yours has shape {answer.shape}.")
+    if np.isnan(answer).any():
+        raise Wrong(f"{when}: your answer holds NaN, which is what 0/0 gives.", otherwise="zero_over_zero")
+    if (answer < -1e-6).any():
+        raise Wrong(f"{when}: your answer holds negative probabilities.")
+    sums = answer.sum(-1)
+    if np.abs(sums - 1).max() > 1e-4:
+        raise Wrong(f"{when}: a row of your answer sums to {float(sums.flat[np.abs(sums - 1).argmax()]):.4g}, not "
+                    "to 1.", otherwise="not_rescaled")
+    return answer
+
+
+def expect_warp(student, logits, temperature, when, top_k=None, top_p=None) -> None:
+    right = next_token_distribution.solution(logits, temperature, top_k, top_p).double().numpy()
+    answer = as_distribution(student.array(logits, temperature, top_k, top_p), right.shape, when)
+    if np.abs(answer - right).max() > 1e-4:
+        kept, should = set(np.flatnonzero(answer > 1e-9)), set(np.flatnonzero(right > 1e-9))
+        told = ""
+        if kept != should and answer.ndim == 1:
+            told = f" You keep {len(kept)} tokens with probability above 0; look at which ones should stay."
+        raise Wrong(f"{when}: the probabilities are not right.{told}")
+
+
+@next_token_distribution.part("temperature", weight=1)
+def _(student, rng):
+    logits = 2 * torch.randn(7, generator=rng)
+    for temperature in (1.0, 0.5, 2.0):
+        expect_warp(student, logits, temperature, f"At temperature {temperature}")
+    expect_warp(student, torch.randn(2, 3, 5, generator=rng), 0.7, "With logits of shape [2, 3, 5]")
+    large = torch.tensor([1000.0, 998.0, -float("inf"), 999.0])
+    expect_warp(student, large, 1.0, "With logits near 1000, and one of minus infinity")
+
+
+@next_token_distribution.part("temperature 0 is greedy", weight=1)
+def _(student, rng):
+    logits = torch.randn(3, 6, generator=rng)
+    answer = student.array(logits, 0.0)
+    if not np.isfinite(answer).all():
+        raise Wrong("At temperature 0 your answer holds NaN or infinity.", mistake="zero_temperature")
+    expect_warp(student, logits, 0.0, "At temperature 0")
+    expect_warp(student, logits, 0.0, "At temperature 0 with top_k = 2 and top_p = 0.5", 2, 0.5)
+    expect_warp(student, torch.tensor([0.5, 2.0, 2.0, -1.0]), 0.0, "At temperature 0, with two largest logits")
+
+
+@next_token_distribution.part("top_k", weight=1)
+def _(student, rng):
+    logits = torch.randn(8, generator=rng)
+    for k in (1, 3, 8, 20):
+        expect_warp(student, logits, 1.0, f"With top_k = {k} and 8 tokens", top_k=k)
+    rows = torch.randn(2, 3, 6, generator=rng) * torch.tensor([0.2, 1.0, 4.0])[:, None]
+    expect_warp(student, rows, 1.0, "With top_k = 2 and six rows of logits", top_k=2)
+
+
+@next_token_distribution.part("top_p", weight=2)
+def _(student, rng):
+    shuffled = torch.randperm(5, generator=rng)
+    logits = torch.tensor([0.46, 0.26, 0.16, 0.08, 0.04])[shuffled].log()
+    for top_p in (0.6, 0.3, 0.8, 0.95, 0.0, 1.0):
+        expect_top_p(student, logits, top_p)
+    rows = torch.randn(2, 3, 6, generator=rng) * torch.tensor([0.2, 1.0, 3.0])[:, None]
+    expect_warp(student, rows, 1.0, "With top_p = 0.7 and six rows of logits", top_p=0.7)
+
+
+def expect_top_p(student, logits, top_p) -> None:
+    """One row, so that the tokens kept can be compared: one too few and one too many have names."""
+    right = next_token_distribution.solution(logits, 1.0, None, top_p)
+    answer = student.array(logits, 1.0, None, top_p)
+    if answer.shape == (len(logits),):
+        if answer.sum() == 0 or np.isnan(answer).all():
+            raise Wrong(f"With top_p = {top_p} no token is left at all.", mistake="drops_crossing")
+        by_size = logits.argsort(descending=True).tolist()
+        kept = (answer > 1e-9)[by_size].tolist()
+        n, full = int((right > 0).sum()), len(by_size)
+        when = f"With top_p = {top_p}, a row of five tokens"
+        if kept == [True] * (n - 1) + [False] * (full - n + 1):
+            raise Wrong(f"{when}: you keep one token too few.", mistake="drops_crossing")
+        if kept == [True] * (n + 1) + [False] * (full - n - 1):
+            raise Wrong(f"{when}: you keep one token too many.", mistake="keeps_one_more")
+    expect_warp(student, logits, 1.0, f"With top_p = {top_p}", top_p=top_p)
+
+
+@next_token_distribution.part("all together: temperature, then top_k, then top_p", weight=1)
+def _(student, rng):
+    logits = torch.tensor([0.4, 0.25, 0.15, 0.12, 0.08])[torch.randperm(5, generator=rng)].log()
+    # 0.4 / (0.4 + 0.25) = 0.62: with top_k first, the best token alone reaches top_p = 0.6; without, it does not.
+    expect_warp(student, logits, 1.0, "With top_k = 2 and top_p = 0.6 together", 2, 0.6)
+    # At T = 0.5 the best token alone has 0.60; before the temperature it has 0.4.
+    expect_warp(student, logits, 0.5, "With temperature 0.5 and top_p = 0.55 together", None, 0.55)
+    expect_warp(student, torch.randn(3, 6, generator=rng), 0.7, "With temperature, top_k and top_p together", 4, 0.8)
+
+
+next_token_distribution.mistake("zero_temperature", (
+    "Temperature 0 divides by zero. It means greedy: put all probability on the largest logit (the first, on a tie), "
+    "and return before you divide."))
+next_token_distribution.mistake("drops_crossing", (
+    "top_p drops the token that crosses the threshold. It stays: the kept tokens together have to *reach* top_p. Ask "
+    "how much probability stands in front of a token, without its own; a first token above top_p then stays by itself."
+))
+next_token_distribution.mistake("keeps_one_more", (
+    "top_p keeps one token too many: after the token that crosses the threshold nothing more may stay. Compare the "
+    "probability in front of a token with top_p; do not shift it once more."))
+next_token_distribution.mistake("times_temperature", (
+    "The logits are multiplied by the temperature; they have to be divided. A low temperature makes a distribution "
+    "sharper, a high one flatter."), imitate=warp_rule(temperature="times"))
+next_token_distribution.mistake("ignores_temperature", (
+    "The temperature has no effect on your answer. Divide the *logits* by it, before softmax: probabilities that are "
+    "divided by a number and then scaled to sum 1 are what they were."), imitate=warp_rule(temperature="none"))
+next_token_distribution.mistake("filters_first", (
+    "The filters look at the distribution before the temperature. The order is temperature, then top_k, then top_p: "
+    "a filter sees what the step before has left."), imitate=warp_rule(order="filters first"))
+next_token_distribution.mistake("top_p_first", (
+    "With both filters, top_p runs first in your function, or it counts the probabilities that top_k has removed. "
+    "Apply top_k, rescale to sum 1, then apply top_p to the rest."
+), imitate=(warp_rule(order="top_p first"), warp_rule(order="not rescaled between")))
+next_token_distribution.mistake("whole_batch", (
+    "A filter treats all rows as one long row. Every row has its own k-th largest token and its own running sum: "
+    "work along the last dimension, dim=-1."), imitate=(warp_rule(rows="together"), warp_rule(rows="first dimension")))
+next_token_distribution.mistake("not_scattered", (
+    "The probabilities come back in sorted order. Put each one back into its own place: `scatter` with the indices "
+    "that `sort` gave, or sort those indices."), imitate=warp_rule(top_p="sorted"))
+next_token_distribution.mistake("not_rescaled", (
+    "What is left after a filter does not sum to 1. Divide each row by its sum."), imitate=warp_rule(rescale=False))
+next_token_distribution.mistake("zero_over_zero", "Your answer holds NaN: somewhere 0 is divided by 0.")
+next_token_distribution.help(r"ZeroDivisionError", "Temperature 0 means greedy: treat it before you divide by it.")
+next_token_distribution.help(r"selected index k out of range", "top_k may be larger than the vocabulary: then it keeps "
+                             "everything. `min(top_k, V)` helps.")
+next_token_distribution.help(r"must match the size|shape", "Logits may have any number of dimensions in front: [V], "
+                             "[T, V], [B, T, V]. Use dim=-1 and keepdim=True.")

@@ -1,0 +1,185 @@
+"""Unit 04: the three formulas of the accept rule.
+
+Knows: what is right and what is commonly wrong in them. Does not know: the verification that is built from them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .engine import Exercise, Wrong
+from .unit04 import as_distribution, random_distribution
+
+acceptance_probability = Exercise(
+    "acceptance_probability", unit="04", points=1, difficulty=1, minutes=5,
+    reference="specdec_course.verification:acceptance_probability",
+    hints=(
+        "The drafter proposes x with probability q(x), the target wants it with probability p(x). If it is proposed "
+        "twice as often as it is wanted, how often may you keep it? And if it is proposed too rarely?",
+        "min(1, p/q), elementwise. Where q is 0 the division gives inf or NaN: use torch.where(q > 0, ..., ...) with "
+        "1 where p > 0 and 0 elsewhere.",
+    ),
+)
+
+
+@acceptance_probability.part("min(1, p/q)", weight=2)
+def _(student, rng):
+    for size in (3, 6):
+        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        answer = student.array(p, q)
+        if answer.shape != (size,):
+            raise Wrong(f"Expected one probability per token, shape ({size},); yours has shape {answer.shape}.")
+        if (answer > 1 + 1e-6).any():
+            raise Wrong("Some of your probabilities are larger than 1.", otherwise="not_clamped")
+        if not np.allclose(answer, np.minimum(1, p.double() / q.double()), atol=1e-5):
+            raise Wrong("For two random distributions p and q, all positive, the answer is not right.")
+
+
+@acceptance_probability.part("tokens that p or q excludes", weight=1)
+def _(student, rng):
+    p, q = torch.tensor([0.5, 0.5, 0.0, 0.0]), torch.tensor([0.0, 0.4, 0.6, 0.0])
+    answer = student.array(p, q)
+    if np.isnan(answer).any() or not np.isfinite(answer).all():
+        raise Wrong("Where q(x) = 0 your answer is not a number (NaN or infinity).", mistake="divides_by_zero")
+    for place, what in ((0, "q(x) = 0 and p(x) > 0: it can only be wanted more than it is proposed"),
+                        (2, "p(x) = 0 and q(x) > 0: the target never says it")):
+        if abs(answer[place] - (1.0, None, 0.0)[place]) > 1e-5:
+            raise Wrong(f"The answer is not right for a token with {what}.")
+    if abs(answer[1] - 1) > 1e-5 or not -1e-6 <= answer[3] <= 1 + 1e-6:
+        raise Wrong("Not every entry of your answer is a probability between 0 and 1.")
+
+
+acceptance_probability.mistake("inverted", (
+    "The ratio is upside down: this keeps min(1, q/p). A token that the drafter proposes *more* often than the target "
+    "wants it (q > p) has to be thrown away sometimes, not one that it proposes too rarely."
+), imitate=lambda p, q: torch.where(p > 0, (q / p).clamp(max=1), (q > 0).to(p)))
+acceptance_probability.mistake("not_clamped", (
+    "p/q is above 1 wherever the target wants a token more often than the drafter proposes it. A probability ends at "
+    "1: that token is always kept."), imitate=lambda p, q: torch.where(q > 0, p / q, (p > 0).to(p)))
+acceptance_probability.mistake("all_or_nothing", (
+    "You keep a token exactly if p >= q. Where p < q it must still be kept with probability p/q, or the text says it "
+    "too rarely."), imitate=lambda p, q: (p >= q).to(p))
+acceptance_probability.mistake("overlap", (
+    "This is min(p, q): how often a token is proposed *and* kept. Given that it was proposed, divide by q."
+), imitate=torch.minimum)
+acceptance_probability.mistake("divides_by_zero", (
+    "q(x) can be exactly 0: by underflow, or because a filter removed the token. Then p/q is inf or NaN. Decide those "
+    "entries by themselves: 1 where p > 0, and 0 where p = 0."))
+acceptance_probability.help(r"ZeroDivisionError", "q(x) can be exactly 0. Decide those entries by themselves.")
+acceptance_probability.help(r"Boolean value of Tensor", "`min(1, tensor)` and `if tensor` want one number. For all "
+                            "entries at once: `.clamp(max=1)`, `torch.where`.")
+
+
+residual = Exercise(
+    "residual", unit="04", points=1, difficulty=2, minutes=5,
+    reference="specdec_course.verification:residual",
+    hints=(
+        "After the accepted tokens, how much of p(x) is still missing, for each x? Can that be negative?",
+        "left = (p - q).clamp(min=0), divided by its sum; where the sum is 0 return p.",
+    ),
+)
+
+
+@residual.part("the part of p that q did not cover, scaled to 1", weight=2)
+def _(student, rng):
+    for size in (3, 6):
+        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        expect_residual(student, p, q, "For two random distributions")
+    p = random_distribution(4, rng)
+    certain = torch.nn.functional.one_hot(p.argmax(), 4).to(p)
+    expect_residual(student, p, certain, "For a q that has all its probability on one token (a bigram)")
+
+
+def expect_residual(student, p, q, when) -> None:
+    left = (p.double() - q.double()).clamp(min=0)
+    answer = as_distribution(student.array(p, q), p.shape, when)
+    if not np.allclose(answer, left / left.sum(), atol=1e-4):
+        raise Wrong(f"{when} the residual is not right.")
+
+
+@residual.part("nothing left over: p = q, exactly and up to round-off", weight=1)
+def _(student, rng):
+    p = random_distribution(5, rng)
+    answer = as_distribution(student.array(p, p), p.shape, "When p and q are equal")
+    if not np.allclose(answer, p, atol=1e-5):
+        raise Wrong("When p and q are equal nothing is left over, and the answer has to be p itself.")
+    q = torch.nextafter(p, torch.tensor(2.0))  # a hair above p everywhere: softmax in another order does that
+    as_distribution(student.array(p, q), p.shape, "When q is above p by round-off, everywhere")
+    as_distribution(student.array(q, p), p.shape, "When q is below p by round-off, everywhere")
+
+
+residual.mistake("absolute", (
+    "This is |p - q|: it also gives back tokens that q covered too often. They need nothing more, so they must have "
+    "probability 0 here: cut off at 0 instead of taking the absolute value."),
+    imitate=lambda p, q: (p - q).abs() / (p - q).abs().sum() if (p != q).any() else p)
+residual.mistake("swapped", (
+    "This is (q - p)+: the tokens that the drafter proposes too *often*. The correction has to supply the ones that "
+    "come too rarely, where p is above q."),
+    imitate=lambda p, q: (q - p).clamp(min=0) / (q - p).clamp(min=0).sum() if (p != q).any() else p)
+residual.mistake("just_p", (
+    "This is p itself. Accepted tokens have already delivered a part of p: only what is still missing may be drawn "
+    "now, or the likely tokens come too often."), imitate=lambda p, q: p.clone())
+residual.mistake("softmax", (
+    "A softmax turns every number, 0 included, into something above 0. Here the zeros have to stay: divide by the sum."
+), imitate=(lambda p, q: torch.softmax((p - q).clamp(min=0), -1), lambda p, q: torch.softmax(p - q, -1)))
+residual.mistake("not_rescaled", (
+    "The residual has to sum to 1 before anybody can draw from it: divide by its sum."))
+residual.mistake("zero_over_zero", (
+    "When p = q nothing is left over and the sum is 0: 0/0 is NaN. A rejection can still happen there, by round-off. "
+    "Return p in that case."))
+residual.help(r"ZeroDivisionError", "When p = q the sum is 0. Return p in that case.")
+
+
+expected_acceptance = Exercise(
+    "expected_acceptance", unit="04", points=1, difficulty=1, minutes=5,
+    reference="specdec_course.verification:expected_acceptance",
+    hints=(
+        "A token x is drawn with probability q(x), and then kept with probability min(1, p(x)/q(x)). What is the "
+        "chance that both happen, and what if you do not care which x it was?",
+        "The sum over x of min(p(x), q(x)), as a float. It equals 1 - TV(p, q), where TV is half the sum of |p - q|.",
+    ),
+)
+
+
+@expected_acceptance.part("the chance that a token drawn from q is kept", weight=2)
+def _(student, rng):
+    for size in (3, 5, 9):
+        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        answer = student.returned_float(p, q)
+        if abs(answer - float(torch.minimum(p, q).sum())) > 1e-4:
+            raise Wrong(f"For two random distributions over {size} tokens the answer is not right.")
+
+
+@expected_acceptance.part("equal, disjoint and one-hot distributions", weight=1)
+def _(student, rng):
+    p = random_distribution(4, rng)
+    if abs(student.returned_float(p, p) - 1) > 1e-4:
+        raise Wrong("When p = q every token is kept: the answer has to be 1.")
+    left, right = torch.tensor([0.3, 0.7, 0.0, 0.0]), torch.tensor([0.0, 0.0, 0.5, 0.5])
+    if abs(student.returned_float(left, right)) > 1e-4:
+        raise Wrong("When p and q have no token in common nothing is ever kept: the answer has to be 0.")
+    certain = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    if abs(student.returned_float(p, certain) - float(p[1])) > 1e-4:
+        raise Wrong("When q has all its probability on one token (a bigram), the answer is not right.")
+
+
+expected_acceptance.mistake("total_variation", (
+    "This is the total variation distance itself, the chance of a *rejection*. Acceptance is 1 minus it."),
+    imitate=lambda p, q: float((p - q).abs().sum() / 2))
+expected_acceptance.mistake("no_half", (
+    "1 minus the sum of |p - q| counts every difference twice: probability that is too high at one token is missing "
+    "at another. TV is *half* that sum."), imitate=lambda p, q: float(1 - (p - q).abs().sum()))
+expected_acceptance.mistake("plain_mean", (
+    "You average the acceptance probability over the vocabulary as if all tokens were proposed equally often. Token x "
+    "is proposed with probability q(x): weigh it with that."),
+    imitate=lambda p, q: float((p / q).clamp(max=1).mean()))
+expected_acceptance.mistake("weighted_by_p", (
+    "The acceptance probabilities are weighted with p. It is the drafter that proposes: weigh with q."),
+    imitate=lambda p, q: float((p * (p / q).clamp(max=1)).sum()))
+expected_acceptance.mistake("collision", (
+    "The sum of p times q is the chance that two independent draws agree. That is how often a rule keeps a token that "
+    "compares it with a fresh sample of p; the coin min(1, p/q) keeps more."),
+    imitate=lambda p, q: float((p * q).sum()))
+expected_acceptance.help(r"ValueError: only one element|a Tensor with \d+ elements",
+                         "The answer is one number for the whole pair of distributions: sum over the tokens.")

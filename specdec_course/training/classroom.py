@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -27,12 +27,12 @@ from .tokenizer import save_tokenizer, train_tokenizer
 class Recipe:
     """The numbers of a run. Lengths in tokens; `articles` are written for training, `vocabulary` in tokens."""
 
-    steps: int = 1200
-    distil_steps: int = 300
+    steps: int = 600
+    distil_steps: int = 200
     batch_tokens: int = 4096
     length: int = 512
     long_length: int = CONTEXT  # the windows of the last `decay` of the steps, so that all positions are learned
-    decay: float = 0.3
+    decay: float = 0.25
     articles: int = 45_000
     vocabulary: int = 4096
     sampled_rows: int = 96  # texts that the target writes for the distillation
@@ -46,7 +46,8 @@ class Run:
 
     def __init__(self, folder: Path, recipe: Recipe, device: str):
         self.folder, self.recipe, self.device = folder, recipe, device
-        self.stage, self.step, self.seconds = "language", 0, 0.0
+        self.stage, self.step, self.seconds, self.logged = "language", 0, 0.0, []
+        _same_recipe(folder / "recipe.json", recipe)
         self.tokenizer, self.text = _text(folder, recipe)
         self.target = new_model(recipe.target, recipe.vocabulary, recipe.seed).to(device)
         self.draft = new_model(recipe.draft, recipe.vocabulary, recipe.seed + 1).to(device)
@@ -61,12 +62,14 @@ class Run:
             "stage": self.stage,
             "step": self.step,
             "seconds": self.seconds,
+            "logged": self.logged,
             "models": {name: model.state_dict() for name, model in self.models.items()},
             "optimizers": {name: [o.state_dict() for o in both] for name, both in self.optimizers.items()},
         }
 
     def restore(self, state: dict) -> None:
-        self.stage, self.step, self.seconds = state["stage"], state["step"], state["seconds"]
+        self.stage, self.step = state["stage"], state["step"]
+        self.seconds, self.logged = state["seconds"], state["logged"]
         for name, model in self.models.items():
             model.load_state_dict(state["models"][name])
             for optimizer, kept in zip(self.optimizers[name], state["optimizers"][name], strict=True):
@@ -83,11 +86,41 @@ class Run:
         held_out = windows(self.held_out, 16, min(512, len(self.held_out) - 2), 0, 0).to(self.device)
         return agreement(self.draft, self.target, held_out)
 
+    def record(self) -> dict:
+        """What there is to say about a finished run: recipe, hardware, time, tokens, losses and alpha on the way."""
+        from specdec_course.benchmark import machine
+
+        recipe, language = self.recipe, [line for line in self.logged if line["stage"] == "language"]
+        return {
+            "hardware": machine(),
+            "date": time.strftime("%Y-%m-%d"),
+            "minutes": round(self.seconds / 60, 1),
+            "tokens_seen": recipe.steps * recipe.batch_tokens,
+            "tokens_distilled": recipe.distil_steps * recipe.batch_tokens,
+            "training_text": {"articles": recipe.articles, "tokens": len(self.text)},
+            "recipe": asdict(recipe),
+            "before_distillation": language[-1],
+            "log": self.logged,
+        }
+
     def log(self, **figures) -> None:
         line = {"stage": self.stage, "step": self.step, "seconds": round(self.seconds), **figures}
-        with open(self.folder / "log.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        self.logged.append(line)
         tqdm.write(json.dumps(line))
+
+
+def _same_recipe(path: Path, recipe: Recipe) -> None:
+    """Keep the recipe beside the checkpoints. ValueError if they were made with another; only `steps` and
+    `distil_steps` may change (in time: see `rate`)."""
+    ours = asdict(recipe) | {"steps": None, "distil_steps": None}
+    if not path.exists():
+        write_whole(path, lambda part: part.write_text(json.dumps(ours, indent=1) + "\n"))
+    kept = json.loads(path.read_text())
+    if changed := [key for key in ours if kept.get(key) != ours[key]]:
+        raise ValueError(
+            f"the run in {path.parent} was begun with another {', '.join(changed)}; "
+            "take up the old recipe, or another work folder to begin anew"
+        )
 
 
 def _text(folder: Path, recipe: Recipe):
@@ -102,9 +135,7 @@ def _text(folder: Path, recipe: Recipe):
     tokenizer = PreTrainedTokenizerFast.from_pretrained(str(place))
     kept = folder / "text.pt"
     if not kept.exists():
-        ids = torch.from_numpy(
-            encode_articles(tokenizer, recipe.articles, recipe.seed).astype("int16")
-        )  # torch stores int16
+        ids = torch.from_numpy(encode_articles(tokenizer, recipe.articles, recipe.seed).astype("int16"))
         write_whole(kept, lambda part: torch.save(ids, part))
     return tokenizer, torch.load(kept, weights_only=True).numpy().astype("uint16")
 
@@ -208,4 +239,6 @@ def train_classroom(
         run.stage = "done"
         save_state(run.folder / "state.pt", run.state())
     export_pair(run.target, run.draft, run.tokenizer, out)
+    record = json.dumps(run.record(), indent=1) + "\n"
+    write_whole(out / "training.json", lambda part: part.write_text(record))
     return out

@@ -43,9 +43,10 @@ def update(model: nn.Module, optimizers, loss: torch.Tensor, factor: float, clip
         optimizer.zero_grad(set_to_none=True)
 
 
-def logits_of(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
-    """Logits [N, V] in float32 for ids [B, T], rows of all windows in one; matrix products run in bfloat16."""
-    with torch.autocast(ids.device.type, torch.bfloat16):
+def logits_of(model: nn.Module, ids: torch.Tensor, precise: bool = False) -> torch.Tensor:
+    """Logits [N, V] in float32 for ids [B, T], rows of all windows in one; matrix products run in bfloat16, or in
+    the weights' own type if `precise`."""
+    with torch.autocast(ids.device.type, torch.bfloat16, enabled=not precise):
         return model(ids, use_cache=False).logits.flatten(0, 1).float()
 
 
@@ -63,10 +64,10 @@ def distillation_loss(draft: nn.Module, target: nn.Module, window: torch.Tensor)
 
 
 @torch.no_grad()
-def agreement(draft: nn.Module, target: nn.Module, window: torch.Tensor) -> dict[str, float]:
+def agreement(draft: nn.Module, target: nn.Module, window: torch.Tensor, precise: bool = False) -> dict[str, float]:
     """On windows [B, T + 1]: loss of both in nats per token, alpha at T = 0 (same argmax) and T = 1 (mean 1 - TV)."""
     goal = window[:, 1:].flatten()
-    p, q = logits_of(target, window[:, :-1]), logits_of(draft, window[:, :-1])
+    p, q = (logits_of(model, window[:, :-1], precise) for model in (target, draft))
     alpha1 = torch.minimum(p.softmax(-1), q.softmax(-1)).sum(-1).mean()
     return {
         "target_loss": F.cross_entropy(p, goal).item(),

@@ -1,0 +1,79 @@
+"""What a call costs: the memory it asks for, and how it compares with another call in time.
+
+Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+import weakref
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+class _TensorBytes(TorchFunctionMode):
+    """Notes the largest tensor that is made inside, and which ones are still alive. Sparse tensors count by what
+    they hold, not by their shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest, self.made = 0, []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        answer = func(*args, **(kwargs or {}))
+        for tensor in answer if isinstance(answer, (tuple, list)) else (answer,):
+            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes())
+                self.made.append(weakref.ref(tensor))
+        return answer
+
+    def alive(self) -> int:
+        kept = [ref() for ref in self.made if ref() is not None]
+        storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
+        return sum(storages.values())
+
+
+def memory_of(call) -> tuple[object, int]:
+    """(answer of call(), bytes): the most that Python and numpy held at once, the largest tensor, or all tensors
+    that live on after the call, whichever is most. The same on every machine: nothing is read from the system."""
+    watch, tracing = _TensorBytes(), tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        with watch:
+            answer = call()
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+    return answer, max(peak, watch.largest, watch.alive())
+
+
+def times_slower(call, reference, enough: float, repeats: int = 3) -> float:
+    """How many times the processor time of reference() call() takes: best of `repeats`, in turns, on one thread.
+
+    Processor time, because other programs on the machine are no fault of the call. A first run below `enough`, or
+    hopelessly above it, decides at once.
+    """
+    best, best_reference, threads = float("inf"), float("inf"), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(repeats):
+            best_reference = min(best_reference, _seconds(reference), _seconds(reference))
+            best = min(best, _seconds(call))
+            ratio = best / max(best_reference, 1e-3)  # some clocks are coarse
+            if not enough < ratio < 3 * enough:
+                break
+    finally:
+        torch.set_num_threads(threads)
+    return ratio
+
+
+def _seconds(call) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began

@@ -1,0 +1,201 @@
+"""Right and wrong in `bigram_probabilities`: rows of conditional probability, from memory that fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..cost import memory_of
+from ..engine import Exercise, Subject, Wrong
+from ..values import as_array, describe
+from .inputs import skewed_text, some
+from .table import followers, rows_of
+
+bigram_probabilities = Exercise(
+    "bigram_probabilities",
+    unit="02",
+    points=3,
+    difficulty=3,
+    minutes=20,
+    reference="specdec_course.drafters.bigram:bigram_probabilities",
+    hints=(
+        "You are asked for one row at a time. What do you need to remember about the token `t` to write its row when "
+        "somebody asks, and how much of that is there for all tokens together?",
+        "Remember the pairs, sorted by their first token (or a dict from each token to the counts of its followers, "
+        "with plain numbers as keys). Return an inner function: it takes the followers of last_token, "
+        "`torch.bincount(followers, minlength=vocab_size) + smoothing`, and divides by what that sums to; if that is "
+        "0, the row is uniform.",
+    ),
+)
+
+
+AXES = ("wrong_axis", "transposed", "tensor_keys")
+
+
+def _rows(student: Subject, *args, **kwargs) -> Subject:
+    """The function that the student's function returns, watched like the student's own."""
+    function = student(*args, **kwargs)
+    if not callable(function):
+        raise Wrong(
+            f"Return a function from the last token to a row of probabilities; yours returned {describe(function)}. "
+            "Define one inside (`def next_distribution(last_token): ...`) and return it without calling it.",
+            mistake="no_function",
+        )
+    rows = Subject(function, student.exercise)
+    rows.seen = student.seen
+    return rows
+
+
+def _counts(rows: list[list[int]], vocab_size: int, smoothing: float, backwards: bool = False) -> np.ndarray:
+    """[V, V] counts of (token, follower). For small vocabularies."""
+    counts = np.full((vocab_size, vocab_size), float(smoothing))
+    for token, came in followers(rows, backwards).items():
+        counts[token] += np.bincount(came, minlength=vocab_size)
+    return counts
+
+
+def _shares(counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Counts as shares of their sum along the axis; uniform where nothing was counted."""
+    total = counts.sum(axis, keepdims=True)
+    return np.where(total > 0, counts / np.where(total > 0, total, 1), 1 / counts.shape[-1])
+
+
+def _compare(rows: Subject, data, tokens, vocab_size: int, smoothing: float, when: str, rules=()) -> None:
+    """Wrong unless every one of these rows is right; `rules` are the wrong ones that can be told apart here."""
+    counts = _counts(rows_of(data), vocab_size, smoothing)
+    for token in tokens:
+        row = as_array(rows(token))
+        if row.shape != (vocab_size,):
+            raise Wrong(f"A row has the shape {row.shape}; expected one probability per id, ({vocab_size},).")
+        if not np.allclose(row, _shares(counts)[int(token)], atol=1e-4):  # NaN is never close
+            _explain(row, int(token), counts, data, smoothing, rules)
+            raise Wrong(f"A row is a distribution, but not the right one, {when}.")
+
+
+def _explain(row: np.ndarray, token: int, counts: np.ndarray, data, smoothing: float, names) -> None:
+    """Raises Wrong with the name of the rule that gives this wrong row, or with what makes it no distribution."""
+    size, rows = len(counts), rows_of(data)
+    joined = [[id for row in rows for id in row]]
+    with np.errstate(all="ignore"):
+        by_column = counts[token] / counts.sum(0)
+    rules = {
+        "wrong_axis": [by_column, np.nan_to_num(by_column)],
+        "transposed": [_shares(_counts(rows, size, smoothing, backwards=True))[token]],
+        "across_windows": [_shares(_counts(joined, size, smoothing))[token]],
+        "tensor_keys": [np.full(size, 1 / size)],
+    }
+    for name in names:
+        if any(np.allclose(row, wrong, atol=1e-4, equal_nan=True) for wrong in rules[name]):
+            raise Wrong("A row is not the right one.", mistake=name)
+    if not np.isfinite(row).all():
+        raise Wrong("A row holds NaN or infinity.", mistake="nan")
+    if abs(row.sum() - 1) > 1e-3 or row.min() < 0:
+        raise Wrong(f"A row sums to {row.sum():.4g} with smallest entry {row.min():.3g}: no distribution.")
+
+
+@bigram_probabilities.part("shares of what followed", weight=2)
+def _(student, rng):
+    data = skewed_text(rng, 300, 10)[None]
+    rows = _rows(student, data, 10)
+    _compare(rows, data, [*range(10), torch.tensor(4), 4], 10, 0.0, "without smoothing", AXES)
+    other = skewed_text(rng, 300, 10)[None]
+    _rows(student, other, 10)
+    _compare(rows, data, [3, 7], 10, 0.0, "once the function has been called for a second text")
+
+
+@bigram_probabilities.part("smoothing")
+def _(student, rng):
+    data = skewed_text(rng, 60, 9)[None]
+    for smoothing in (0.5, 3.0):
+        rows = _rows(student, data, 12, smoothing=smoothing)
+        _compare(rows, data, range(9), 12, smoothing, f"with smoothing = {smoothing}")
+
+
+@bigram_probabilities.part("unseen tokens get a uniform row")
+def _(student, rng):
+    last, *others = some(rng, 6, 0, 20)
+    data = torch.tensor([others + others, others[:3] + others[:2] + others[:4] + [last]])
+    unseen = [token for token in range(23) if token not in others]
+    for smoothing in (0.0, 0.25):
+        rows = _rows(student, data, 23, smoothing)
+        _compare(rows, data, unseen[:6] + [last, 22], 23, smoothing, "for a token that nothing followed")
+
+
+@bigram_probabilities.part("rows of text do not touch; one row, a list of rows")
+def _(student, rng):
+    windows = torch.stack([skewed_text(rng, 12, 8) for _ in range(20)])
+    windows[:, 0], windows[:, -1] = 7, 6
+    _compare(_rows(student, windows, 8), windows, range(8), 8, 0.0, "with several windows", ["across_windows"])
+    for data, same in ((windows[0], windows[:1]), (list(windows), windows)):
+        _compare(_rows(student, data, 8), same, range(8), 8, 0.0, "for a single row or a list of rows")
+
+
+@bigram_probabilities.part("a vocabulary of 151,936 in little memory")
+def _(student, rng):
+    size = 4096
+    text = torch.randperm(size, generator=rng)[None]  # every token is seen, once
+    memory_of(lambda: _asked_once(student.quiet(text[:, :50], size)))  # what is imported on the way is not counted
+    function, used = memory_of(lambda: _asked_once(student.quiet(text, size)))
+    if used > size * size / 2:
+        raise Wrong("With 4,096 ids your function needs memory for each of the 17 million possible pairs.",
+                    mistake="dense")
+    large = torch.randint(151_936, (1, 5000), generator=rng)
+    row = as_array(_rows(student, large, 151_936)(int(large[0, 17])))
+    if row.shape != (151_936,) or abs(row.sum() - 1) > 1e-3 or int(row.argmax()) not in large[0].tolist():
+        raise Wrong("With 151,936 ids a row is not the right one.")
+
+
+def _asked_once(function):
+    if callable(function):
+        function(0)
+    return function
+
+
+bigram_probabilities.mistake(
+    "transposed",
+    "Your rows tell what came *before* the token. The row of `last_token` is about what comes after it.",
+)
+bigram_probabilities.mistake(
+    "across_windows",
+    "You count pairs across the border of two windows: the end of one and the start of the next never stood "
+    "side by side in the text.",
+)
+bigram_probabilities.mistake(
+    "wrong_axis",
+    "You divide by the wrong sum. p(next | last) is a share of everything that followed `last`: divide the counts of "
+    "one row by the sum of that row, not by the sums of the columns. Test yourself: every row must sum to 1.",
+)
+bigram_probabilities.mistake(
+    "nan",
+    "A token that nothing followed has a count of zero, and 0/0 is NaN. We know nothing about what follows it, so "
+    "every id is as likely: a uniform row.",
+)
+bigram_probabilities.mistake(
+    "tensor_keys",
+    "Every row is uniform, as if nothing had been counted. Do you use tensors as dictionary keys? Equal tensors are "
+    "different keys (Python hashes a tensor by its identity), so what you stored is never found. Use `.tolist()`.",
+)
+bigram_probabilities.mistake(
+    "no_function", "The answer of bigram_probabilities is itself a function, to be asked for one row at a time."
+)
+bigram_probabilities.mistake(
+    "dense",
+    "You keep a number for every possible pair. With the 151,936 ids of Qwen that would be 23 billion numbers, 92 GB "
+    "in float32, nearly all of them zero. Keep the pairs that occur, and write a row when it is asked for.",
+)
+bigram_probabilities.help(
+    r"MemoryError|allocate|not enough memory|too large|maximum supported",
+    "There is no room for vocab_size x vocab_size numbers. Keep only the pairs that occur; make a row when asked.",
+)
+bigram_probabilities.help(
+    r"ZeroDivisionError", "A token that nothing followed has no counts to divide by: its row is uniform."
+)
+bigram_probabilities.help(
+    r"KeyError", "A dictionary has no entry for some token: nothing ever followed it, and its row is uniform."
+)
+bigram_probabilities.help(
+    r"too many indices|Dimension out of range|0-d tensor|not subscriptable|not iterable|"
+    r"'list' object has no attribute|list indices must be|only integer tensors of a single element",
+    "The data may be [nsamples, seqlen], a single row [seqlen], or a list of rows: bring all three to one form first. "
+    "And last_token may be a 0-d tensor: `int(last_token)`.",
+)

@@ -1,0 +1,125 @@
+"""Right and wrong in `hit_rate`: right guesses over guesses, on the text and with the table that are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ...drafters.bigram import build_next_token_array as counted_at_once
+from ..engine import Exercise, Subject, Wrong
+from .inputs import cycle
+
+hit_rate = Exercise(
+    "hit_rate",
+    unit="02",
+    points=1,
+    difficulty=1,
+    minutes=10,
+    reference="specdec_course.drafters.bigram:hit_rate",
+    hints=(
+        "Take a text of four tokens. How many guesses can the table make about it, and which token judges each guess?",
+        "`next_token_array[ids[:-1]]` are the guesses, `ids[1:]` is what really came. Compare, then average. A text of "
+        "one token has no guess: return 0.0 before you divide.",
+    ),
+)
+
+
+def _text_with_hits(rng, length: int, size: int) -> tuple[torch.Tensor, np.ndarray]:
+    """A random table, and a text that follows it about two times out of five."""
+    table = torch.randint(size, (size,), generator=rng)
+    follow = torch.rand(length, generator=rng) < 0.4
+    ids = torch.randint(size, (length,), generator=rng)
+    for i in range(1, length):
+        if follow[i]:
+            ids[i] = table[ids[i - 1]]
+    return ids, table.numpy().astype(np.int32)
+
+
+def _rate(student: Subject, ids, table) -> float:
+    rate = student.returned_float(ids, table)
+    if not 0 <= rate <= 1:
+        raise Wrong("A rate is a share, between 0 and 1: right guesses over all guesses.", mistake="not_a_share")
+    return rate
+
+
+def _counted_from(ids, table, denominator):
+    hits = (torch.as_tensor(table)[ids[:-1]] == ids[1:]).sum().item() if len(ids) > 1 else 0
+    return hits / denominator if denominator else 0.0
+
+
+RULES = {
+    "denominator": lambda ids, table: _counted_from(ids, table, len(ids)),
+    "refitted": lambda ids, table: _counted_from(ids, counted_at_once(ids, len(table), 0), len(ids) - 1),
+    "backwards": lambda ids, table: _counted_from(ids.flip(0), table, len(ids) - 1),
+    "same_place": lambda ids, table: (torch.as_tensor(table)[ids] == ids).double().mean().item(),
+}
+
+
+@hit_rate.part("right guesses over guesses", weight=2)
+def _(student, rng):
+    asked = [_text_with_hits(rng, length, 15) for length in (12, 40, 150, 300)]
+    rates = [_rate(student, ids, table) for ids, table in asked]
+    expected = [_counted_from(ids, table, len(ids) - 1) for ids, table in asked]
+    if np.allclose(rates, expected, atol=1e-5):
+        return
+    for name, rule in RULES.items():
+        if np.allclose(rates, [rule(ids, table) for ids, table in asked], atol=1e-5):
+            raise Wrong("Your rate is off.", mistake=name)
+    raise Wrong("Your rate is off. Write down a text of four tokens and a small table, and count the hits by hand.")
+
+
+@hit_rate.part("a table that always knows, one that never does")
+def _(student, rng):
+    table = cycle(rng, 12)
+    walk = [0]
+    for _ in range(20):
+        walk.append(int(table[walk[-1]]))
+    if abs(_rate(student, torch.tensor(walk), table) - 1) > 1e-6:
+        raise Wrong("The text follows the table at every step, so the rate is 1: what do you divide by?")
+    if _rate(student, torch.tensor(walk), np.roll(table, 1)) > 1e-6:
+        raise Wrong("The table is wrong at every step, so the rate is 0. Do you measure the table that you were given?")
+
+
+@hit_rate.part("texts of two, one and no tokens")
+def _(student, rng):
+    table = cycle(rng, 12)
+    for ids, expected in ([3, int(table[3])], 1.0), ([3, 3], 0.0), ([3], 0.0), ([], 0.0):
+        rate = _rate(student, torch.tensor(ids, dtype=torch.long), table)
+        if abs(rate - expected) > 1e-6:
+            raise Wrong(f"The rate of a text of {len(ids)} tokens is wrong. How many guesses are there?")
+
+
+hit_rate.mistake(
+    "denominator",
+    "You divide by the number of tokens. The first token of the text is not guessed by anybody: T tokens make T - 1 "
+    "guesses. On a short text the difference shows.",
+)
+hit_rate.mistake(
+    "refitted",
+    "You measure another table than the one you were given: one fitted on the very text it is measured on. Such a "
+    "table has seen the answers. Fit on one text, measure on another; here, use next_token_array as it is.",
+)
+hit_rate.mistake(
+    "backwards",
+    "You let the table guess the token *before*. The guess made at position t is judged by the token at t + 1.",
+)
+hit_rate.mistake(
+    "same_place",
+    "You compare the guess made at a token with that same token. The guess is about the next one: shift by one.",
+)
+hit_rate.mistake(
+    "not_a_share", "Your rate is not a share between 0 and 1. Divide the right guesses by the number of guesses."
+)
+hit_rate.help(
+    r"size of tensor a|broadcast|shapes? mismatch|must match",
+    "Guesses and truth differ in length: guesses start from all tokens but the last, the truth is all but the first.",
+)
+hit_rate.help(r"ZeroDivisionError|nan", "A text of one token has no guess at all: return 0.0 there.")
+hit_rate.help(
+    r"could not infer output dtype|Got: Bool|'bool' object has no attribute",
+    "Averaging wants numbers: compare two tensors (or two arrays) of one kind, then `.float().mean()`.",
+)
+hit_rate.help(
+    r"tensors used as indices must be|can't convert np|only integer tensors|invalid index",
+    "The table is a numpy array, the text a tensor: make both one kind, e.g. `torch.as_tensor(next_token_array)`.",
+)

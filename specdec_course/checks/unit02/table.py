@@ -1,0 +1,231 @@
+"""Right and wrong in `build_next_token_array`: what came most often, per token, within the rows, in time."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import torch
+
+from ..cost import memory_of, times_slower
+from ..engine import Exercise, Wrong
+from ..values import as_array, describe
+from .inputs import skewed_text, some
+
+build_next_token_array = Exercise(
+    "build_next_token_array",
+    unit="02",
+    points=4,
+    difficulty=3,
+    minutes=25,
+    reference="specdec_course.drafters.bigram:build_next_token_array",
+    hints=(
+        "Write all pairs (token, next token) of a small example as two columns. How could one number stand for a "
+        "pair, so that equal pairs are equal numbers? And which cells of `windows` never are the first of a pair?",
+        "`train_data[:, :-1]` and `train_data[:, 1:]` are the two columns. `first * vocab_size + second` is one number "
+        "per pair; `np.unique(..., return_counts=True)` counts them, sorted. Order the counted pairs by count, largest "
+        "first, with a *stable* sort; then `np.unique(first, return_index=True)` finds where each token comes first.",
+    ),
+)
+TOO_SLOW = 5.5  # times the plain dictionary below; one tensor per token takes 7 to 12, whole arrays a tenth
+
+
+def rows_of(train_data) -> list[list[int]]:
+    return [row.tolist() for row in train_data]
+
+
+def followers(rows: list[list[int]], backwards: bool = False) -> dict[int, list[int]]:
+    """For every token what came next to it, in the order of the text."""
+    found = defaultdict(list)
+    for row in rows:
+        for one, other in zip(row[:-1], row[1:], strict=True):
+            found[other if backwards else one].append(one if backwards else other)
+    return found
+
+
+def _most_frequent(came: list[int]) -> set[int]:
+    counts = Counter(came)
+    return {token for token, n in counts.items() if n == max(counts.values())}
+
+
+def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
+    """For every mistake the tables it makes: token -> the entries it could give (several, on a tie)."""
+    right, joined = followers(rows), [[token for row in rows for token in row]]
+    as_if_once = (lambda c: {c[0]}, lambda c: {c[-1]}, lambda c: {min(c)}, lambda c: {max(c)}, lambda c: {default})
+    back = followers(rows, backwards=True)
+    return {
+        "transposed": [{token: _most_frequent(back[token]) if token in back else {default} for token in right}],
+        "across_windows": [{token: _most_frequent(came) for token, came in followers(joined).items()}],
+        "tensor_keys": [{token: pick(came) for token, came in right.items()} for pick in as_if_once],
+    }
+
+
+def _agrees(table: np.ndarray, rule: dict[int, set[int]]) -> bool:
+    return all(token < len(table) and int(table[token]) in allowed for token, allowed in rule.items())
+
+
+def _judge(table: np.ndarray, train_data, default: int, name_it: bool = False) -> None:
+    """Wrong unless every followed token has one of its most frequent followers; can name the rule if it is known."""
+    rows = rows_of(train_data)
+    right = {token: _most_frequent(came) for token, came in followers(rows).items()}
+    if _agrees(table, right):
+        return
+    for name, tables in _rules(rows, default).items() if name_it else ():
+        if any(_agrees(table, rule) for rule in tables):
+            raise Wrong("Some entries are not the token that came most often.", mistake=name)
+    if len(table) <= max(right):
+        raise Wrong("Your table has no entry for some of the tokens in the data.", mistake="table_too_short")
+    wrong = sum(int(table[token]) not in allowed for token, allowed in right.items())
+    raise Wrong(
+        f"For {wrong} of the {len(right)} tokens that are followed by something, your entry is not the token that "
+        "came most often. Check one of them by hand: print the pairs of a text of ten tokens."
+    )
+
+
+@build_next_token_array.part("the most frequent follower", weight=2)
+def _(student, rng):
+    for length in (60, 600):
+        windows = skewed_text(rng, length, 12)[None]
+        _judge(student.array(windows, vocab_size=15, default_next_token=14), windows, 14, name_it=True)
+
+
+@build_next_token_array.part("windows do not touch")
+def _(student, rng):
+    last, start, after, *others = some(rng, 12, 0, 30)
+    filling = torch.tensor(others)[torch.randint(len(others), (14, 6), generator=rng)]
+    windows = torch.cat([torch.full((14, 1), start), filling, torch.full((14, 1), last)], dim=1)
+    windows[9, 3], windows[9, 4] = last, after
+    table = student.array(windows, vocab_size=30, default_next_token=29)
+    if last < len(table) and table[last] == start:
+        raise Wrong("The last token of one window and the first of another were counted as a pair.",
+                    mistake="across_windows")
+    _judge(table, windows, 29, name_it=True)
+
+
+@build_next_token_array.part("one entry per token of the vocabulary, int32, the default for unseen tokens")
+def _(student, rng):
+    one, two, default, *_ = some(rng, 3, 20, 60)
+    for windows in (torch.tensor([[one, two]]), skewed_text(rng, 40, 12)[None]):
+        table = student(windows, vocab_size=97, default_next_token=default)
+        if not isinstance(table, np.ndarray):
+            raise Wrong(f"Return a numpy array; your function returned {describe(table)}. A tensor has `.numpy()`.")
+        if table.shape != (97,):
+            raise Wrong(
+                f"vocab_size was 97, your table has the shape {table.shape}. The model has more ids than this text "
+                "uses, and may answer with any of them.",
+                mistake="table_too_short" if table.ndim == 1 and len(table) < 97 else None,
+            )
+        seen = followers(rows_of(windows))
+        if len(windows[0]) == 2 and table[one] != two:
+            raise Wrong("A row of two tokens holds one pair; your table does not know it. Is the last pair left out?")
+        if any(table[token] != default for token in range(97) if token not in seen):
+            raise Wrong("A token that nothing followed has to get default_next_token, whatever that is.",
+                        mistake="default_ignored")
+        if table.dtype != np.int32:
+            raise Wrong(f"The entries are right, their type is {table.dtype}; the contract says int32.")
+
+
+@build_next_token_array.part("ties go to the smallest id")
+def _(student, rng):
+    text, expected = [], {}
+    for token in (0, 1, 2, 3):
+        small, middle, large, rare = sorted(some(rng, 3, 10, 40)) + [4 + token]
+        for follower in (middle, small, large, rare, large, small, middle):
+            text += [token, follower]
+        expected[token] = small
+    windows = torch.tensor([text])
+    table = student.array(windows, vocab_size=41, default_next_token=40)
+    _judge(table, windows, 40)
+    if any(table[token] != small for token, small in expected.items()):
+        raise Wrong(
+            "Two followers are equally frequent, and you did not take the one with the smaller id. Any rule would "
+            "do for speculation, but a fixed one makes tables comparable."
+        )
+
+
+@build_next_token_array.part("a single row, a list of rows")
+def _(student, rng):
+    windows = torch.stack([skewed_text(rng, 50, 12) for _ in range(4)])
+    for data, same in ((windows[0], windows[:1]), (list(windows), windows)):
+        _judge(student.array(data, vocab_size=13, default_next_token=12), same, 12)
+
+
+@build_next_token_array.part("two million tokens in time")
+def _(student, rng):
+    small = torch.randint(4096, (1, 3000), generator=rng)
+    memory_of(lambda: student.quiet(small[:, :9], vocab_size=4096))  # what is imported on the way is not counted
+    table, used = memory_of(lambda: student.quiet(small, vocab_size=4096, default_next_token=0))
+    if used > 4096 * 4096 / 2:
+        raise Wrong("With 4,096 ids your function needs memory for each of the 17 million possible pairs.",
+                    mistake="dense")
+    _judge(as_array(table), small, 0)  # speed counts once the answers are right
+    text = (torch.rand(250, 200, generator=rng) ** 8 * 20_000).long()
+    ratio = times_slower(lambda: student.function(text, 20_000, 0), lambda: _counted_plainly(text), TOO_SLOW)
+    if ratio > TOO_SLOW:
+        raise Wrong(f"It took {ratio:.0f} times as long as a plain loop over plain numbers.", mistake="slow")
+
+
+def _counted_plainly(windows) -> dict[int, int]:
+    """The yardstick of speed: a dictionary over plain numbers, one token at a time."""
+    counts = {}
+    for row in windows.tolist():
+        for one, other in zip(row[:-1], row[1:], strict=True):
+            after = counts.setdefault(one, {})
+            after[other] = after.get(other, 0) + 1
+    return {token: max(after, key=after.get) for token, after in counts.items()}
+
+
+build_next_token_array.mistake(
+    "across_windows",
+    "You count pairs across the border of two windows. The last token of a window and the first of the next come from "
+    "different places of the text: they never stood side by side. Make the pairs within each row.",
+)
+build_next_token_array.mistake(
+    "transposed",
+    "Your table looks backwards: it answers what came *before* a token. In the text `a b a b a c` the entry of `a` "
+    "has to be `b`, because a is followed by b twice. Which half of the pair do you index the table with?",
+)
+build_next_token_array.mistake(
+    "tensor_keys",
+    "Your table behaves as if every pair had been seen exactly once: frequent followers do not win. Do you use tensors "
+    "as keys of a dictionary or Counter? Two tensors of equal value are different keys, because Python hashes a "
+    "tensor by its identity. Turn ids into plain numbers first (`.tolist()`), or count whole arrays.",
+)
+build_next_token_array.mistake(
+    "table_too_short",
+    "Your table is too short. Its length is vocab_size, the number of ids that the *model* can answer with, not the "
+    "number of tokens in this text, nor the length of the tokenizer (many models pad their vocabulary).",
+)
+build_next_token_array.mistake(
+    "default_ignored",
+    "Tokens that nothing ever followed do not get default_next_token. Fill the table with it first, then write what "
+    "you counted. A token that stands only at the end of a window has not been followed by anything.",
+)
+build_next_token_array.mistake(
+    "dense",
+    "You make a table of all possible pairs. With the 128,256 ids of Llama 3 that is 16 billion numbers, more than a "
+    "computer holds. Nearly all of them are zero: count only the pairs that occur.",
+)
+build_next_token_array.mistake(
+    "slow",
+    "Right, but slow. The text of this check has 50,000 tokens; WikiText-2 has two million, and counting them should "
+    "take less than a second. The time goes into one token at a time, each as a tensor of its own. Count whole arrays "
+    "(`np.unique` of one number per pair), or loop over plain numbers (`.tolist()`).",
+)
+build_next_token_array.help(
+    r"IndexError.*(out of bounds|out of range)",
+    "Your table or count has no place for some id: every id below vocab_size needs one, seen or not.",
+)
+build_next_token_array.help(
+    r"too many indices|Dimension out of range|0-d tensor|not subscriptable|not iterable|dim\(\)",
+    "The check also hands you a single row [seqlen] and a list of rows, not only [nsamples, seqlen]. Bring all three "
+    "to one form first.",
+)
+build_next_token_array.help(
+    r"'list' object has no attribute|list indices must be|only integer tensors of a single element|"
+    r"only one element tensors",
+    "train_data may be a list of rows: go through it row by row, or stack the rows first.",
+)
+build_next_token_array.help(
+    r"MemoryError|allocate", "A table of all pairs, vocab_size x vocab_size, does not fit: count those that occur."
+)

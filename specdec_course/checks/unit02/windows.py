@@ -1,0 +1,127 @@
+"""Right and wrong in `sample_windows`: pieces of the text, seeded, from its first token to its last."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+
+from ..engine import Exercise, Subject, Wrong
+from ..values import describe
+
+sample_windows = Exercise(
+    "sample_windows",
+    unit="02",
+    points=1,
+    difficulty=1,
+    minutes=10,
+    reference="specdec_course.corpora:sample_windows",
+    hints=(
+        "A window is decided by where it starts. How many different starts are there in a text of T tokens, if the "
+        "whole window has to fit? Try T = 5 and seqlen = 5 on paper.",
+        "There are T - seqlen + 1 starts. Draw nsamples of them with a generator that you seed yourself "
+        "(`torch.Generator().manual_seed(seed)` and `torch.randint(..., generator=generator)`), cut "
+        "`ids[start : start + seqlen]` for each and `torch.stack` them. Before all that: raise the ValueError.",
+    ),
+)
+
+
+def _windows(student: Subject, ids, seqlen: int, nsamples: int, seed: int) -> torch.Tensor:
+    """The answer as a LongTensor [nsamples, seqlen], or Wrong."""
+    answer = student(ids, seqlen, nsamples, seed)
+    if not isinstance(answer, torch.Tensor) or answer.is_floating_point():
+        raise Wrong(f"Return one LongTensor; your function returned {describe(answer)}. `torch.stack` joins rows.")
+    if tuple(answer.shape) != (nsamples, seqlen):
+        raise Wrong(
+            f"Asked for {nsamples} windows of {seqlen} tokens, your function returned the shape "
+            f"{tuple(answer.shape)}. Expected one row per window, [nsamples, seqlen]."
+        )
+    return answer
+
+
+def _starts(windows: torch.Tensor, ids: torch.Tensor) -> list[int]:
+    """Where each window begins in a text whose tokens are all different; Wrong if one is no piece of the text."""
+    where = {token: i for i, token in enumerate(ids.tolist())}
+    for row in windows.tolist():
+        start = where.get(row[0], 0)
+        if row != ids[start : start + len(row)].tolist():
+            raise Wrong("A row of your answer is not a piece of the text: a window is seqlen tokens in a row, unmixed.")
+    return [where[row[0]] for row in windows.tolist()]
+
+
+@sample_windows.part("windows are pieces of the text")
+def _(student, rng):
+    ids = torch.randperm(1000, generator=rng)[:200]
+    starts = _starts(_windows(student, ids, 7, 40, 3), ids)
+    if len(set(starts)) < 10:
+        raise Wrong(
+            "Nearly all of your windows begin at the same place. Is the generator seeded again for every window?",
+            mistake="same_window",
+        )
+
+
+@sample_windows.part("the seed decides")
+def _(student, rng):
+    ids = torch.randperm(1000, generator=rng)
+    one, again, other = (_windows(student, ids, 5, 30, seed).tolist() for seed in (11, 11, 12))
+    if one != again:
+        raise Wrong("Two calls with the same seed gave different windows: seed your own generator from `seed`.",
+                    mistake="seed_ignored")
+    if one == other:
+        raise Wrong("Two different seeds gave the same windows: the argument `seed` has to reach the generator.",
+                    mistake="seed_ignored")
+
+
+@sample_windows.part("every start can come, the last one too")
+def _(student, rng):
+    ids = torch.randperm(50, generator=rng)
+    if _starts(_windows(student, ids[:9], 9, 3, 0), ids) != [0, 0, 0]:
+        raise Wrong("With a text exactly as long as a window there is one window: the text.")
+    starts = Counter(_starts(_windows(student, ids[:13], 9, 1000, 5), ids))
+    if starts[4] == 0:
+        raise Wrong("The very last window of the text never comes.", mistake="last_start")
+    if min(starts[i] for i in range(5)) < 100:
+        raise Wrong("Some windows come far more often than others: each start should be as likely.")
+
+
+@sample_windows.part("a text shorter than a window is refused")
+def _(student, rng):
+    ids = torch.randperm(50, generator=rng)
+    for length in (4, 0):
+        if not student.raises(ValueError, ids[:length], 5, 3, 0):
+            raise Wrong(
+                f"A text of {length} tokens has no window of 5, yet your function returned something. Raise a "
+                "ValueError that says so: a short corpus should be noticed here, not three cells later.",
+                mistake="short_text",
+            )
+
+
+sample_windows.mistake(
+    "last_start",
+    "Your windows never reach the end of the text: the last start is missing. A text of T tokens has "
+    "T - seqlen + 1 starts, and torch.randint leaves its upper limit out.",
+)
+sample_windows.mistake(
+    "same_window",
+    "All windows are (nearly) the same one. If you seed inside the loop, every draw starts over: seed once, then draw.",
+)
+sample_windows.mistake(
+    "seed_ignored",
+    "The windows do not depend on `seed` as they should: the same seed gives the same windows, another seed others. "
+    "Make a generator of your own: `torch.Generator().manual_seed(seed)`.",
+)
+sample_windows.mistake(
+    "short_text", "A text shorter than one window slips through. Say it with a ValueError before drawing anything."
+)
+sample_windows.help(
+    r"stack expects|equal size|shape mismatch|inhomogeneous",
+    "Your windows differ in length: some start so late that the text ends first. Which start is the last one "
+    "that leaves room for seqlen tokens?",
+)
+sample_windows.help(
+    r"'from' to be less than|low >= high|empty range|from >= to",
+    "There was nothing to draw from: in a text exactly as long as a window there is one start, 0. In a shorter one "
+    "there is none, and your function should raise its own ValueError first.",
+)
+sample_windows.help(r"out of (bounds|range)", "A window reaches past the end of the text: look at the last start.")
+sample_windows.help(r"non-empty list|non-empty TensorList|need at least one", "There are no windows to join.")

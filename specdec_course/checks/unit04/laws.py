@@ -12,10 +12,10 @@ import random
 import numpy as np
 import torch
 
-from ..sampling import Sampling
-from . import toys, values, wrong_rules
-from .engine import Exercise, Subject, Wrong, counting
-from .unit04 import random_distribution
+from .. import values
+from ..engine import Exercise, Subject, Wrong
+from . import toys, wrong_rules
+from .distribution import random_distribution
 
 TOLERANCE = 1e-5
 
@@ -25,8 +25,8 @@ verify_stochastic = Exercise(
     hints=(
         "Go through the draft from the left. For token i: with which probability does it stay (exercise 4.2)? If it "
         "does not, what is drawn in its place (exercise 4.3), and may anything follow it? If all stay, what then?",
-        "for i, token in enumerate(draft.tolist()): if not dice.flip(acceptance_probability(p[i], q[i])[token]): return "
-        "draft[:i] and dice.roll(residual(p[i], q[i])). After the loop: return the draft and dice.roll(p[k]). "
+        "for i, token in enumerate(draft.tolist()): if not dice.flip(acceptance_probability(p[i], q[i])[token]): "
+        "return draft[:i] and dice.roll(residual(p[i], q[i])). After the loop: return the draft and dice.roll(p[k]). "
         "torch.cat([draft[:i], draft.new_tensor([token])]) joins them.",
     ),
 )
@@ -232,12 +232,12 @@ verify_stochastic.mistake("argmax", (
                  for b in (None, lambda p, q, k: wrong_rules.argmax_of_p(p, q, k))))
 verify_stochastic.mistake("second_sample", (
     "A drafted token x stays with probability p(x), because you compare it with a draw from p (or toss a coin with "
-    "p(x)), and on a mismatch you draw a second time. Either toss min(1, p/q) and correct from the residual, or compare "
-    "with one draw from p and on a mismatch emit *that same* draw: a second one gives likely tokens a second chance."
+    "p(x)), and on a mismatch you draw a second time. Either toss min(1, p/q) and correct from the residual, or "
+    "compare with one draw from p and on a mismatch emit *that same* draw: a second one gives likely tokens a second chance."
 ), imitate=rule(keep=wrong_rules.agrees_with_a_sample, correct=wrong_rules.from_p))
 verify_stochastic.mistake("sample_and_residual", (
-    "A drafted token x stays with probability p(x), because you compare it with a draw from p or toss a coin with p(x). "
-    "The residual belongs to the coin min(1, p/q), divided by q: the drafter proposes x only with probability q(x). "
+    "A drafted token x stays with probability p(x), because you compare it with a draw from p or toss a coin with "
+    "p(x). The residual belongs to the coin min(1, p/q), divided by q: the drafter proposes x only with probability q(x). "
     "After a comparison the correction would be the draw that you compared with."
 ), imitate=rule(keep=wrong_rules.agrees_with_a_sample))
 verify_stochastic.mistake("all_or_nothing", (
@@ -253,8 +253,8 @@ verify_stochastic.mistake("drops_unsure", (
 ), imitate=tuple(lambda d, q, p, dice, t=t: wrong_rules.drops_the_unsure(d, q, p, dice, t)
                  for t in (0.2, 0.1, 0.3, 0.4, 0.5)))
 verify_stochastic.mistake("emits_rejected", (
-    "What your function emits first is always the drafted token, so the text has the drafter's law. Where q > p a token "
-    "must sometimes be rejected, and a token drawn from the residual stands in its place: not the rejected one."))
+    "What your function emits first is always the drafted token, so the text has the drafter's law. Where q > p a "
+    "token must sometimes be rejected, and a token drawn from the residual stands in its place: not the rejected one."))
 verify_stochastic.mistake("q_zero", (
     "q(x) = 0 for a drafted token breaks your function. It happens by underflow: p/q is then inf, or NaN. Your "
     "acceptance_probability of exercise 4.2 deals with it; use that."))
@@ -264,10 +264,12 @@ verify_stochastic.mistake("zero_over_zero", (
 
 
 DICE_HELP = (
-    (r"dice.roll got numbers that sum to nan", "The numbers are NaN: 0/0. Does the residual fall back to p where p = q?"),
+    (r"dice.roll got numbers that sum to nan",
+     "The numbers are NaN: 0/0. Does the residual fall back to p where p = q?"),
     (r"dice.roll got numbers that sum", "Divide the probabilities by their sum before you roll."),
     (r"dice.flip got nan", "0/0: is a probability divided by a q that is 0 there?"),
-    (r"object has no attribute '_?generator'", "Take randomness from dice.flip and dice.roll only, not from a generator."),
+    (r"object has no attribute '_?generator'",
+     "Take randomness from dice.flip and dice.roll only, not from a generator."),
     (r"Boolean value of Tensor", "An `if` needs one yes or no. `acceptance_probability(p[i], q[i])` has an entry per "
      "token of the vocabulary: pick that of the drafted token."),
     (r"out of bounds|out of range", "p has k + 1 rows and q has k: the bonus is drawn from p alone. With k = 0, q has "

@@ -1,7 +1,7 @@
 """Unit 04, first exercise: the distribution that a token is drawn from.
 
 Knows: what is right and what is commonly wrong about temperature and filters. Does not know: the formulas of the accept
-rule (`unit04_formulas`), drafting and verification, whose laws are worked out (`unit04_laws`, `unit04_block`).
+rule (`formulas`), drafting and verification, whose laws are worked out (`laws`, `block`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .engine import Exercise, Wrong
+from ..engine import Exercise, Wrong
 from .wrong_rules import warp_rule
 
 next_token_distribution = Exercise(

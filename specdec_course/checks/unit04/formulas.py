@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .engine import Exercise, Wrong
-from .unit04 import as_distribution, random_distribution
+from ..engine import Exercise, Wrong
+from .distribution import as_distribution, random_distribution
 
 acceptance_probability = Exercise(
     "acceptance_probability", unit="04", points=1, difficulty=1, minutes=5,

@@ -1,0 +1,153 @@
+"""Unit 04, bonus: block verification, judged by its law and by how many tokens it keeps.
+
+Knows: the law it must have, and that it may never keep fewer tokens than token verification, on average. Does not
+know: how the longest prefix is found.
+"""
+
+from __future__ import annotations
+
+from ...sampling import exact_law
+from ..engine import Exercise, Wrong
+from . import toys, wrong_rules
+from .laws import DICE_HELP, TOLERANCE, expect_joint, round_off_part
+
+verify_block = Exercise(
+    "verify_block", unit="04", points=2, difficulty=5, minutes=40, bonus=True,
+    reference="specdec_course.verification:verify_block",
+    hints=(
+        "Let w be the running product of p/q along the draft, cut off at 1 after every factor. What does a small w "
+        "after i tokens say about how often these i tokens together were proposed? And which of the prefixes that pass "
+        "should you keep, the first or the longest?",
+        "w[0] = 1, w[i] = min(1, w[i-1] p(x_i)/q(x_i)). From i = k down to 1 toss a coin: w[k] for i = k, else "
+        "s/(s + 1 - w[i]) with s = sum over x of (w[i] p[i](x) - q[i](x))+. The first success keeps i tokens; if none "
+        "succeeds, 0. Then draw from p[k] if i = k, else from (w[i] p[i] - q[i])+ scaled to sum 1.",
+    ),
+)
+
+
+def paper_toy():
+    """The example of the paper: two tokens, k = 2, the same p and q at every place."""
+    return toys.fixed_rows([1 / 3, 2 / 3]), toys.fixed_rows([2 / 3, 1 / 3])
+
+
+def kept_by_tokens(target, drafter, k) -> float:
+    """The mean number of tokens that a round of token verification emits, exactly."""
+    rule = wrong_rules.token_rule()
+
+    def one_round(dice):
+        drawn = toys.draw_draft(drafter, k, dice)
+        return rule(*toys.verification_inputs(target, *drawn), dice)
+
+    return toys.mean_length(exact_law(one_round))
+
+
+def law_and_length(student, target, drafter, k, when) -> None:
+    law = expect_joint(student, target, drafter, k, when)
+    if toys.mean_length(law) < kept_by_tokens(target, drafter, k) - TOLERANCE:
+        raise Wrong(f"{when}: the law is right, but on average fewer tokens are kept than by token verification.",
+                    otherwise="keeps_fewer")
+
+
+@verify_block.part("one drafted token, and none", weight=1)
+def _(student, rng):
+    for size in (2, 4):
+        target = toys.toy_rows(size, rng)
+        expect_joint(student, target, target, 0, "With an empty draft (k = 0)")
+        law_and_length(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
+
+
+@verify_block.part("two and three drafted tokens: the joint law", weight=2)
+def _(student, rng):
+    for size, k in ((3, 2), (2, 3), (3, 3)):
+        target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
+        law_and_length(student, target, drafter, k, f"With k = {k} and {size} tokens, p depending on what came before")
+    target = toys.toy_rows(4, rng)
+    law_and_length(student, target, toys.one_hot_rows(target), 2, "With a drafter that is certain, k = 2")
+    target = toys.toy_rows(3, rng)
+    longest = max(map(len, expect_joint(student, target, target, 2, "With q = p and k = 2")))
+    if longest < 3:
+        raise Wrong(f"With q = p and k = 2 your function never emits more than {longest} tokens; a draft accepted in "
+                    "full is followed by a bonus token from p[k].")
+
+
+@verify_block.part("more tokens kept than by token verification", weight=2)
+def _(student, rng):
+    target, drafter = paper_toy()
+    law = expect_joint(student, target, drafter, 2, "On the paper's example")
+    mine, theirs = toys.mean_length(law), kept_by_tokens(target, drafter, 2)
+    if abs(mine - theirs) < TOLERANCE:
+        raise Wrong("On the paper's example exactly as many tokens are kept as by token verification.",
+                    mistake="token_verification")
+    if mine < theirs + 1 / 9 - TOLERANCE:
+        raise Wrong("On the paper's example fewer tokens are kept than block verification keeps.",
+                    otherwise="keeps_fewer")
+
+
+verify_block.part("round-off and zeros", weight=1)(round_off_part)
+
+
+def block_rule(cut=True, weigh=True, longest=True, coin=None, last=None):
+    """A verify_block that is wrong in one place; the arguments say where."""
+
+    def rule(draft, q, p, dice):
+        k, w = len(draft), [1.0]
+        for i, x in enumerate(draft.tolist()):
+            w.append(w[-1] * float(p[i, x]) / float(q[i, x]))
+            w[-1] = min(1.0, w[-1]) if cut else w[-1]
+        w = [min(1.0, value) for value in w]
+
+        def passes(i):
+            if i == k or coin == "weight":
+                return w[i]
+            left = float(((w[i] if weigh else 1) * p[i] - q[i]).clamp(min=0).sum())
+            return left / (left + 1 - w[i]) if left + 1 - w[i] > 0 else 1.0
+
+        kept = 0
+        for i in range(1, k + 1) if not longest else range(k, 0, -1):
+            good = dice.flip(passes(i))
+            if longest and good:
+                kept = i
+                break
+            if not longest and not good:
+                break
+            kept = i if not longest else kept
+        row = p[kept]
+        if kept < k:
+            row = wrong_rules.scaled(((w[kept] if weigh and last != "unweighted" else 1) * p[kept] - q[kept])
+                                     .clamp(min=0), p[kept])
+        return [*draft[:kept].tolist(), dice.roll(row)]
+
+    return rule
+
+
+verify_block.mistake("token_verification", (
+    "This is token verification: the law is right, but no more tokens are kept than before. Judge a prefix as a whole: "
+    "a token with p > q makes up for an earlier one with p < q."))
+verify_block.mistake("unweighted_residual", (
+    "The correction after i kept tokens is drawn from (p - q)+. Here the prefix carries its weight w[i]: the part that "
+    "is still missing is (w[i] p[i] - q[i])+."), imitate=block_rule(last="unweighted"))
+verify_block.mistake("unweighted", (
+    "The weight w[i] of the prefix has to stand in front of p[i], in the coin and in the residual alike."
+), imitate=block_rule(weigh=False))
+verify_block.mistake("coin_is_weight", (
+    "The coin for a prefix shorter than the draft is not w[i] itself: longer prefixes have been tried first, and what "
+    "they kept must be taken into account. With s = the sum of (w[i] p[i] - q[i])+ it is s/(s + 1 - w[i])."
+), imitate=(block_rule(coin="weight"), block_rule(coin="weight", last="unweighted")))
+verify_block.mistake("stops_at_first", (
+    "You stop at the first prefix that fails. A longer one may still pass, and the longest that passes is kept: go "
+    "from the end to the front."), imitate=block_rule(longest=False))
+verify_block.mistake("not_cut", (
+    "The running product of p/q is not cut off at 1 after every factor, only at the end. A surplus must not be saved "
+    "up for later tokens: w[i] = min(1, w[i-1] p/q)."), imitate=block_rule(cut=False))
+verify_block.mistake("keeps_fewer", (
+    "Right, but it keeps too few tokens. Is it the longest prefix that is kept, and the coin as large as it may be?"))
+verify_block.mistake("own_randomness", (
+    "Your function does not take all its randomness from `dice`: use dice.flip and dice.roll only."))
+verify_block.mistake("q_zero", "q(x) = 0 for a drafted token breaks your function: p/q is then inf, or NaN.")
+verify_block.mistake("zero_over_zero", (
+    "p and q that are equal up to round-off break your function: something is divided by a sum that is 0."))
+verify_block.help(r"ZeroDivisionError|float division", "p = q up to round-off makes a sum 0, and a q(x) may be 0: "
+                  "treat both before you divide.")
+for pattern, told in DICE_HELP:
+    verify_block.help(pattern, told)
+

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("nbgrader", reason="these tests need the [instructor] extra")
 from specdec_course.build import unit_names
 from specdec_course.checks import evaluate, exercises
-from specdec_course.grading.sample_class import UNIT, answers, filled_in, make_class, typical_answers
+from specdec_course.grading.sample_class import UNIT, answers, filled_in, typical_answers, write_sample_class
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS = [unit for unit in unit_names(ROOT) if unit != UNIT]
@@ -77,7 +77,7 @@ def course(tmp_path_factory):
             shutil.copy(place / folder / unit / f"{unit}.ipynb", place / "submitted" / student / unit)
 
     handed_in = place.parent / "handed_in"
-    make_class(place, handed_in)
+    write_sample_class(place, handed_in)
     release = nbformat.read(place / "notebooks" / UNIT / f"{UNIT}.ipynb", as_version=4)
     with_noise = {name: noisy(text) for name, text in right_answers(place).items()}
     (handed_in / "noisy" / UNIT).mkdir(parents=True)

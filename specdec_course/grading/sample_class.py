@@ -42,15 +42,18 @@ def verify_greedy(draft, logits):
 }
 
 
-def make_class(root, submitted) -> list[str]:
+def write_sample_class(root, submitted, unit=UNIT) -> list[str]:
     """Write the submissions of the sample class; returns the students' names.
 
     Args:
         root: the course's root, with both notebooks of unit 03 built.
         submitted: folder for `<student>/<unit>/<unit>.ipynb`, as nbgrader collects them.
+        unit: only unit 03; a class for another unit needs its own mistakes and tricks.
     """
     import nbformat
 
+    if unit != UNIT:
+        raise ValueError(f"there is a sample class for {UNIT} only, not for {unit!r}")
     here = f"{UNIT}/{UNIT}.ipynb"
     release = nbformat.read(Path(root) / "notebooks" / here, as_version=4)
     solution = nbformat.read(Path(root) / "solutions" / here, as_version=4)

@@ -111,7 +111,7 @@ def generate(
     while len(tokens) < end:
         ask = min(k, end - len(tokens) - 1)
         draft = drafter.propose(tokens, ask, sampling, dice) if drafter and ask > 0 else Draft(tokens[:0])
-        n = _checked_draft(draft, vocab_size)
+        n = _checked_draft(draft, ask, vocab_size)
         new = torch.cat([tokens[cached.length :], draft.ids])
         logits = _checked_logits(cached.append(new, last=n + 1))
         emitted = _verify(draft, logits, sampling, dice)
@@ -173,10 +173,12 @@ def _checked_prompt(target, prompt_ids, k, max_new_tokens):
     return ids.long()
 
 
-def _checked_draft(draft: Draft, vocab_size: int) -> int:
-    """The draft's length, or a ValueError if it was made for another vocabulary."""
+def _checked_draft(draft: Draft, ask: int, vocab_size: int) -> int:
+    """The draft's length, or a ValueError if it is too long or was made for another vocabulary."""
+    if len(draft.ids) > ask:
+        raise ValueError(f"the drafter was asked for at most {ask} tokens and proposes {len(draft.ids)}")
     width = vocab_size if draft.probs is None else draft.probs.shape[-1]
-    if width != vocab_size or (len(draft.ids) and int(draft.ids.max()) >= vocab_size):
+    if width != vocab_size or (len(draft.ids) and not 0 <= int(draft.ids.min()) <= int(draft.ids.max()) < vocab_size):
         raise ValueError(
             f"the drafter proposes from another vocabulary than the target's {vocab_size} ids: "
             "draft and target must share one tokenizer"

@@ -1,15 +1,34 @@
 """One look for all pictures. Knows colours (safe for colour-blind readers) and axes; nothing of the data."""
 
+import functools
+import io
+
 ACCEPTED, CORRECTED, BONUS, PROMPT = "#009E73", "#D55E00", "#0072B2", "#8A8A8A"
 P, Q, RESIDUAL = "#0072B2", "#E69F00", "#CC79A7"
 CYCLE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A"]
 
 
-def new_figure(width: float = 7.0, height: float = 3.6, **grid):
-    """(Figure, Axes or array of Axes) in the course's look; `grid` goes to Figure.subplots (nrows, ncols, ...)."""
+def picture(width: float, height: float, **options):
+    """An empty matplotlib Figure, in inches, that a notebook shows as PNG even where pyplot was never imported."""
+    return _picture_class()(figsize=(width, height), dpi=110, **options)
+
+
+@functools.cache
+def _picture_class():
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, format="png")
+            return png.getvalue()
+
+    return Picture
+
+
+def new_figure(width: float = 7.0, height: float = 3.6, **grid):
+    """(Figure, Axes or array of Axes) in the course's look; `grid` goes to Figure.subplots (nrows, ncols, ...)."""
+    figure = picture(width, height, layout="constrained")
     axes = figure.subplots(**grid)
     for axis in getattr(axes, "flat", [axes]):
         tidy(axis)

@@ -1,0 +1,381 @@
+# %% setup
+import torch
+
+from specdec_course import generate, load_corpus, load_pair
+from specdec_course.benchmark import compare, held_out_prompts, machine
+from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.decoding import greedy_decode
+from specdec_course.drafters import Draft, ModelDrafter
+from specdec_course.figures.rounds import accepted_histogram, strip, timeline, token_pieces, tokens_against_k
+from specdec_course.models import as_forward
+from specdec_course.trace import Decoded, Round
+
+# %% [markdown]
+# # Checking k guesses at the price of one
+#
+# A language model writes one token per forward pass. It has to: token 5 depends on token 4, and token 4 is not there
+# yet. Unit 01 is about an odd fact: a pass over *five* tokens costs hardly more than a pass over one, because most of
+# the time goes into fetching the weights, and five tokens share them.
+#
+# So passes are cheap to widen, and we have only one token to put in. How do you feed a model five tokens when four of
+# them do not exist yet?
+#
+# You guess them.
+#
+# Somebody quick and careless (a small model, a table of word pairs, anything) writes down k tokens that might come
+# next. The careful model, the **target**, reads the text *with the guesses behind it*, in one pass. At every place it
+# says what it would have written there. As long as guess and opinion agree, the guess is exactly what the target would
+# have written by itself, so it may stay. At the first disagreement we take the target's opinion instead, and throw the
+# rest of the guesses away.
+#
+# Nothing is lost: the text is, token for token, the one that the target writes alone. Only the number of passes
+# changes. In this unit you write that loop, for the simplest way of decoding: **greedy**, always the most probable
+# token. (Unit 04 does the same for sampling, where it is much less obvious.)
+
+# %% [markdown]
+# ## One pass, k + 1 opinions
+#
+# In this unit a model is just a function, a `Forward`: ids `[T]` go in, logits `[T, V]` come out. Row `i` is what the
+# model thinks of the token **after** place `i`, having seen places 0 to `i` and nothing later.
+#
+# To see every step, take a model that we understand completely. It recites the alphabet.
+
+# %%
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def to_ids(letters):
+    return torch.tensor([LETTERS.index(letter) for letter in letters], dtype=torch.long)
+
+
+def to_letters(ids):
+    return "".join(LETTERS[int(i)] for i in ids)
+
+
+def alphabet(ids):
+    """A Forward that is sure of one thing: after each letter comes the next one, and after z comes a."""
+    return torch.nn.functional.one_hot((ids + 1) % 26, 26).float()
+
+
+text, guesses = to_ids("abcd"), to_ids("efx")
+rows = alphabet(torch.cat([text, guesses]))
+for place, row in enumerate(rows):
+    seen = to_letters(torch.cat([text, guesses])[: place + 1])
+    print(f"row {place}: after {seen:8} the target says {to_letters([row.argmax()])}")
+
+# %% [markdown]
+# The text is `abcd`, the guesses are `e f x`, and one pass gave seven rows. Rows 0 to 2 speak about places inside the
+# text that is already written: nobody needs them. The last k + 1 = 4 rows are the ones we paid for:
+#
+# | row | it judges | guess | the target says | |
+# |---|---|---|---|---|
+# | 3 (after `abcd`) | the first guess | `e` | `e` | agree: **accepted** |
+# | 4 (after `abcde`) | the second guess | `f` | `f` | agree: **accepted** |
+# | 5 (after `abcdef`) | the third guess | `x` | `g` | disagree: `g` is the **correction** |
+# | 6 (after `abcdefx`) | the place after all guesses | | `y` | worthless: it continues a text with an `x` in it |
+#
+# So this round emits `e f g`: three tokens from one pass. Had the third guess been `g`, row 6 would have said `h`, and
+# `h` would have been right too: a fourth token, that nobody guessed and nobody has to pay for. It is called the
+# **bonus**.
+#
+# Each round therefore emits between 1 and k + 1 tokens, and **always at least one of the target's own**. Even if every
+# guess is wrong, we are where plain decoding would be.
+
+# %% [markdown]
+# ## How far do they agree?
+#
+# The first piece is small: given the draft and the target's choice at each of those places, how many drafted tokens
+# may stay?
+#
+# | draft | choice | answer |
+# |---|---|---|
+# | `5 3 9 2` | `5 3 7 2 8` | 2 |
+#
+# Two, not three. The `2` at the end matches, but it was drafted, and judged, as the continuation of `5 3 9`, and that
+# text will never exist. `choice` is one longer than the draft here: its last entry speaks about the bonus place.
+
+# %% exercise: accepted_length
+
+# %% [markdown]
+# ## One round
+#
+# Now the round's outcome. You get the draft and the k + 1 rows of logits that matter, and answer the tokens that the
+# round emits: the accepted ones, then one of the target's own.
+#
+# Worked example, with a vocabulary of 4 tokens. `draft = [2, 0]`, and the rows of the logits are
+#
+# ```
+# row 0:  0.1  0.0  3.0  0.2      largest: token 2    judges draft[0] = 2   accepted
+# row 1:  0.3  1.5  0.2  0.9      largest: token 1    judges draft[1] = 0   rejected
+# row 2:  2.0  0.1  0.4  0.1      largest: token 0    (the bonus place: not reached)
+# ```
+#
+# The round emits `[2, 1]`. With `draft = [2, 1]` it would emit `[2, 1, 0]`. With an empty draft there is one row, and
+# the round is plain decoding.
+#
+# *Before you write it:* how many cases do you need? Rejected early, rejected late, accepted in full, empty draft... One
+# line can treat them all.
+
+# %% exercise: verify_greedy
+
+# %% [markdown]
+# ## The loop
+#
+# A drafter is, for now, a function too: `propose(ids, k)` gets the whole text so far and answers at most k tokens.
+# Here is one for our alphabet. It has never understood what comes after a vowel.
+
+# %%
+def forgetful(ids, k):
+    """Recites the alphabet too, but leaves out the letter that follows a vowel."""
+    guesses, last = [], int(ids[-1])
+    for _ in range(k):
+        last = (last + (2 if LETTERS[last] in "aeiou" else 1)) % 26
+        guesses.append(last)
+    return torch.tensor(guesses, dtype=torch.long)
+
+
+print("after abcd it guesses:", to_letters(forgetful(to_ids("abcd"), 4)))
+
+# %% [markdown]
+# Its draft after `abcd` is `e g h i`: the target accepts `e`, and corrects `g` to `f`. The round emits `e f`. Follow
+# the next rounds on paper, with k = 4, until 12 letters are written:
+#
+# | round | text before | draft | accepted | the target's own token | emitted |
+# |---|---|---|---|---|---|
+# | 1 | `abcd` | `e g h i` | 1 | `f` (correction) | `e f` |
+# | 2 | `abcdef` | `g h i k` | 3 | `j` (correction) | `g h i j` |
+# | 3 | `...ghij` | `k l m n` | 4 | `o` (bonus) | `k l m n o` |
+# | 4 | `...lmno` | | | | |
+#
+# Round 4 is different. Eleven letters are written, so only one more is allowed. A draft would be wasted: the target's
+# own token alone fills the budget.
+#
+# That is the first of three places where this loop usually goes wrong:
+#
+# 1. **The budget.** A round can emit k + 1 tokens; `max_new_tokens` leaves room for fewer. Never write more. (You may
+#    ask the drafter for less, or cut afterwards, or both.)
+# 2. **The end of the text.** If the target wants to stop, it emits `eos_token_id`. In a round of several tokens that
+#    can be *any* of them. Keep it, drop what follows, stop. And it is the *target* who ends the text: an eos token that
+#    was drafted and rejected means nothing.
+# 3. **The rows.** For a text of T tokens, which row judges the first guess? Look at the table above once more.
+#
+# Keep a record as well, one `Round(drafted, accepted, emitted)` per target call, *after* any cut: round 1 above is
+# `Round(4, 1, 2)`, round 3 is `Round(4, 4, 5)`, round 4 is `Round(0, 0, 1)`.
+#
+# Your loop will call your `verify_greedy`. If that one is not right yet, mend it first.
+
+# %% exercise: generate_speculative
+
+# %% [markdown]
+# Your loop on the alphabet. Compare it with the table you filled in.
+
+# %%
+loop = yours(generate_speculative)
+done = loop(alphabet, to_ids("abcd"), forgetful, 4, 12)
+place = 4
+for number, r in enumerate(done.rounds, start=1):
+    print(f"round {number}: drafted {r.drafted}, accepted {r.accepted}, emitted", to_letters(done.ids[place:][: r.emitted]))
+    place += r.emitted
+print("the target alone writes the same text:", torch.equal(done.ids, greedy_decode(alphabet, to_ids("abcd"), 12)))
+
+# %% [markdown]
+# Play with it: what happens with a drafter that always answers `z`? With one that answers nothing? The number of
+# rounds changes. The text never does.
+#
+# ## Two numbers
+#
+# A record of rounds is long; two numbers sum it up.
+#
+# * **Tokens per call**: how many tokens a target call yields on average. Plain decoding has exactly 1.
+# * **Acceptance rate**: the share of the drafted tokens that were kept.
+#
+# Three rounds with k = 4 whose tokens were: accepted in full, then rejected at the second guess, then cut by the budget
+# after three accepted tokens. Written down they are `Round(4, 4, 5)`, `Round(4, 1, 2)`, `Round(4, 3, 3)`. So
+# (5 + 2 + 3) / 3 = 3.33 tokens per call, and (4 + 1 + 3) / (4 + 4 + 4) = 0.67 of the guesses kept. Note what the last
+# round does to "accepted + 1": nothing of the target's own found room there.
+
+# %% exercise: tokens_per_call
+
+# %% exercise: acceptance_rate
+
+# %% [markdown]
+# ## A real text
+#
+# Now two real models: the `classroom` pair that comes with the course. The target has 12 layers, the draft model one;
+# they were trained on the same imaginary encyclopedia and share a tokenizer. `as_forward` turns a model into the kind
+# of function that your loop expects. There is no cache yet (that is unit 05), so every call reads the whole text again:
+# right, but slow.
+#
+# **Predict** before you run it. The draft model guesses k = 4 tokens per round. How many tokens will a target call
+# yield on average? Somewhere between 1 and 5. Write your number down:
+
+# %%
+my_prediction = None  # your number, for example 3.5
+
+# %%
+pair = load_pair("classroom")
+prompts = held_out_prompts(pair.tokenizer, count=2, length=40)
+target, draft_model = as_forward(pair.target), as_forward(pair.draft)
+
+
+def small_model_guesses(ids, k):
+    """The draft model's own greedy continuation."""
+    return greedy_decode(draft_model, ids, k)[len(ids) :]
+
+
+done = yours(generate_speculative)(target, prompts[0], small_model_guesses, 4, 80)
+measured = yours(tokens_per_call)(done.rounds)
+print(f"{len(done.rounds)} target calls for {len(done.ids) - len(prompts[0])} tokens: {measured:.2f} tokens per call")
+print("your prediction:", my_prediction)
+print(f"acceptance rate: {yours(acceptance_rate)(done.rounds):.2f}")
+
+# %% [markdown]
+# Here is the text, every token coloured by who wrote it. The small number is the round.
+
+# %%
+new = done.ids[len(prompts[0]) :]
+strip(token_pieces(pair.tokenizer, new), done.rounds, token_pieces(pair.tokenizer, prompts[0]))
+
+# %% [markdown]
+# Read it for a minute. Where are the runs of green? Where is the orange?
+#
+# Green is what *any* model of this language knows: the rest of a word that has begun, the brackets and commas of a
+# heading, the phrases that every article uses. Orange is where only the large model knows better: which name comes, which
+# number, how the sentence turns. **Text is not equally hard everywhere**, and speculation gets its speed from the easy
+# places. A fixed k does not see the difference (unit 07 makes it look).
+#
+# And notice what the colours do *not* mean. An orange token is no better and no worse than a green one: each is the
+# target's choice. Is that true of your text? Ask the target alone:
+
+# %%
+alone = greedy_decode(target, prompts[0], 80)
+print("the same text, token for token:", torch.equal(done.ids, alone))
+
+# %% [markdown]
+# The average hides how uneven the rounds are:
+
+# %%
+accepted_histogram(done.rounds, "draft model, k = 4")
+
+# %% [markdown]
+# ## Does a longer draft help?
+#
+# **Predict**: with k = 4 you have just seen the tokens per call. What will k = 8 give: twice as much? A bit more? Less?
+#
+# For this we use the package's `generate`, which does what your loop does and keeps caches. (It takes the models
+# themselves and a drafter object.)
+
+# %%
+my_prediction_for_8 = None
+
+
+def rounds_with(drafter, k):
+    return [r for prompt in prompts for r in generate(pair.target, prompt, drafter, k, max_new_tokens=40).trace.rounds]
+
+
+per_call, accepted = yours(tokens_per_call), yours(acceptance_rate)
+by_k = {k: rounds_with(ModelDrafter(pair.draft), k) for k in (1, 2, 4, 6, 8)}
+for k, rounds in by_k.items():
+    print(f"k = {k}: {per_call(rounds):.2f} tokens per call, {accepted(rounds):.2f} of the drafted tokens kept")
+print("your prediction for k = 8:", my_prediction_for_8)
+tokens_against_k({"draft model": {k: per_call(rounds) for k, rounds in by_k.items()}})
+
+# %% [markdown]
+# The curve bends. The fifth guess counts only if the four before it were all right, so each further place is reached
+# more rarely; if each guess is right with probability α, independently, place k is reached with probability α^k and the
+# curve climbs to 1/(1 − α) and no further. Meanwhile every guess costs the drafter a step. The share of kept tokens
+# falls with k for the same reason: what stands behind a wrong guess is thrown away unjudged, right or not. (So this
+# share is not α. Unit 06 shows how to estimate α properly.)
+
+# %% [markdown]
+# ## An honest measurement
+#
+# Tokens per call are not seconds. Four ways to write the same text with the same target:
+#
+# * **alone**: plain decoding;
+# * **draft model**, k = 4;
+# * **its own drafter**: the target drafts for itself, k = 4. It agrees with itself, always: 5 tokens per call, the best
+#   there is;
+# * **parrot**: repeats the last token four times. Costs nothing, and is nearly always wrong.
+#
+# **Predict** the order, from fastest to slowest. Then run it. (`compare` alternates between the ways and takes medians
+# of pairs, so a busy machine hurts all of them alike.)
+
+# %%
+my_order = None  # for example "draft model, its own drafter, parrot, alone"
+
+
+class Parrot:
+    """A drafter for `generate`: says the last token again, k times."""
+
+    calls = 0
+
+    def propose(self, ids, k, sampling, dice):
+        return Draft(ids[-1:].repeat(k))
+
+
+ways = {
+    "alone": None,
+    "draft model": ModelDrafter(pair.draft),
+    "its own drafter": ModelDrafter(pair.target),
+    "parrot": Parrot(),
+}
+table = compare(pair.target, prompts[:1], ways, k=4, max_new_tokens=40)
+print(machine())
+for row in table:
+    print(f"{row.name:16} {row.tokens_per_call:5.2f} tokens per call {row.speedup:7.2f} x the speed of alone")
+print("same text everywhere:", all(row.same_text for row in table), "   your order:", my_order)
+
+# %% [markdown]
+# The drafter with the best possible tokens per call gains *nothing*: about 1, and a little less on a quiet machine. It is
+# never wrong, and it is of no use. Each of its guesses costs as much as the token it saves, and then the target reads
+# them all once more. What counts is
+#
+# $$\text{speed-up} = \frac{\text{tokens per call}}{k \cdot c + v}$$
+#
+# where c is the cost of one drafted token and v the cost of checking k + 1 tokens at once, both in units of one plain
+# target step. For the target as its own drafter c = 1, so k + 1 tokens cost at least k + 1 steps. The parrot has c = 0,
+# and it *loses*: v is above 1 (on a CPU clearly, on a GPU hardly), and it pays v for one token. And the draft model?
+# It wins only while its tokens per call stay above k·c + v. Both grow with k, but you have seen which one flattens. Let
+# it draft 16 tokens, mostly for the bin:
+
+# %%
+pair_of_ways = {"alone": None, "draft model": ModelDrafter(pair.draft)}
+too_long = compare(pair.target, prompts[:1], pair_of_ways, k=16, max_new_tokens=40)
+for k, row in ((4, table[1]), (16, too_long[1])):
+    print(f"draft model, k = {k:2}: {row.tokens_per_call:.2f} tokens per call, {row.speedup:.2f} x the speed of alone")
+
+# %% [markdown]
+# The same on a clock that ticks in target calls, with c as measured on this machine (and v taken as 1, which flatters
+# speculation a little). Drafting is the yellow part. Make it as wide as the blue and nothing is left to win.
+
+# %%
+steps = compare(pair.draft, prompts[:1], {"draft": None}, max_new_tokens=40)[0].tokens_per_second
+c = table[0].tokens_per_second / steps
+print(f"a draft step costs {c:.2f} target steps on this machine")
+timeline(done.rounds, c)
+
+# %% [markdown]
+# Real systems tell the same story:
+#
+# | system | acceptance | speed-up | hardware |
+# |---|---|---|---|
+# | Vicuna-7B with a 68M draft, Hugging Face assisted generation | 2.28 tokens per call | 1.52x | A100 (Spec-Bench) |
+# | Qwen2.5-Coder-7B with its 0.5B draft, vLLM, k = 4 | | 1.72x | RTX 4090, batch 1 |
+# | Qwen2.5-7B with its 0.5B draft, eager PyTorch, a teaching repository | 82 % of drafted tokens | **0.55x** | H100 |
+#
+# The last one accepts four guesses out of five and runs at half the speed. Its draft model has 24 layers against the
+# target's 28, and in eager PyTorch a small layer takes as long to launch as a large one: c = 0.86.
+#
+# ## What to take along
+#
+# * One target call judges k guesses and gives k + 1 opinions; a round emits the leading run of agreement and one token
+#   of the target's own.
+# * With greedy decoding the text does not depend on the drafter at all. A bad drafter costs time, never quality.
+# * Tokens per call measure the drafter, seconds measure the system. The drafter must be cheap *and* often right.
+#
+# Next, unit 04: what if the target does not take the most probable token, but *samples*? Then "agree" has no clear
+# meaning any more, and yet the text can be kept exactly as random as the target's own.
+
+# %%
+progress()

@@ -1,0 +1,246 @@
+"""What speculation did, round by round: the coloured strip of text, the histogram of accepted tokens, the time line.
+
+Knows: how to lay tokens out in lines and colour them. Does not know: models, decoding, tokenizers (except that
+`token_pieces` asks one to decode). A round is anything with .drafted, .accepted and .emitted.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections import Counter
+
+from ..trace import labels, tokens_per_call
+from .style import ACCEPTED, BONUS, CORRECTED, PROMPT, Q, new_figure, picture
+
+FILL = {"accepted": ACCEPTED, "corrected": CORRECTED, "bonus": BONUS, "prompt": PROMPT}
+LEGEND = (
+    ("prompt", "prompt"),
+    ("accepted", "accepted: drafted, and the target agrees"),
+    ("corrected", "corrected: the target's own, after a rejection"),
+    ("bonus", "bonus: the target's own, after a full acceptance"),
+)
+CHAR_WIDTH = 0.602  # of a DejaVu Sans Mono character, in font sizes
+FONT_SIZE = 10.5
+GAP = 0.35  # characters between two tokens
+
+
+def token_pieces(tokenizer, ids) -> list[str]:
+    """The text of every token on its own: list of str, one per id. Half a character shows as the usual mark for it."""
+    return [tokenizer.decode([int(token)], clean_up_tokenization_spaces=False) for token in ids]
+
+
+def strip(pieces, rounds, prompt_pieces=(), width: float = 9.5):
+    """The text with every token coloured by who wrote it, and the number of its round.
+
+    Args:
+        pieces: the text of each new token, in order (see `token_pieces`).
+        rounds: list of Round; their `emitted` must add up to len(pieces).
+        prompt_pieces: the prompt's tokens, shown grey before the rest. width: of the picture, in inches.
+
+    Returns:
+        matplotlib Figure. Raises ValueError when pieces and rounds do not fit together.
+    """
+    tokens = _coloured(pieces, rounds, prompt_pieces)
+    columns = int(width * 72 / (FONT_SIZE * CHAR_WIDTH)) - 2
+    lines = _wrapped(tokens, columns)
+    row = FONT_SIZE * 2.45 / 72  # inches per line of text, with room for the round's number above it
+    height = row * (len(lines) + 0.5) + 0.62
+    figure = picture(width, height)
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    axis.set_xlim(-1, columns + 1)
+    axis.set_ylim(height / row, 0)
+    for number, line in enumerate(lines):
+        for column, token in line:
+            _draw(axis, column, number + 0.75, *token)
+    _strip_legend(figure, {kind for _, kind, _ in tokens})
+    return figure
+
+
+def _coloured(pieces, rounds, prompt_pieces) -> list[tuple[str, str, int | None]]:
+    """(text, kind, number of the round where it begins a round, else None) for prompt and new tokens."""
+    told = labels(rounds)
+    if len(told) != len(pieces):
+        raise ValueError(
+            f"{len(pieces)} pieces of text, but the rounds emitted {len(told)} tokens; expected one piece per token: "
+            "leave the prompt out of `pieces` (it goes into `prompt_pieces`)"
+        )
+    tokens = [(_readable(piece), "prompt", None) for piece in prompt_pieces]
+    before = None
+    for piece, (number, kind) in zip(pieces, told, strict=True):
+        tokens.append((_readable(piece), kind, number + 1 if number != before else None))
+        before = number
+    return tokens
+
+
+def _readable(piece: str) -> str:
+    """A token as it can be drawn: line ends become arrows, what the font lacks a box; never empty."""
+    known = _font_characters()
+    piece = piece.replace("\r", "").replace("\n", "\u21b5").replace("\t", "\u21e5")
+    return "".join(c if ord(c) in known else "\u25a1" for c in piece) or "\u00b7"
+
+
+@functools.cache
+def _font_characters() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
+
+
+def _wrapped(tokens, columns: int):
+    """Lines of (column, token): a token stands on one line, a round's first token has room for its number."""
+    lines, line, column = [], [], 0.0
+    for token in tokens:
+        text, _, begins = token
+        size = min(len(text), columns)
+        lead = 1.2 if begins is not None and line else GAP if line else 0.0  # rounds are set apart
+        if line and column + lead + size > columns:
+            lines.append(line)
+            line, column, lead = [], 0.0, 0.0
+        line.append((column + lead, (text[:columns], token[1], begins)))
+        column += lead + size
+    return [*lines, line] if line else lines or [[]]
+
+
+def _draw(axis, column: float, y: float, text: str, kind: str, begins: int | None) -> None:
+    from matplotlib.patches import Rectangle
+
+    colour = FILL[kind]
+    alpha = 0.16 if kind == "prompt" else 0.30
+    left, width = column - 0.1, len(text) + 0.2
+    axis.add_patch(Rectangle((left, y - 0.32), width, 0.62, facecolor=colour, alpha=alpha, linewidth=0))
+    axis.add_patch(Rectangle((left, y + 0.24), width, 0.075, facecolor=colour, linewidth=0))
+    for place, character in enumerate(text):  # one by one: the columns then hold whatever the renderer does
+        if character != " ":
+            axis.text(column + place + 0.5, y + 0.13, character, family="DejaVu Sans Mono", fontsize=FONT_SIZE,
+                      ha="center", va="baseline", color="#555555" if kind == "prompt" else "#111111", parse_math=False)
+    if begins is not None:
+        axis.text(column - 0.1, y - 0.37, str(begins), fontsize=FONT_SIZE * 0.64, color="#666666", va="bottom")
+
+
+def _strip_legend(figure, kinds) -> None:
+    from matplotlib.patches import Patch
+
+    shown = [(FILL[kind], text) for kind, text in LEGEND if kind in kinds]
+    handles = [Patch(facecolor=colour, alpha=0.55, label=text) for colour, text in shown]
+    figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False, fontsize=8.5,
+                  title="small numbers: the round (one target call) that a token came in", title_fontsize=8.5)
+
+
+def strip_html(pieces, rounds, prompt_pieces=()) -> str:
+    """`strip` as a piece of HTML that needs nothing else; hovering over a token tells its round and kind.
+
+    Args and errors as in `strip`. All text is escaped.
+    """
+    style = "padding:1px 1px;border-radius:3px;white-space:pre-wrap;color:#111;"
+    spans, number = [], 0
+    for text, kind, begins in _coloured(pieces, rounds, prompt_pieces):
+        number = begins or number
+        mark = f'<sub style="color:#666;margin-left:5px">{begins}</sub>' if begins else ""
+        told = kind if kind == "prompt" else f"round {number}: {kind}"
+        colour = f"background:{FILL[kind]}40;border-bottom:2px solid {FILL[kind]};"
+        spans.append(f'{mark}<span title="{told}" style="{style}{colour}">{html.escape(text)}</span>')
+    keys = "".join(
+        f'<span style="background:{FILL[kind]}40;border-bottom:2px solid {FILL[kind]};margin-right:12px;color:#111">'
+        f"{html.escape(text)}</span>" for kind, text in LEGEND
+    )
+    return (
+        '<div style="font-family:monospace;line-height:2.1;max-width:60em;background:#fff;padding:6px">'
+        + "".join(spans) + f'<div style="font-family:sans-serif;font-size:85%">{keys}</div></div>'
+    )
+
+
+def accepted_histogram(rounds, title: str = ""):
+    """How many drafted tokens each round kept, and the tokens per call that come of it.
+
+    Args:
+        rounds: list of Round, at least one. Returns: matplotlib Figure.
+    """
+    if not rounds:
+        raise ValueError("no rounds to show: decode at least one token first")
+    longest = max(r.drafted for r in rounds)
+    counts = Counter(r.accepted for r in rounds)
+    figure, axis = new_figure(7.0, 3.7)
+    heights = [counts[n] for n in range(longest + 1)]
+    bars = axis.bar(range(longest + 1), heights, width=0.72, color=ACCEPTED, alpha=0.75)
+    axis.bar_label(bars, [str(h) for h in heights], padding=2, fontsize=9)
+    mean = tokens_per_call(rounds)
+    axis.axvline(mean - 1, color=BONUS, linestyle="--", linewidth=1.8)
+    axis.annotate(f"{mean:.2f} tokens per call", (mean - 1, max(heights) * 1.19), xytext=(5, 0), color=BONUS,
+                  textcoords="offset points", fontsize=10, va="center",
+                  **({"ha": "right", "xytext": (-5, 0)} if mean - 1 > longest * 0.6 else {}))
+    axis.set_ylim(0, max(heights) * 1.3)
+    axis.set_xticks(range(longest + 1))
+    axis.set_xlabel("drafted tokens that a round kept (the target's own token comes on top)")
+    axis.set_ylabel("rounds")
+    axis.grid(False, axis="x")
+    axis.set_title(title or f"{len(rounds)} rounds", loc="left", fontsize=11)
+    return figure
+
+
+def timeline(rounds, draft_cost: float, plain_tokens: int | None = None, limit: float = 26.0):
+    """The first rounds on a clock whose unit is one target call, above the same target decoding alone.
+
+    Args:
+        rounds: list of Round. draft_cost: time of one drafted token, in target calls (c in the course's notation).
+        plain_tokens: how many tokens plain decoding shows; None fills the picture. limit: its length in target calls.
+
+    Returns: matplotlib Figure. One block is one call of the target; the number in it is how many tokens it yielded.
+    """
+    figure, axis = new_figure(9.0, 2.7)
+    clock = tokens = shown = 0.0
+    for r in rounds:
+        spent = r.drafted * draft_cost
+        if clock + spent + 1 > limit:
+            break
+        if spent:
+            axis.barh(1, spent, left=clock, height=0.55, color=Q, alpha=0.8, linewidth=0)
+        _block(axis, 1, clock + spent, str(r.emitted))
+        clock, tokens, shown = clock + spent + 1, tokens + r.emitted, shown + 1
+    for i in range(int(plain_tokens or limit)):
+        _block(axis, 0, i, "1")
+    axis.set_yticks([0, 1], ["target alone", "speculative"])
+    axis.set_ylim(-0.55, 1.95)
+    axis.set_xlim(0, limit)
+    axis.grid(False)
+    axis.spines["left"].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel("time, in target calls")
+    axis.set_title(f"{int(tokens)} tokens in the time of {clock:.1f} calls; alone the target writes {int(clock)}",
+                   loc="left", fontsize=11)
+    from matplotlib.patches import Patch
+
+    axis.legend(handles=[Patch(color=Q, alpha=0.8, label="drafting"),
+                         Patch(color=BONUS, alpha=0.55, label="one target call, and the tokens that it yields")],
+                loc="upper right", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _block(axis, y: float, left: float, text: str) -> None:
+    axis.barh(y, 0.94, left=left + 0.03, height=0.55, color=BONUS, alpha=0.55, linewidth=0)
+    axis.text(left + 0.5, y, text, ha="center", va="center", fontsize=8.5)
+
+
+def tokens_against_k(measured: dict, perfect: bool = True):
+    """Tokens per target call against the draft length k.
+
+    Args:
+        measured: {name of a drafter: {k: tokens per call}}. perfect: also the line k + 1 that no drafter can pass.
+
+    Returns: matplotlib Figure.
+    """
+    figure, axis = new_figure(7.0, 3.7)
+    ks = sorted({k for curve in measured.values() for k in curve})
+    if perfect:
+        axis.plot(ks, [k + 1 for k in ks], color=PROMPT, linestyle=":", label="a perfect drafter: k + 1")
+    for name, curve in measured.items():
+        axis.plot(list(curve), list(curve.values()), marker="o", label=name)
+    axis.axhline(1, color="#BBBBBB", linewidth=1)
+    top = max(value for curve in measured.values() for value in curve.values())
+    axis.set_ylim(0.8, top * 1.45)
+    axis.set_xticks(ks)
+    axis.set_xlabel("k, tokens drafted per round")
+    axis.set_ylabel("tokens per target call")
+    axis.legend(frameon=False, loc="upper left", fontsize=9)
+    return figure

@@ -43,7 +43,7 @@ def main(paths) -> int:
     failed = False
     for path in map(Path, paths):
         start = time.perf_counter()
-        executed = run_notebook(path)
+        executed = run_notebook(path, timeout=3000, threads=1)
         print(f"{path}: {time.perf_counter() - start:.1f} s")
         for cell in executed.cells:
             if cell.cell_type == "code" and seconds(cell) > 0.5:

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from .marks import Mark, marks_table
-from .workspace import silenced, tools_on_path, workspace
+from .workspace import environment, silenced, workspace
 
 UNBOXED = (
     "Note: nbgrader's autograder runs the students' code on this machine with your rights, unprotected "
@@ -64,7 +64,7 @@ def grade_class(
     show = show or (lambda line: None)
     if not trust_students:
         show(UNBOXED)
-    with workspace(submitted, root, feedback) as place, tools_on_path():
+    with workspace(submitted, root, feedback) as place, environment(jobs):
         # Several processes write: one waits for the other, for longer than SQLite's 5 seconds on a busy machine.
         course = (str(place), str(root), f"sqlite:///{Path(gradebook).resolve()}?timeout=120")
         maxima = {name: _register_unit(course, name) for name in sorted({u for _, u in submissions})}

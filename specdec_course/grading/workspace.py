@@ -31,14 +31,20 @@ def workspace(submitted: Path, root: Path, feedback):
 
 
 @contextlib.contextmanager
-def tools_on_path():
-    """nbgrader starts `alembic` by name to make a grade book; it lies beside this Python, on PATH or not."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+def environment(jobs: int):
+    """What kernels and helper programs inherit while `jobs` submissions are graded at a time.
+
+    nbgrader starts `alembic` by name to make a grade book; it lies beside this Python, on PATH or not. And torch's
+    threads must not outnumber the cores: they spin while they wait, which makes every notebook many times slower.
+    """
+    before = dict(os.environ)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before.get("PATH", "")])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     try:
         yield
     finally:
-        os.environ["PATH"] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

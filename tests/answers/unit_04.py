@@ -1,0 +1,969 @@
+"""Answers to unit 04, right and wrong, written independently of the package and of the checks' own wrong rules."""
+
+import math
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from answers import right, wrong
+
+from specdec_course.sampling import Dice
+
+# ---- next_token_distribution -------------------------------------------------------------------------------------
+
+
+def _row_by_row(logits, one):
+    flat = logits.reshape(-1, logits.shape[-1])
+    return torch.stack([one(row) for row in flat]).reshape(logits.shape)
+
+
+def _plain_filters(row, temperature, top_k, top_p):
+    """One row, Python lists only."""
+    values = row.tolist()
+    if temperature == 0:
+        best = values.index(max(values))
+        return [1.0 if i == best else 0.0 for i in range(len(values))]
+    top = max(values)
+    probs = [math.exp((v - top) / temperature) for v in values]
+    probs = [x / sum(probs) for x in probs]
+    order = sorted(range(len(probs)), key=lambda i: -probs[i])
+    if top_k is not None:
+        order = order[:top_k]
+    mass = sum(probs[i] for i in order)
+    kept, reached = [], 0.0
+    for i in order:
+        kept.append(i)
+        reached += probs[i] / mass
+        if top_p is not None and reached >= top_p:
+            break
+    total = sum(probs[i] for i in kept)
+    return [probs[i] / total if i in kept else 0.0 for i in range(len(probs))]
+
+
+@right("next_token_distribution")
+def distribution_in_plain_python(logits, temperature, top_k=None, top_p=None):
+    return _row_by_row(logits, lambda row: torch.tensor(_plain_filters(row, temperature, top_k, top_p)))
+
+
+@right("next_token_distribution")
+def distribution_in_numpy(logits, temperature, top_k=None, top_p=None):
+    x = np.array(logits, dtype=np.float64)
+    if temperature == 0:
+        return np.eye(x.shape[-1])[x.argmax(-1)]
+    x = np.exp((x - x.max(-1, keepdims=True)) / temperature)
+    x /= x.sum(-1, keepdims=True)
+    rank = (-x).argsort(-1).argsort(-1)
+    if top_k is not None:
+        x = np.where(rank < top_k, x, 0)
+        x /= x.sum(-1, keepdims=True)
+    if top_p is not None:
+        ahead = np.array([[row[row > value].sum() for value in row] for row in x.reshape(-1, x.shape[-1])])
+        x = np.where((ahead.reshape(x.shape) < top_p) | (rank == 0), x, 0)
+    return x / x.sum(-1, keepdims=True)
+
+
+@right("next_token_distribution")
+def distribution_with_masked_logits(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        out = torch.zeros_like(logits)
+        return out.scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+    x = logits / temperature
+    if top_k is not None and top_k < x.shape[-1]:
+        x = x.masked_fill(x < torch.sort(x, descending=True).values[..., top_k - 1 : top_k], -torch.inf)
+    if top_p is not None:
+        ordered, places = torch.sort(x, descending=True)
+        cumulative = ordered.softmax(-1).cumsum(-1)
+        remove = cumulative >= top_p
+        remove[..., 1:] = remove[..., :-1].clone()
+        remove[..., 0] = False
+        x = x.masked_fill(torch.zeros_like(remove).scatter(-1, places, remove), -torch.inf)
+    return x.softmax(-1)
+
+
+def _wrong_nucleus(logits, temperature, top_k, top_p, stays):
+    """Right but for `stays(cumulative, ordered, top_p)`, which tokens of the sorted row stay."""
+    if temperature == 0:
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+    x = (logits / temperature).softmax(-1)
+    if top_k is not None:
+        values, places = x.topk(min(top_k, x.shape[-1]))
+        x = torch.zeros_like(x).scatter(-1, places, values)
+        x = x / x.sum(-1, keepdim=True)
+    if top_p is not None:
+        ordered, places = x.sort(descending=True)
+        mask = stays(ordered.cumsum(-1), ordered, top_p)
+        x = torch.zeros_like(x).scatter(-1, places, ordered * mask)
+        x = x / x.sum(-1, keepdim=True)
+    return x
+
+
+@wrong("next_token_distribution", named="drops_crossing")
+def nucleus_without_the_crossing_token(logits, temperature, top_k=None, top_p=None):
+    return _wrong_nucleus(logits, temperature, top_k, top_p, lambda total, own, mass: total <= mass)
+
+
+@wrong("next_token_distribution", named="drops_crossing")
+def nucleus_that_only_guards_the_first(logits, temperature, top_k=None, top_p=None):
+    def stays(total, own, mass):
+        mask = total < mass
+        mask[..., 0] = True
+        return mask
+
+    return _wrong_nucleus(logits, temperature, top_k, top_p, stays)
+
+
+@wrong("next_token_distribution", named="keeps_one_more")
+def nucleus_with_one_token_more(logits, temperature, top_k=None, top_p=None):
+    def stays(total, own, mass):
+        n = (total < mass).sum(-1, keepdim=True) + 2
+        return torch.arange(total.shape[-1]).expand_as(total) < n
+
+    return _wrong_nucleus(logits, temperature, top_k, top_p, stays)
+
+
+@wrong("next_token_distribution", named="zero_temperature")
+def divides_by_zero_temperature(logits, temperature, top_k=None, top_p=None):
+    x = (logits / temperature).softmax(-1)
+    return x
+
+
+@wrong("next_token_distribution")
+def zero_temperature_keeps_all_ties(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        best = (logits == logits.max(-1, keepdim=True).values).float()
+        return best / best.sum(-1, keepdim=True)
+    return distribution_with_masked_logits(logits, temperature, top_k, top_p)
+
+
+@wrong("next_token_distribution", named="times_temperature")
+def multiplies_by_temperature(logits, temperature, top_k=None, top_p=None):
+    return distribution_in_numpy(logits.double() * temperature ** 2, temperature, top_k, top_p)
+
+
+@wrong("next_token_distribution", named="ignores_temperature")
+def temperature_on_the_probabilities(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return distribution_in_numpy(logits, 0)
+    x = F.softmax(logits, -1) / temperature
+    return distribution_with_masked_logits((x / x.sum(-1, keepdim=True)).log(), 1.0, top_k, top_p)
+
+
+@wrong("next_token_distribution", named="top_p_first")
+def nucleus_before_top_k(logits, temperature, top_k=None, top_p=None):
+    x = distribution_in_numpy(logits, temperature, None, top_p)
+    return distribution_in_numpy(torch.tensor(x).log(), 1.0 if temperature else 0, top_k)
+
+
+@wrong("next_token_distribution", named="whole_batch")
+def one_threshold_for_all_rows(logits, temperature, top_k=None, top_p=None):
+    x = torch.tensor(distribution_in_numpy(logits, temperature))
+    if temperature and top_k is not None:
+        cut = x.reshape(-1).sort(descending=True).values[: top_k][-1]
+        x = torch.where(x >= cut, x, torch.zeros_like(x))
+        x = x / x.sum(-1, keepdim=True)
+    return torch.tensor(distribution_in_numpy(x.log(), 1.0, None, top_p))
+
+
+@wrong("next_token_distribution", named="not_scattered")
+def returns_the_sorted_row(logits, temperature, top_k=None, top_p=None):
+    x = torch.tensor(distribution_in_numpy(logits, temperature, top_k, top_p))
+    return x.sort(-1, descending=True).values if top_p is not None else x
+
+
+@wrong("next_token_distribution", named="not_rescaled")
+def forgets_to_rescale(logits, temperature, top_k=None, top_p=None):
+    full = torch.tensor(distribution_in_numpy(logits, temperature))
+    return full * (torch.tensor(distribution_in_numpy(logits, temperature, top_k, top_p)) > 0)
+
+
+@wrong("next_token_distribution", named="filters_first")
+def filters_the_cold_logits(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return distribution_in_numpy(logits, 0)
+    stay = torch.tensor(distribution_in_numpy(logits, 1.0, top_k, top_p)) > 0
+    return logits.masked_fill(~stay, -1e30).div(temperature).softmax(-1)
+
+
+@wrong("next_token_distribution")
+def overflows(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return distribution_in_numpy(logits, 0)
+    x = torch.exp(logits / temperature)
+    return distribution_in_numpy((x / x.sum(-1, keepdim=True)).log(), 1.0, top_k, top_p)
+
+
+@wrong("next_token_distribution")
+def changes_the_logits(logits, temperature, top_k=None, top_p=None):
+    if temperature:
+        logits /= temperature
+    return distribution_in_numpy(logits, min(temperature, 1.0) and 1.0, top_k, top_p)
+
+
+# ---- the three formulas ------------------------------------------------------------------------------------------
+
+
+@right("acceptance_probability")
+def acceptance_one_by_one(p, q):
+    return [1.0 if a >= b and a > 0 else (a / b if b > 0 else 0.0) for a, b in zip(p.tolist(), q.tolist(), strict=True)]
+
+
+@right("acceptance_probability")
+def acceptance_in_numpy(p, q):
+    p, q = np.asarray(p), np.asarray(q)
+    return np.minimum(1.0, np.divide(p, q, out=np.ones_like(p), where=q > 0))
+
+
+@right("acceptance_probability")
+def acceptance_by_nan_to_num(p, q):
+    return torch.nan_to_num(p / q, nan=0.0, posinf=1.0).clamp(0, 1)
+
+
+@wrong("acceptance_probability", named="inverted")
+def ratio_upside_down(p, q):
+    return torch.tensor([min(1.0, b / a) if a > 0 else float(b > 0) for a, b in zip(p.tolist(), q.tolist(), strict=True)])
+
+
+@wrong("acceptance_probability", named="divides_by_zero")
+def ratio_without_care(p, q):
+    return torch.minimum(p / q, torch.ones_like(p))
+
+
+@wrong("acceptance_probability", named="not_clamped")
+def ratio_above_one(p, q):
+    return p / q.clamp(min=1e-9)
+
+
+@wrong("acceptance_probability")
+def small_number_under_the_line(p, q):
+    return (p / (q + 0.01)).clamp(max=1)
+
+
+@wrong("acceptance_probability", named="all_or_nothing")
+def step_function(p, q):
+    return torch.where(p >= q, 1.0, 0.0)
+
+
+@wrong("acceptance_probability", named="overlap")
+def numerator_only(p, q):
+    return torch.stack([p, q]).amin(0)
+
+
+@right("residual")
+def residual_as_p_minus_overlap(p, q):
+    left = p - torch.minimum(p, q)
+    return p if left.sum() <= 0 else left / left.sum()
+
+
+@right("residual")
+def residual_in_numpy(p, q):
+    left = np.maximum(np.asarray(p, dtype=np.float64) - np.asarray(q, dtype=np.float64), 0)
+    return left / left.sum() if left.sum() > 1e-12 else np.array(p)
+
+
+@right("residual")
+def residual_with_relu_and_lists(p, q):
+    left = [max(0.0, a - b) for a, b in zip(p.tolist(), q.tolist(), strict=True)]
+    total = math.fsum(left)
+    return torch.tensor([x / total for x in left]) if total > 1e-6 else p
+
+
+@wrong("residual", named="absolute")
+def residual_of_distances(p, q):
+    gap = torch.where(p > q, p - q, q - p)
+    return gap / gap.sum() if gap.sum() else p
+
+
+@wrong("residual", named="swapped")
+def residual_of_the_other_side(p, q):
+    gap = F.relu(q - p)
+    return gap / gap.sum() if gap.sum() else p
+
+
+@wrong("residual", named="zero_over_zero")
+def residual_without_fallback(p, q):
+    return F.normalize(F.relu(p - q), p=1, dim=0, eps=0)
+
+
+@wrong("residual", named="not_rescaled")
+def residual_as_it_is(p, q):
+    return F.relu(p - q)
+
+
+@wrong("residual")
+def residual_that_is_uniform_at_equality(p, q):
+    gap = F.relu(p - q) + 1e-9
+    return gap / gap.sum()
+
+
+@wrong("residual", named="just_p")
+def residual_forgotten(p, q):
+    return p / p.sum()
+
+
+@wrong("residual", named="softmax")
+def residual_by_softmax(p, q):
+    gap = (p - q).clamp_min(0).exp()
+    return gap / gap.sum()
+
+
+@wrong("residual")
+def residual_without_the_likeliest_of_q(p, q):
+    left = p.clone()
+    left[q.argmax()] = 0
+    return left / left.sum()
+
+
+@right("expected_acceptance")
+def overlap_by_total_variation(p, q):
+    return 1 - float((p - q).abs().sum()) / 2
+
+
+@right("expected_acceptance")
+def overlap_in_numpy(p, q):
+    return np.minimum(np.asarray(p), np.asarray(q)).sum()
+
+
+@right("expected_acceptance")
+def overlap_as_weighted_coins(p, q):
+    return sum(b * min(1.0, a / b) for a, b in zip(p.tolist(), q.tolist(), strict=True) if b > 0)
+
+
+@wrong("expected_acceptance", named="total_variation")
+def rejection_chance(p, q):
+    return F.relu(p - q).sum()
+
+
+@wrong("expected_acceptance", named="no_half")
+def twice_the_distance(p, q):
+    return 1 - torch.dist(p, q, p=1)
+
+
+@wrong("expected_acceptance", named="weighted_by_p")
+def weights_of_the_target(p, q):
+    return sum(a * min(1.0, a / b) for a, b in zip(p.tolist(), q.tolist(), strict=True) if b > 0)
+
+
+@wrong("expected_acceptance", named="collision")
+def chance_of_agreement(p, q):
+    return torch.dot(p, q)
+
+
+@wrong("expected_acceptance", named="plain_mean")
+def mean_of_the_coins(p, q):
+    return np.mean([min(1.0, a / b) for a, b in zip(p.tolist(), q.tolist(), strict=True) if b > 0])
+
+
+@wrong("expected_acceptance")
+def one_per_token(p, q):
+    return torch.minimum(p, q)
+
+
+# ---- propose_stochastic ------------------------------------------------------------------------------------------
+
+
+def _warped(logits, s):
+    return distribution_with_masked_logits(logits, s.temperature, s.top_k, s.top_p)
+
+
+def _drafting(draw, report, step=lambda text, ids: text):
+    def propose(draft, ids, k, sampling, dice):
+        text, q = ids.tolist(), []
+        for _ in range(k):
+            logits = draft(torch.tensor(step(text, ids.tolist())))[-1]
+            q.append(report(logits, sampling))
+            text.append(draw(logits, sampling, dice))
+        return torch.tensor(text[len(ids) :], dtype=torch.long), torch.stack(q) if q else torch.empty(0, 4)
+
+    return propose
+
+
+@right("propose_stochastic")
+def drafts_into_a_list(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), _warped)(draft, ids, k, sampling, dice)
+
+
+@right("propose_stochastic")
+def drafts_in_numpy(draft, ids, k, sampling, dice):
+    text = list(map(int, ids))
+    q = []
+    while len(q) < k:
+        q.append(distribution_in_numpy(draft(torch.tensor(text))[-1], sampling.temperature, sampling.top_k, sampling.top_p))
+        text.append(dice.roll(torch.from_numpy(q[-1])))
+    return np.array(text[len(ids) :], dtype=int), np.array(q)
+
+
+@right("propose_stochastic")
+def drafts_recursively(draft, ids, k, sampling, dice):
+    if k == 0:
+        return ids.new_empty(0), torch.empty(0, draft(ids).shape[-1])
+    row = sampling(draft(ids)[-1])
+    token = ids.new_tensor([dice.roll(row)])
+    later, rows = drafts_recursively(draft, torch.cat([ids, token]), k - 1, sampling, dice)
+    return torch.cat([token, later]), torch.cat([row[None], rows])
+
+
+@right("propose_stochastic")
+def drafts_greedily_without_rolling(draft, ids, k, sampling, dice):
+    """At temperature 0 there is nothing to roll."""
+    text, q = ids.clone(), torch.zeros(k, draft(ids).shape[-1])
+    for i in range(k):
+        q[i] = _warped(draft(text)[-1], sampling)
+        token = int(q[i].argmax()) if sampling.temperature == 0 else dice.roll(q[i])
+        text = F.pad(text, (0, 1), value=token)
+    return text[len(text) - k :], q
+
+
+@wrong("propose_stochastic", named="argmax_as_softmax")
+def argmax_with_its_softmax(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: int(x.argmax()), _warped)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="argmax_as_softmax")
+def argmax_with_the_plain_softmax(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: x.tolist().index(max(x.tolist())), lambda x, s: F.softmax(x, 0))(
+        draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="q_unfiltered")
+def reports_before_the_filters(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), lambda x, s: x.softmax(-1))(
+        draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="q_unfiltered")
+def reports_after_temperature_only(draft, ids, k, sampling, dice):
+    def report(x, s):
+        return _warped(x, type(s)(s.temperature))
+
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), report)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="sampling_ignored")
+def forgets_the_temperature_altogether(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(x.softmax(-1)), lambda x, s: x.softmax(-1))(
+        draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="sampling_ignored")
+def forgets_top_p_and_top_k(draft, ids, k, sampling, dice):
+    def row(x, s):
+        return distribution_with_masked_logits(x, s.temperature)
+
+    return _drafting(lambda x, s, dice: dice.roll(row(x, s)), row)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="drawn_unfiltered")
+def draws_from_the_raw_softmax(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(x.softmax(-1)), _warped)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="not_chained")
+def every_token_from_the_prompt(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), _warped, lambda text, ids: ids)(
+        draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="drops_unsure")
+def drops_unlikely_tokens(draft, ids, k, sampling, dice):
+    tokens, q = drafts_into_a_list(draft, ids, k, sampling, dice)
+    sure = [float(q[i, x]) > 0.2 for i, x in enumerate(tokens)]
+    n = sure.index(False) if False in sure else k
+    return tokens[:n], q[:n]
+
+
+@wrong("propose_stochastic", named="returns_text")
+def returns_the_prompt_too(draft, ids, k, sampling, dice):
+    tokens, q = drafts_into_a_list(draft, ids, k, sampling, dice)
+    return torch.cat([ids, tokens]), q
+
+
+@wrong("propose_stochastic")
+def reports_one_number_per_token(draft, ids, k, sampling, dice):
+    tokens, q = drafts_into_a_list(draft, ids, k, sampling, dice)
+    return tokens, q[torch.arange(k), tokens] if k else q
+
+
+@wrong("propose_stochastic", named="own_randomness")
+def draws_with_torch_multinomial(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: int(torch.multinomial(_warped(x, s), 1)), _warped)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic")
+def draws_with_a_generator_of_its_own(draft, ids, k, sampling, dice):
+    own = Dice(torch.Generator().manual_seed(0))
+    return drafts_into_a_list(draft, ids, k, sampling, own)
+
+
+@wrong("propose_stochastic")
+def reports_logits(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), lambda x, s: x)(draft, ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic")
+def cannot_draft_nothing(draft, ids, k, sampling, dice):
+    rows, text = [], ids
+    for _ in range(k):
+        rows.append(sampling(draft(text)[-1]))
+        text = torch.cat([text, torch.tensor([dice.roll(rows[-1])])])
+    return text[len(ids) :], torch.stack(rows)
+
+
+# ---- verify_stochastic -------------------------------------------------------------------------------------------
+
+
+def _share(p, q):
+    """The acceptance coin for one token, as floats."""
+    return 1.0 if q <= p and p > 0 else (p / q if q > 0 else 0.0)
+
+
+def _rest(p, q):
+    left = F.relu(p.double() - q.double())
+    return left / left.sum() if left.sum() > 1e-9 else p.double() / p.double().sum()
+
+
+@right("verify_stochastic")
+@right("verify_block")
+def blocks_by_one_roll(draft, q, p, dice):
+    """Block verification: works out the law of the number kept, and rolls once for it."""
+    k, weight, stay = len(draft), [1.0], []
+    for i in range(k):
+        a, b = float(p[i, draft[i]]), float(q[i, draft[i]])
+        weight.append(min(1.0, weight[-1] * (a / b if b > 0 else float(a > 0))))
+    for i in range(k + 1):
+        left = float(F.relu(weight[i] * p[i].double() - q[i].double()).sum()) if i < k else 0.0
+        slack = left + 1 - weight[i]
+        stay.append(weight[k] if i == k else (left / slack if slack > 0 else 1.0))
+    stay[0] = 1.0
+    law, missed = [0.0] * (k + 1), 1.0
+    for i in reversed(range(k + 1)):
+        law[i], missed = missed * stay[i], missed * (1 - stay[i])
+    n = dice.roll(torch.tensor(law, dtype=torch.float64))
+    last = p[k].double() if n == k else _rest(weight[n] * p[n], q[n])
+    return [*draft[:n].tolist(), dice.roll(last / last.sum())]
+
+
+@right("verify_stochastic")
+def emits_its_own_sample_and_compares(draft, q, p, dice):
+    out = []
+    for i in range(len(draft) + 1):
+        out.append(dice.roll(p[i]))
+        if i == len(draft) or out[-1] != draft[i]:
+            return torch.tensor(out)
+
+
+@right("verify_stochastic")
+def tosses_all_coins_first(draft, q, p, dice):
+    k = len(draft)
+    coins = [dice.flip(_share(float(p[i, x]), float(q[i, x]))) for i, x in enumerate(draft.tolist())]
+    n = coins.index(False) if False in coins else k
+    last = dice.roll(p[k] if n == k else _rest(p[n], q[n]))
+    return np.array([*draft.tolist()[:n], last])
+
+
+@right("verify_stochastic")
+def prepares_all_replacements_first(draft, q, p, dice):
+    own = [dice.roll(_rest(p[i], q[i])) for i in range(len(draft))] + [dice.roll(p[-1])]
+    n = 0
+    while n < len(draft) and dice.flip(torch.tensor(_share(p[n][draft[n]].item(), q[n][draft[n]].item()))):
+        n += 1
+    return torch.cat([draft[:n], torch.tensor(own[n : n + 1])])
+
+
+@right("verify_stochastic")
+def verifies_recursively(draft, q, p, dice):
+    if len(draft) == 0:
+        return [dice.roll(p[0])]
+    x = int(draft[0])
+    if dice.flip(_share(float(p[0, x]), float(q[0, x]))):
+        return [x, *verifies_recursively(draft[1:], q[1:], p[1:], dice)]
+    return [dice.roll(_rest(p[0], q[0]))]
+
+
+@right("verify_stochastic")
+def rejects_with_the_complement(draft, q, p, dice):
+    for i, x in enumerate(draft):
+        over = float((q[i, x] - p[i, x]) / q[i, x]) if q[i, x] > 0 else 0.0
+        if over > 0 and dice.flip(over):
+            return torch.tensor([*draft[:i], dice.roll(_rest(p[i], q[i]))])
+    return torch.tensor([*draft, dice.roll(p[len(draft)])])
+
+
+def _loop(draft, q, p, dice, coin=None, fix=None, extra=None):
+    """Token verification with a hole for each mistake."""
+    k, out = len(draft), []
+    for i in range(k):
+        x = draft[i].item()
+        ok = coin(i, x) if coin else dice.flip(_share(p[i, x].item(), q[i, x].item()))
+        if not ok:
+            return out + [fix(i, x) if fix else dice.roll(_rest(p[i], q[i]))]
+        out.append(x)
+    return out + [extra(k) if extra else dice.roll(p[k])]
+
+
+def _norm(x):
+    return x / x.sum()
+
+
+@wrong("verify_stochastic", named="ratio_inverted")
+def coin_upside_down(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip(_share(q[i, x].item(), p[i, x].item())))
+
+
+@wrong("verify_stochastic", named="ratio_inverted")
+def coin_upside_down_vectorised(draft, q, p, dice):
+    k = len(draft)
+    coins = [dice.flip(c) for c in (q / p[:k].clamp(min=1e-20)).clamp(max=1)[torch.arange(k), draft]]
+    n = next((i for i, c in enumerate(coins) if not c), k)
+    last = p[k] if n == k else _rest(p[n], q[n])
+    return torch.cat([draft[:n], torch.tensor([dice.roll(last)])])
+
+
+@wrong("verify_stochastic", named="correction_from_p")
+def corrects_with_p(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(p[i]))
+
+
+@wrong("verify_stochastic", named="correction_from_p")
+def corrects_with_p_after_all_coins(draft, q, p, dice):
+    k = len(draft)
+    ratio = [_share(p[i, draft[i]].item(), q[i, draft[i]].item()) for i in range(k)]
+    n = 0
+    for r in ratio:
+        if not dice.flip(r):
+            break
+        n += 1
+    return draft[:n].tolist() + [dice.roll(p[n])]
+
+
+@wrong("verify_stochastic", named="residual_absolute")
+def corrects_with_distances(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm((p[i] - q[i]).abs())))
+
+
+@wrong("verify_stochastic", named="residual_absolute")
+def corrects_with_max_minus_min(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm(torch.maximum(p[i], q[i]) - torch.minimum(p[i], q[i]))))
+
+
+@wrong("verify_stochastic", named="residual_swapped")
+def corrects_with_q_minus_p(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm(F.relu(q[i] - p[i]))))
+
+
+@wrong("verify_stochastic", named="residual_swapped")
+def corrects_with_q_minus_overlap(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm(q[i] - torch.minimum(p[i], q[i]))))
+
+
+@wrong("verify_stochastic", named="argmax")
+def accepts_the_argmax_only(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: p[i].argmax() == x)
+
+
+@wrong("verify_stochastic", named="argmax")
+def greedy_round(draft, q, p, dice):
+    choice = p.argmax(-1)
+    n = int((draft == choice[: len(draft)]).long().cumprod(0).sum())
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_stochastic", named="argmax")
+def argmax_then_sample(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: p[i, x] == p[i].max(), fix=lambda i, x: dice.roll(p[i]))
+
+
+@wrong("verify_stochastic", named="second_sample")
+def compares_then_samples_again(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.roll(p[i]) == x, fix=lambda i, x: dice.roll(p[i]))
+
+
+@wrong("verify_stochastic", named="second_sample")
+def coin_is_p_then_samples(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip(p[i, x]), fix=lambda i, x: dice.roll(p[i]))
+
+
+@wrong("verify_stochastic", named="sample_and_residual")
+def coin_is_p_then_residual(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip(p[i, x].item()))
+
+
+@wrong("verify_stochastic", named="unscaled")
+def inverse_cdf_over_an_unscaled_residual(draft, q, p, dice):
+    def search(i, x):
+        left = F.relu(p[i] - q[i]).tolist()
+        gone = 0.0
+        for token, mass in enumerate(left[:-1]):
+            if dice.flip(mass / (1 - gone)):
+                return token
+            gone += mass
+        return len(left) - 1
+
+    return _loop(draft, q, p, dice, fix=search)
+
+
+@wrong("verify_stochastic")
+def rolls_an_unscaled_residual(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(F.relu(p[i] - q[i])))
+
+
+@wrong("verify_stochastic", named="wrong_row")
+def residual_of_the_last_position(draft, q, p, dice):
+    k = len(draft)
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_rest(p[k - 1], q[k - 1])))
+
+
+@wrong("verify_stochastic", named="wrong_row")
+def residual_of_the_first_position(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_rest(p[0], q[0])))
+
+
+@wrong("verify_stochastic", named="bonus")
+def bonus_drawn_from_q(draft, q, p, dice):
+    return _loop(draft, q, p, dice, extra=lambda k: dice.roll(q[-1] if k else p[0]))
+
+
+@wrong("verify_stochastic", named="bonus")
+def bonus_drawn_from_the_residual_before(draft, q, p, dice):
+    return _loop(draft, q, p, dice, extra=lambda k: dice.roll(_rest(p[k - 1], q[k - 1]) if k else p[0]))
+
+
+@wrong("verify_stochastic", named="bonus")
+def bonus_drawn_from_a_mixed_residual(draft, q, p, dice):
+    return _loop(draft, q, p, dice, extra=lambda k: dice.roll(_rest(p[k], q[k - 1]) if k else p[0]))
+
+
+@wrong("verify_stochastic", named="bonus")
+def bonus_from_the_row_before(draft, q, p, dice):
+    return _loop(draft, q, p, dice, extra=lambda k: dice.roll(p[max(0, k - 1)]))
+
+
+@wrong("verify_stochastic", named="bonus")
+def bonus_is_the_argmax(draft, q, p, dice):
+    return _loop(draft, q, p, dice, extra=lambda k: int(p[k].argmax()))
+
+
+@wrong("verify_stochastic", named="no_bonus")
+def never_a_bonus(draft, q, p, dice):
+    out = _loop(draft, q, p, dice)
+    return out[: max(1, len(draft))]
+
+
+@wrong("verify_stochastic", named="drops_unsure")
+def drops_unsure_tokens_first(draft, q, p, dice):
+    n = 0
+    while n < len(draft) and q[n, draft[n]] >= 0.2:
+        n += 1
+    return _loop(draft[:n], q[:n], p[: n + 1], dice)
+
+
+@wrong("verify_stochastic", named="own_randomness")
+def reseeds_for_every_coin(draft, q, p, dice):
+    def coin(i, x):
+        own = torch.Generator().manual_seed(0)
+        return torch.rand((), generator=own).item() < _share(p[i, x].item(), q[i, x].item())
+
+    return _loop(draft, q, p, dice, coin=coin)
+
+
+@wrong("verify_stochastic", named="own_randomness")
+def reseeds_torch_for_every_coin(draft, q, p, dice):
+    def coin(i, x):
+        torch.manual_seed(i + 3)
+        return torch.rand(1).item() < _share(p[i, x].item(), q[i, x].item())
+
+    return _loop(draft, q, p, dice, coin=coin)
+
+
+@wrong("verify_stochastic", named="own_randomness")
+def tosses_with_torch_rand(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: torch.rand(1).item() < _share(p[i, x].item(), q[i, x].item()))
+
+
+@wrong("verify_stochastic", named="own_randomness")
+def tosses_with_python_random(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: random.random() < _share(p[i, x].item(), q[i, x].item()))
+
+
+@wrong("verify_stochastic", named="own_randomness")
+def makes_its_own_dice(draft, q, p, dice):
+    return _loop(draft, q, p, Dice(torch.Generator().manual_seed(1)))
+
+
+@wrong("verify_stochastic")
+def uses_the_generator_of_the_dice(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: torch.rand((), generator=dice.generator) < p[i, x] / q[i, x])
+
+
+@wrong("verify_stochastic")
+def one_coin_for_the_whole_draft(draft, q, p, dice):
+    kept = dice.flip(float(np.prod([_share(p[i, x].item(), q[i, x].item()) for i, x in enumerate(draft.tolist())])))
+    return [*draft.tolist(), dice.roll(p[-1])] if kept else [dice.roll(_rest(p[0], q[0]) if len(draft) else p[0])]
+
+
+@wrong("verify_stochastic", named="emits_rejected")
+def emits_the_rejected_token(draft, q, p, dice):
+    return _loop(draft, q, p, dice, fix=lambda i, x: x)
+
+
+@wrong("verify_stochastic", named="emits_rejected")
+def accepts_everything(draft, q, p, dice):
+    return draft.tolist() + [dice.roll(p[-1])]
+
+
+@wrong("verify_stochastic", named="correction_dropped")
+def rejects_without_a_correction(draft, q, p, dice):
+    out = []
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(_share(p[i, x].item(), q[i, x].item())):
+            return out
+        out.append(x)
+    return out + [dice.roll(p[-1])]
+
+
+@wrong("verify_stochastic", named="goes_on")
+def continues_after_a_rejection(draft, q, p, dice):
+    out = []
+    for i, x in enumerate(draft.tolist()):
+        ok = dice.flip(_share(p[i, x].item(), q[i, x].item()))
+        out += [x] if ok else [dice.roll(_rest(p[i], q[i]))]
+    return out + [dice.roll(p[-1])]
+
+
+@wrong("verify_stochastic", named="zero_over_zero")
+def breaks_at_round_off(draft, q, p, dice):
+    def fix(i, x):
+        left = (p[i] - q[i]).clamp(min=0)
+        return dice.roll(left / left.sum())
+
+    return _loop(draft, q, p, dice, fix=fix)
+
+
+@wrong("verify_stochastic", named="q_zero")
+def breaks_at_q_zero(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip((p[i, x] / q[i, x]).clamp(max=1)))
+
+
+@wrong("verify_stochastic", named="all_or_nothing")
+def keeps_only_underproposed_tokens(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: p[i, x].item() >= q[i, x].item())
+
+
+@wrong("verify_stochastic")
+def ignores_the_draft(draft, q, p, dice):
+    return [dice.roll(p[0])]
+
+
+@wrong("verify_stochastic")
+def samples_every_row_of_p(draft, q, p, dice):
+    return [dice.roll(row) for row in p]
+
+
+@wrong("verify_stochastic")
+def forgets_to_return(draft, q, p, dice):
+    _loop(draft, q, p, dice)
+
+
+@wrong("verify_stochastic")
+def rounds_the_coin(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip(round(_share(p[i, x].item(), q[i, x].item()), 2)))
+
+
+# ---- verify_block ------------------------------------------------------------------------------------------------
+
+
+@right("verify_block")
+def blocks_from_the_front(draft, q, p, dice):
+    """A coin for every prefix; the longest that passes counts."""
+    k, n, weight, at = len(draft), 0, 1.0, {0: 1.0}
+    for i in range(1, k + 1):
+        a, b = p[i - 1, draft[i - 1]].item(), q[i - 1, draft[i - 1]].item()
+        weight = min(1.0, weight * (a / b if b > 0 else (1.0 if a > 0 else 0.0)))
+        at[i] = weight
+        if i == k:
+            passes = weight
+        else:
+            left = F.relu(weight * p[i] - q[i]).sum().item()
+            passes = 1.0 if left + 1 - weight < 1e-12 else left / (left + 1 - weight)
+        n = i if dice.flip(passes) else n
+    return torch.tensor([*draft[:n], dice.roll(p[k] / p[k].sum() if n == k else _rest(at[n] * p[n], q[n]))])
+
+
+@right("verify_block")
+def blocks_in_numpy(draft, q, p, dice):
+    P, Q, x = p.double().numpy(), q.double().numpy(), draft.numpy()
+    k = len(x)
+    w = np.ones(k + 1)
+    for i in range(k):
+        w[i + 1] = min(1.0, w[i] * (P[i, x[i]] / Q[i, x[i]] if Q[i, x[i]] else float(P[i, x[i]] > 0)))
+    left = [np.maximum(w[i] * P[i] - Q[i], 0) for i in range(k)]
+    n = k
+    while n:
+        total = left[n].sum() if n < k else None
+        chance = w[k] if n == k else 1.0 if total + 1 == w[n] else total / (total + 1 - w[n])
+        if dice.flip(chance):
+            break
+        n -= 1
+    row = P[k] if n == k else left[n] if left[n].sum() > 1e-9 else P[n]
+    return np.append(x[:n], dice.roll(torch.tensor(row / row.sum())))
+
+
+@wrong("verify_block", named="token_verification")
+def token_verification(draft, q, p, dice):
+    return verifies_recursively(draft, q, p, dice)
+
+
+@wrong("verify_block")
+def match_sampling(draft, q, p, dice):
+    return emits_its_own_sample_and_compares(draft, q, p, dice)
+
+
+def _block(draft, q, p, dice, cut=min, passes=None, last=None, forwards=False):
+    k, w = len(draft), [1.0]
+    for i, x in enumerate(draft.tolist()):
+        w.append(cut(1.0, w[-1] * p[i, x].item() / q[i, x].item()))
+
+    def chance(i):
+        if i == k:
+            return min(1.0, w[k])
+        left = F.relu(min(1.0, w[i]) * p[i] - q[i]).sum().item()
+        return left / max(left + 1 - min(1.0, w[i]), 1e-30)
+
+    n = 0
+    if forwards:
+        while n < k and dice.flip((passes or chance)(n + 1)):
+            n += 1
+    else:
+        n = next((i for i in range(k, 0, -1) if dice.flip(passes(w, i) if passes else chance(i))), 0)
+    return [*draft[:n].tolist(), dice.roll(p[k] if n == k else last(w, n) if last else _rest(min(1.0, w[n]) * p[n], q[n]))]
+
+
+@wrong("verify_block", named="unweighted_residual")
+def block_with_the_token_residual(draft, q, p, dice):
+    return _block(draft, q, p, dice, last=lambda w, n: _rest(p[n], q[n]))
+
+
+@wrong("verify_block", named="stops_at_first")
+def block_that_stops_at_the_first_failure(draft, q, p, dice):
+    return _block(draft, q, p, dice, forwards=True)
+
+
+@wrong("verify_block", named="not_cut")
+def block_that_saves_up_surplus(draft, q, p, dice):
+    return _block(draft, q, p, dice, cut=lambda one, value: value)
+
+
+@wrong("verify_block", named="coin_is_weight")
+def block_with_the_weight_as_coin(draft, q, p, dice):
+    return _block(draft, q, p, dice, passes=lambda w, i: w[i])
+
+
+@wrong("verify_block")
+def block_without_a_bonus(draft, q, p, dice):
+    out = blocks_in_numpy(draft, q, p, dice)
+    return out[: max(1, len(draft))]
+
+
+@wrong("verify_block", named="own_randomness")
+def block_with_its_own_coins(draft, q, p, dice):
+    return _block(draft, q, p, dice, passes=lambda w, i: float(np.random.rand() < w[i]))

@@ -17,7 +17,14 @@ import pytest
 pytest.importorskip("nbgrader", reason="these tests need the [instructor] extra")
 from specdec_course.build import unit_names
 from specdec_course.checks import evaluate, exercises
-from specdec_course.grading.sample_class import UNIT, answers, filled_in, typical_answers, write_sample_class
+from specdec_course.grading.sample_class import (
+    UNIT,
+    answers,
+    filled_in,
+    typical_answers,
+    without_demonstrations,
+    write_sample_class,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS = [unit for unit in unit_names(ROOT) if unit != UNIT]
@@ -73,15 +80,12 @@ def course(tmp_path_factory):
     nbgrader(place, "release_assignment", UNIT)
     for unit in OTHERS:
         for student, folder in (("perfect", "solutions"), ("empty", "notebooks")):
-            (place / "submitted" / student / unit).mkdir(parents=True)
-            shutil.copy(place / folder / unit / f"{unit}.ipynb", place / "submitted" / student / unit)
+            hand_in(place / "submitted" / student / unit, read(place / folder / unit))
 
     handed_in = place.parent / "handed_in"
     write_sample_class(place, handed_in)
-    release = nbformat.read(place / "notebooks" / UNIT / f"{UNIT}.ipynb", as_version=4)
     with_noise = {name: noisy(text) for name, text in right_answers(place).items()}
-    (handed_in / "noisy" / UNIT).mkdir(parents=True)
-    nbformat.write(filled_in(release, with_noise), handed_in / "noisy" / UNIT / f"{UNIT}.ipynb")
+    hand_in(handed_in / "noisy" / UNIT, filled_in(read(place / "notebooks" / UNIT), with_noise))
     inbound = place.parent / "exchange" / "specdec" / "inbound"
     for folder in handed_in.iterdir():
         shutil.copytree(folder / UNIT, inbound / f"{folder.name}+{UNIT}+2026-01-02 03:04:05 UTC")
@@ -93,8 +97,18 @@ def course(tmp_path_factory):
     return place
 
 
+def read(folder):
+    return nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
+
+
+def hand_in(folder, notebook):
+    """Without the demonstrations, which test_notebooks runs and which take most of the time."""
+    folder.mkdir(parents=True)
+    nbformat.write(without_demonstrations(notebook), folder / f"{folder.name}.ipynb")
+
+
 def right_answers(course):
-    return answers(nbformat.read(course / "solutions" / UNIT / f"{UNIT}.ipynb", as_version=4))
+    return answers(read(course / "solutions" / UNIT))
 
 
 @pytest.fixture(scope="session")

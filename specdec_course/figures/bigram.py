@@ -1,0 +1,124 @@
+"""What a table of next tokens gets right: the map of hits, hits by size of text, tokens per call and speed by k.
+
+Knows: how to draw them, and the recorded measurements of other pairs. Does not know: how anything was counted.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..paths import data_path
+from .rounds import CHAR_WIDTH, FONT_SIZE, _draw, _readable, _wrapped
+from .style import ACCEPTED, BONUS, CORRECTED, PROMPT, new_figure, picture
+
+
+def hit_map(pieces, hits, width: float = 9.5):
+    """A text, every token coloured by whether the table foresaw it from the token before.
+
+    Args:
+        pieces: the text of each token, n strings (see `rounds.token_pieces`).
+        hits: n - 1 truth values, one for every token but the first, which nobody guesses. width: in inches.
+
+    Returns: matplotlib Figure. Raises ValueError when the two do not fit together.
+    """
+    hits = [bool(hit) for hit in hits]
+    if len(pieces) != len(hits) + 1:
+        raise ValueError(
+            f"{len(pieces)} pieces of text and {len(hits)} hits; expected one hit for every piece but the first"
+        )
+    kinds = ["prompt", *("accepted" if hit else "corrected" for hit in hits)]
+    columns = int(width * 72 / (FONT_SIZE * CHAR_WIDTH)) - 2
+    lines = _wrapped([(_readable(piece), kind, None) for piece, kind in zip(pieces, kinds, strict=True)], columns)
+    row = FONT_SIZE * 2.1 / 72  # inches per line of text
+    height = row * (len(lines) + 0.4) + 0.42
+    figure = picture(width, height)
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    axis.set_xlim(-1, columns + 1)
+    axis.set_ylim(height / row, 0)
+    for number, line in enumerate(lines):
+        for column, token in line:
+            _draw(axis, column, number + 0.65, *token)
+    _legend(figure, sum(hits), len(hits))
+    return figure
+
+
+def _legend(figure, n_hits: int, n: int) -> None:
+    from matplotlib.patches import Patch
+
+    shown = ((ACCEPTED, f"foreseen ({n_hits} of {n})"), (CORRECTED, "not foreseen"), (PROMPT, "the first: not guessed"))
+    handles = [Patch(facecolor=colour, alpha=0.55, label=text) for colour, text in shown]
+    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=9)
+
+
+def rates_by_size(sizes, held_out, fitted):
+    """Hit rates against the number of tokens counted: on another text, and on the very text that was counted.
+
+    Args:
+        sizes, held_out, fitted: lists of equal length. Returns: matplotlib Figure.
+    """
+    figure, axis = new_figure(7.0, 3.6)
+    axis.semilogx(sizes, fitted, marker="o", color=CORRECTED, label="on the text that was counted")
+    axis.semilogx(sizes, held_out, marker="o", color=ACCEPTED, label="on a text it has never seen")
+    axis.set_ylim(0, 1)
+    axis.set_xlabel("tokens counted")
+    axis.set_ylabel("hit rate")
+    axis.legend(frameon=False, loc="upper right")
+    return figure
+
+
+def recorded() -> dict[str, dict[int, float]]:
+    """Bundled measurements of bigrams with other targets: {label: {k: tokens per call}}. Each file names its source."""
+    found = {}
+    for path in sorted(data_path("measurements").glob("*_bigram.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        label = record.get("label") or record["source"]
+        found[f"{label}; {record['hardware']}"] = {int(k): t for k, t in record["tokens_per_call"].items()}
+    return found
+
+
+def saturation(measured: dict, others: dict, alpha: float):
+    """Tokens per target call against k: the chain of hits that would go on for ever, and what happens.
+
+    Args:
+        measured: {k: tokens per call}, measured here. others: {label: {k: tokens per call}}, recorded elsewhere.
+        alpha: share of right first guesses; draws 1 + alpha + alpha^2 + ... as it grows with k.
+
+    Returns: matplotlib Figure.
+    """
+    figure, axis = new_figure(8.0, 4.2)
+    ks = sorted(measured)
+    axis.plot(ks, [sum(alpha**i for i in range(k + 1)) for k in ks], color=PROMPT, linestyle=":",
+              label=f"if every guess were right with chance {alpha:.2f}")
+    axis.plot(ks, [measured[k] for k in ks], marker="o", color=BONUS, label="measured here, the classroom target")
+    for (label, curve), marker in zip(others.items(), "sD^v", strict=False):
+        curve = {k: t for k, t in curve.items() if k <= ks[-1]}
+        axis.plot(list(curve), list(curve.values()), marker=marker, markersize=5, linestyle="--", label=label)
+    highest = max([*measured.values(), 1 / (1 - min(alpha, 0.9))])
+    axis.set_ylim(1, 1 + (highest - 1) * 2.1)
+    axis.set_xticks(ks)
+    axis.set_xlabel("k, tokens drafted per round")
+    axis.set_ylabel("tokens per target call")
+    axis.legend(frameon=False, loc="upper left", fontsize=8)
+    return figure
+
+
+def speed_by_k(tokens_per_call: dict, speed: dict):
+    """Two curves that part: tokens per call and the measured speed, both as multiples of plain decoding, against k.
+
+    Args:
+        tokens_per_call, speed: {k: multiple of plain decoding}. Returns: matplotlib Figure.
+    """
+    figure, axis = new_figure(7.0, 3.6)
+    ks = sorted(speed)
+    places = range(len(ks))
+    axis.plot(places, [tokens_per_call[k] for k in ks], marker="o", color=BONUS, label="tokens per target call")
+    axis.plot(places, [speed[k] for k in ks], marker="o", color=CORRECTED, label="speed, by the clock")
+    axis.axhline(1, color="#444444", linewidth=1, linestyle=":")
+    axis.text(len(ks) - 1, 1.02, "plain decoding", ha="right", va="bottom", fontsize=8.5, color="#444444")
+    axis.set_ylim(0, 1.25 * max([*tokens_per_call.values(), *speed.values()]))
+    axis.set_xticks(list(places), [str(k) for k in ks])
+    axis.set_xlabel("k, tokens drafted per round")
+    axis.set_ylabel("multiple of plain decoding")
+    axis.legend(frameon=False, loc="lower left")
+    return figure

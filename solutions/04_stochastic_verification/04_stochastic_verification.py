@@ -389,7 +389,7 @@ def ceiling_and_measured(sampling, prompts, new_tokens):
 prompts = held_out_prompts(pair.tokenizer, count=4, length=32)
 temperatures = [0.0, 0.7, 1.0, 1.5]
 results = [ceiling_and_measured(Sampling(t), prompts, new_tokens=48) for t in temperatures]
-for t, (ceiling, measured, calls) in zip(temperatures, results):
+for t, (ceiling, measured, calls) in zip(temperatures, results, strict=True):
     print(f"T = {t}: mean 1 - TV {ceiling:.3f}   kept {measured:.3f}   tokens per target call {calls:.2f}")
 
 # %% [markdown]

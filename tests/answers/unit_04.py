@@ -6,8 +6,8 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from answers import right, wrong
 
+from answers import right, wrong
 from specdec_course.sampling import Dice
 
 # ---- next_token_distribution -------------------------------------------------------------------------------------
@@ -221,7 +221,8 @@ def acceptance_by_nan_to_num(p, q):
 
 @wrong("acceptance_probability", named="inverted")
 def ratio_upside_down(p, q):
-    return torch.tensor([min(1.0, b / a) if a > 0 else float(b > 0) for a, b in zip(p.tolist(), q.tolist(), strict=True)])
+    pairs = zip(p.tolist(), q.tolist(), strict=True)
+    return torch.tensor([min(1.0, b / a) if a > 0 else float(b > 0) for a, b in pairs])
 
 
 @wrong("acceptance_probability", named="divides_by_zero")
@@ -388,7 +389,8 @@ def drafts_in_numpy(draft, ids, k, sampling, dice):
     text = list(map(int, ids))
     q = []
     while len(q) < k:
-        q.append(distribution_in_numpy(draft(torch.tensor(text))[-1], sampling.temperature, sampling.top_k, sampling.top_p))
+        logits = draft(torch.tensor(text))[-1]
+        q.append(distribution_in_numpy(logits, sampling.temperature, sampling.top_k, sampling.top_p))
         text.append(dice.roll(torch.from_numpy(q[-1])))
     return np.array(text[len(ids) :], dtype=int), np.array(q)
 
@@ -486,7 +488,7 @@ def reports_one_number_per_token(draft, ids, k, sampling, dice):
 
 @wrong("propose_stochastic", named="own_randomness")
 def draws_with_torch_multinomial(draft, ids, k, sampling, dice):
-    return _drafting(lambda x, s, dice: int(torch.multinomial(_warped(x, s), 1)), _warped)(draft, ids, k, sampling, dice)
+    return _drafting(lambda x, s, dice: int(_warped(x, s).multinomial(1)), _warped)(draft, ids, k, sampling, dice)
 
 
 @wrong("propose_stochastic")
@@ -643,7 +645,8 @@ def corrects_with_distances(draft, q, p, dice):
 
 @wrong("verify_stochastic", named="residual_absolute")
 def corrects_with_max_minus_min(draft, q, p, dice):
-    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm(torch.maximum(p[i], q[i]) - torch.minimum(p[i], q[i]))))
+    gap = torch.maximum(p[: len(q)], q) - torch.minimum(p[: len(q)], q)
+    return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(_norm(gap[i])))
 
 
 @wrong("verify_stochastic", named="residual_swapped")
@@ -935,7 +938,8 @@ def _block(draft, q, p, dice, cut=min, passes=None, last=None, forwards=False):
             n += 1
     else:
         n = next((i for i in range(k, 0, -1) if dice.flip(passes(w, i) if passes else chance(i))), 0)
-    return [*draft[:n].tolist(), dice.roll(p[k] if n == k else last(w, n) if last else _rest(min(1.0, w[n]) * p[n], q[n]))]
+    correction = None if n == k else last(w, n) if last else _rest(min(1.0, w[n]) * p[n], q[n])
+    return [*draft[:n].tolist(), dice.roll(p[k] if n == k else correction)]
 
 
 @wrong("verify_block", named="unweighted_residual")

@@ -4,7 +4,7 @@
 from .distribution import next_token_distribution
 from .formulas import acceptance_probability, residual, expected_acceptance
 from .draft import propose_stochastic
-from .laws import verify_stochastic
+from .verification import verify_stochastic
 from .block import verify_block
 
 __all__ = [

@@ -22,8 +22,8 @@ propose_stochastic = Exercise(
     hints=(
         "What has to be handed to dice.roll, and what has to be reported as q? Is it the same tensor in your code?",
         "k times: row = next_token_distribution(draft(text)[-1], sampling.temperature, sampling.top_k, "
-        "sampling.top_p); keep the row; token = dice.roll(row); append the token to a copy of the text. Return the new ids and "
-        "torch.stack(rows), or torch.zeros(0, 0) when k = 0.",
+        "sampling.top_p); keep the row; token = dice.roll(row); append the token to a copy of the text. Return the new "
+        "ids and torch.stack(rows), or torch.zeros(0, 0) when k = 0.",
     ),
 )
 

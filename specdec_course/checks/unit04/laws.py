@@ -1,7 +1,7 @@
-"""Unit 04: drafting and verification, judged by the exact joint law of what they emit.
+"""Unit 04: how a verification function is judged, by the exact joint law of what it emits.
 
-Knows: which laws `propose_stochastic` and `verify_stochastic` must have, and the wrong rules that are known by their
-laws. Does not know: how either is written; comparing with the target's own sample, or verifying blocks, is right too.
+Knows: how to work out that law for a student's function and what to say when it is not the target's. Does not know: how
+verification is written, or which wrong rules there are.
 """
 
 from __future__ import annotations
@@ -13,23 +13,11 @@ import numpy as np
 import torch
 
 from .. import values
-from ..engine import Exercise, Subject, Wrong
-from . import toys, wrong_rules
+from ..engine import Subject, Wrong
+from . import toys
 from .distribution import random_distribution
 
 TOLERANCE = 1e-5
-
-verify_stochastic = Exercise(
-    "verify_stochastic", unit="04", points=3, difficulty=4, minutes=25,
-    reference="specdec_course.verification:verify_stochastic",
-    hints=(
-        "Go through the draft from the left. For token i: with which probability does it stay (exercise 4.2)? If it "
-        "does not, what is drawn in its place (exercise 4.3), and may anything follow it? If all stay, what then?",
-        "for i, token in enumerate(draft.tolist()): if not dice.flip(acceptance_probability(p[i], q[i])[token]): "
-        "return draft[:i] and dice.roll(residual(p[i], q[i])). After the loop: return the draft and dice.roll(p[k]). "
-        "torch.cat([draft[:i], draft.new_tensor([token])]) joins them.",
-    ),
-)
 
 
 def round_law(student: Subject, target, drafter, k: int) -> dict:
@@ -66,40 +54,6 @@ def random_states() -> tuple:
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()
 
 
-def expect_first_token(student, p, q, when, spread=False) -> None:
-    """One drafted token; only the first emitted one is looked at: the smallest law that shows a wrong rule.
-
-    `spread` says that q is above p at more than one token: there every rule that corrects at all gives itself away.
-    """
-    target, drafter = toys.fixed_rows(p, p), toys.fixed_rows(q)
-    used, corrected = [], []
-
-    def first(dice):
-        drawn = toys.draw_draft(drafter, 1, dice)
-        emitted = call_with(student, toys.verification_inputs(target, *drawn), dice, used)
-        corrected.append(emitted[0] != drawn[0][0])
-        return emitted[:1]
-
-    law = student.law_of(first)
-    if spread and not any(corrected):
-        raise Wrong(f"{when}: no drafted token is ever rejected.", mistake="emits_rejected")
-    if toys.difference(law, toys.target_law(target, 1)) > TOLERANCE:
-        distance = toys.total_variation(law, toys.target_law(target, 1))
-        raise Wrong(f"{when}: the first emitted token does not have the law p. The total variation distance between "
-                    f"the two laws is {distance:.3f}; it must be 0.", otherwise=randomness_suspect(student, p, q, used))
-
-
-def randomness_suspect(student, p, q, used) -> str | None:
-    """Whether a wrong law looks as if the coin did not come from the dice: it never was used, or decides nothing."""
-    if not any(used):
-        return "own_randomness"
-    inputs = [(torch.tensor([x]), q[None], torch.stack([p, p])) for x in range(len(p)) if 0 < p[x] < q[x]]
-    seen = len(student.seen)
-    kept = [toys.marginal(student.law(*given)).get(int(given[0]), 0.0) for given in inputs]
-    del student.seen[seen:]
-    return "own_randomness" if kept and all(chance < 1e-6 or chance > 1 - 1e-6 for chance in kept) else None
-
-
 def expect_joint(student, target, drafter, k, when) -> dict:
     """The joint law of k + 1 tokens must be the target's; returns the law of what the round emitted."""
     law = round_law(student, target, drafter, k)
@@ -115,50 +69,8 @@ def expect_joint(student, target, drafter, k, when) -> dict:
     return law
 
 
-def one_token_part(student, rng):
-    spread = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.4, 0.3, 0.2, 0.1])
-    expect_first_token(student, *spread, "With p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)", spread=True)
-    book = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.25, 0.15])
-    expect_first_token(student, *book, "With p = (0.5, 0.3, 0.2) and q = (0.6, 0.25, 0.15)")
-    for size in (2, 4):
-        p, q = random_distribution(size, rng), random_distribution(size, rng)
-        expect_first_token(student, p, q, f"With random p and q over {size} tokens")
-    certain = torch.nn.functional.one_hot(torch.randint(3, (), generator=rng), 3).float()
-    expect_first_token(student, random_distribution(3, rng), certain, "With a drafter that is certain (one-hot q)")
-    half = torch.tensor([0.7, 0.0, 0.3, 0.0]), torch.tensor([0.0, 0.5, 0.2, 0.3])
-    expect_first_token(student, *half, "Where q proposes tokens that p excludes")
-
-
-def last_token_part(student, rng):
-    for size in (3, 2):
-        target = toys.toy_rows(size, rng)
-        expect_joint(student, target, target, 0, "With an empty draft (k = 0)")
-        expect_joint(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
-    target = toys.toy_rows(3, rng)
-    expect_joint(student, target, target, 2, "With a drafter that equals the target (q = p)")
-
-
-def joint_part(student, rng):
-    for size, k in ((3, 2), (2, 3)):
-        target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
-        expect_joint(student, target, drafter, k, f"With k = {k} and {size} tokens, p depending on what came before")
-    target = toys.toy_rows(4, rng)
-    expect_joint(student, target, toys.one_hot_rows(toys.toy_rows(4, rng)), 2, "With a drafter that is certain, k = 2")
-    target = toys.toy_rows(2, rng)
-    expect_joint(student, target, toys.one_hot_rows(toys.toy_rows(2, rng)), 3, "With a drafter that is certain, k = 3")
-
-
-def bonus_part(student, rng):
-    target = toys.toy_rows(3, rng)
-    for k in (1, 2):
-        longest = max(len(text) for text in expect_joint(student, target, target, k, f"With q = p and k = {k}"))
-        if longest < k + 1:
-            raise Wrong(f"With q = p and k = {k} your function never emits more than {longest} tokens.",
-                        otherwise="no_bonus")
-
-
 def round_off_part(student, rng):
-    p = random_distribution(4, rng)
+    p = random_distribution(3, rng)
     q = torch.nextafter(p, torch.tensor(2.0))
     when = "Where q is above p by round-off, everywhere"
     with else_named("zero_over_zero", when):
@@ -180,91 +92,6 @@ def else_named(mistake: str, when: str):
         raise Wrong(f"{when}: {wrong.message}", wrong.mistake, wrong.otherwise or mistake) from None
 
 
-verify_stochastic.part("one drafted token: what is emitted first has the law p", weight=2)(one_token_part)
-verify_stochastic.part("the token after it, and the empty draft", weight=1)(last_token_part)
-verify_stochastic.part("two and three drafted tokens: the joint law", weight=2)(joint_part)
-verify_stochastic.part("a draft accepted in full brings k + 1 tokens", weight=1)(bonus_part)
-verify_stochastic.part("round-off and zeros", weight=1)(round_off_part)
-
-rule = wrong_rules.token_rule
-verify_stochastic.mistake("own_randomness", (
-    "Your function does not take all its randomness from `dice`. Use dice.flip(probability) for every coin and "
-    "dice.roll(probabilities) for every draw, and make no generator, seed or Dice of your own: a generator that is "
-    "seeded anew gives every position the same number, and the tokens then hang together."))
-# Rules that pass the first part come first: a rule that fails it may look like them later.
-verify_stochastic.mistake("correction_dropped", (
-    "After a rejection nothing is put in the place of the rejected token. If the first one is rejected the round is "
-    "empty, and decoding never ends. Draw a correction from the residual: every round emits at least one token."))
-verify_stochastic.mistake("no_bonus", (
-    "After full acceptance there is no bonus token. The target call has already given the row p[k] for the place after "
-    "the draft: draw one more token from it, it costs nothing."), imitate=wrong_rules.no_bonus)
-verify_stochastic.mistake("bonus", (
-    "The bonus token does not come from the last row of p. After full acceptance nothing was proposed for that place, "
-    "so there is nothing to correct: q and the residual have no say in it. Draw it from p[k], and nothing else."
-), imitate=tuple(rule(bonus=b) for b in (
-    wrong_rules.bonus_from_q, wrong_rules.bonus_from_residual, wrong_rules.bonus_from_late_residual,
-    wrong_rules.bonus_from_row_before, wrong_rules.argmax_of_p)))
-verify_stochastic.mistake("wrong_row", (
-    "The correction is drawn from the residual of the wrong position. It has to be the position that was rejected: "
-    "p[i] and q[i] with the i of the rejected token."
-), imitate=(rule(correct=wrong_rules.last_row), rule(correct=wrong_rules.first_row),
-            rule(correct=wrong_rules.next_row)))
-verify_stochastic.mistake("goes_on", (
-    "The loop goes on after a rejection. The later drafted tokens, and their rows of p, belong to a text that is no "
-    "longer there: return as soon as a token is rejected."
-), imitate=wrong_rules.goes_on_after_a_correction)
-verify_stochastic.mistake("ratio_inverted", (
-    "The coin is upside down: it keeps a token with min(1, q/p). What the drafter proposes too often (q > p) must be "
-    "kept only sometimes."), imitate=rule(keep=wrong_rules.inverted))
-verify_stochastic.mistake("correction_from_p", (
-    "After a rejection you draw from p. The kept tokens have already delivered a part of p; draw only what is still "
-    "missing, the residual (p - q)+. As it is, the tokens that the drafter likes come too often."),
-    imitate=rule(correct=wrong_rules.from_p))
-verify_stochastic.mistake("residual_absolute", (
-    "The correction is drawn from |p - q|. Tokens that the drafter proposes too often must get nothing there: cut "
-    "p - q off at 0."), imitate=rule(correct=wrong_rules.absolute))
-verify_stochastic.mistake("residual_swapped", (
-    "The correction is drawn from (q - p)+, the tokens that come too often anyway: what you emit has the drafter's "
-    "law, not the target's. Swap p and q."), imitate=rule(correct=wrong_rules.swapped))
-verify_stochastic.mistake("argmax", (
-    "A drafted token stays exactly if it is the target's most probable one. That is greedy verification (unit 03); "
-    "here a token of probability 0.2 has to come out one time in five. Toss a coin with min(1, p/q)."
-), imitate=tuple(rule(keep=wrong_rules.is_argmax, correct=c, bonus=b)
-                 for c in (None, wrong_rules.from_p, wrong_rules.argmax_of_p)
-                 for b in (None, lambda p, q, k: wrong_rules.argmax_of_p(p, q, k))))
-verify_stochastic.mistake("second_sample", (
-    "A drafted token x stays with probability p(x), because you compare it with a draw from p (or toss a coin with "
-    "p(x)), and on a mismatch you draw a second time. Either toss min(1, p/q) and correct from the residual, or "
-    "compare with one draw from p and on a mismatch emit *that same* draw: a second one gives likely tokens a second chance."
-), imitate=rule(keep=wrong_rules.agrees_with_a_sample, correct=wrong_rules.from_p))
-verify_stochastic.mistake("sample_and_residual", (
-    "A drafted token x stays with probability p(x), because you compare it with a draw from p or toss a coin with "
-    "p(x). The residual belongs to the coin min(1, p/q), divided by q: the drafter proposes x only with probability q(x). "
-    "After a comparison the correction would be the draw that you compared with."
-), imitate=rule(keep=wrong_rules.agrees_with_a_sample))
-verify_stochastic.mistake("all_or_nothing", (
-    "A token stays exactly if p >= q. Where p < q it must stay with probability p/q: toss a coin."
-), imitate=(rule(keep=lambda p, q, x, dice: bool(p[x] >= q[x])),
-            rule(keep=lambda p, q, x, dice: bool(p[x] >= q[x]), correct=wrong_rules.from_p)))
-verify_stochastic.mistake("unscaled", (
-    "The correction is drawn from a residual that does not sum to 1; the probability that is missing falls on the last "
-    "token of the vocabulary. Divide the residual by its sum."), imitate=wrong_rules.unscaled_inverse_cdf)
-verify_stochastic.mistake("drops_unsure", (
-    "Drafted tokens of low probability under q are dropped before they are verified. They were drawn: throwing them "
-    "away makes rare tokens rarer still. Verify what was drawn; to stop early, decide before drawing."
-), imitate=tuple(lambda d, q, p, dice, t=t: wrong_rules.drops_the_unsure(d, q, p, dice, t)
-                 for t in (0.2, 0.1, 0.3, 0.4, 0.5)))
-verify_stochastic.mistake("emits_rejected", (
-    "What your function emits first is always the drafted token, so the text has the drafter's law. Where q > p a "
-    "token must sometimes be rejected, and a token drawn from the residual stands in its place: not the rejected one."))
-verify_stochastic.mistake("q_zero", (
-    "q(x) = 0 for a drafted token breaks your function. It happens by underflow: p/q is then inf, or NaN. Your "
-    "acceptance_probability of exercise 4.2 deals with it; use that."))
-verify_stochastic.mistake("zero_over_zero", (
-    "A rejection by round-off, where p and q are equal, breaks your function: the residual is 0/0 there. Your residual "
-    "of exercise 4.3 deals with it; use that."))
-
-
 DICE_HELP = (
     (r"dice.roll got numbers that sum to nan",
      "The numbers are NaN: 0/0. Does the residual fall back to p where p = q?"),
@@ -280,5 +107,3 @@ DICE_HELP = (
      "token one of shape [1] with `draft.new_tensor([token])`."),
     (r"expected Tensor as element", "torch.cat joins tensors: `draft.new_tensor([token])` makes one of a token."),
 )
-for pattern, told in DICE_HELP:
-    verify_stochastic.help(pattern, told)

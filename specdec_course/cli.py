@@ -267,15 +267,21 @@ def bench(pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature
 @click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@click.option("--record", is_flag=True, help="Measure eager and compiled, as a record for data/measurements.")
+@click.option("--cpu-time", is_flag=True, help="For --record: CPU seconds of one thread (a shared machine).")
 @JSON_OPTION
-def profile(pair_name, max_tokens, repeats, plot, json_file):
+def profile(pair_name, max_tokens, repeats, plot, record, cpu_time, json_file):
     """Time the target's forward pass over 1, 2, 4, ... tokens and name the free region."""
     from .benchmark import machine
     from .models import as_forward, load_pair, vocabulary_size
-    from .profiling import flat_region, latency_profile
+    from .profiling import flat_region, latency_profile, record_profile
 
     target = load_pair(pair_name, say=click.echo).target
     lengths = [2**i for i in range(max_tokens.bit_length())]
+    if record:
+        curves = record_profile(target, lengths, repeats, cpu_time, say=click.echo)
+        write_json(json_file, {"kind": "latency", "hardware": machine(), "curves": curves})
+        return
     seconds = latency_profile(as_forward(target), lengths, vocabulary_size(target), repeats)
     click.echo(machine())
     for length, time in seconds.items():

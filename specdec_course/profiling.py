@@ -173,45 +173,48 @@ DATASHEETS = {
 
 
 def recorded_profiles() -> list[dict]:
-    """The latency curves that come with the course, each with "label", "hardware", "precision", "engine", "source",
-    "command" and "profile" {tokens: seconds}. Measured curves only; what is computed is in `DATASHEETS`."""
-    records = []
+    """The latency curves that come with the course, one dict each: "label", "hardware", "precision", "engine",
+    "source", "command" and "profile" {tokens: seconds}. Measured ones only; what is computed is in `DATASHEETS`."""
+    profiles = []
     for path in sorted(data_path("measurements").glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("kind") != "latency":
-            continue
-        rates = record.get("passes_per_second", {})
-        seconds = record.get("seconds") or {n: 1 / rate for n, rate in rates.items()}
-        records.append({**record, "profile": {int(n): float(t) for n, t in seconds.items()}})
-    return records
+        if record.get("kind") == "latency":
+            for curve in record.pop("curves"):
+                profile = {int(n): float(seconds) for n, seconds in curve["seconds"].items()}
+                profiles.append({**record, **curve, "profile": profile})
+    return profiles
 
 
-def record_profile(model, lengths, hardware, repeats=20, passes=1, say=print) -> list[dict]:
-    """Measures a model eager and compiled, ready to be written as JSON into data/measurements.
+def record_profile(model, lengths, repeats=20, cpu_time=False, say=print) -> list[dict]:
+    """Measures a model eager and compiled: the "curves" of a record in data/measurements.
 
     Args:
-        model: a Hugging Face causal language model.
-        lengths: numbers of tokens. hardware: what the machine is called. repeats: timed calls per length and pass.
-        passes: how often the whole curve is measured; of several the fastest median is kept for every length, which
-            is what to do on a machine that is shared with others.
+        model: a Hugging Face causal language model. lengths: numbers of tokens. repeats: timed calls per length.
+        cpu_time: count the seconds in which the processor worked for us, with one thread. On a machine shared with
+            others this is nearly the wall time that it would need alone.
     """
     size = model.config.get_text_config().vocab_size
-    records = []
+    curves = []
     for engine, runner in (("eager", model), ("torch.compile", compiled(model, say))):
-        if runner is None:
-            continue
-        curves = [latency_profile(as_forward(runner), lengths, size, repeats, seed) for seed in range(passes)]
-        best = {n: min(curve[n] for curve in curves) for n in lengths}
-        say(f"{engine}: " + ", ".join(f"{n}: {1000 * best[n]:.1f} ms" for n in lengths))
-        records.append(
-            {
-                "kind": "latency",
-                "hardware": f"{hardware}, {torch.get_num_threads()} threads",
-                "precision": str(model.dtype).removeprefix("torch."),
-                "engine": engine,
-                "date": time.strftime("%Y-%m-%d"),
-                "statistic": f"median of {repeats} calls, fastest of {passes} passes",
-                "seconds": {str(n): best[n] for n in lengths},
-            }
-        )
-    return records
+        if runner is not None:
+            measure = _cpu_profile if cpu_time else latency_profile
+            seconds = measure(as_forward(runner), lengths, size, repeats)
+            say(f"{engine}: " + ", ".join(f"{n}: {1000 * t:.1f} ms" for n, t in seconds.items()))
+            curves.append({"engine": engine, "seconds": {str(n): round(t, 6) for n, t in seconds.items()}})
+    return curves
+
+
+def _cpu_profile(forward, lengths, vocab_size, repeats):
+    """`latency_profile` in CPU seconds of one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    profile = {}
+    for n in lengths:
+        ids, spent = torch.randint(vocab_size, (n,)), []
+        for i in range(3 + repeats):
+            start = time.process_time()
+            forward(ids)
+            spent += [time.process_time() - start] if i >= 3 else []
+        profile[n] = float(np.median(spent))
+    torch.set_num_threads(threads)
+    return profile

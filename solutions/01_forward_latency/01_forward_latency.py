@@ -139,7 +139,7 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 lengths = profiling.affordable(forward, lengths, vocab_size)
 profile_of = yours(latency_profile)
-eager = profile_of(forward, lengths, vocab_size, repeats=5)
+eager = profile_of(forward, lengths, vocab_size, repeats=7)
 
 print(f"{'tokens':>8}{'ms':>10}{'times one token':>18}")
 for n, seconds in eager.items():
@@ -170,7 +170,7 @@ began = time.perf_counter()
 faster = profiling.compiled(pair.target)  # None, and one line that says why, where there is no C++ compiler
 curves = {"eager": eager}
 if faster is not None:
-    curves["compiled"] = profile_of(as_forward(faster), lengths, vocab_size, repeats=5)
+    curves["compiled"] = profile_of(as_forward(faster), lengths, vocab_size, repeats=7)
     print(f"compiling and measuring took {time.perf_counter() - began:.0f} s: that is what the warm-up is for\n")
     print(f"{'tokens':>8}{'eager, ms':>12}{'compiled, ms':>14}{'gain':>8}")
     for n in lengths:
@@ -185,8 +185,7 @@ print("your prediction:", my_guess_who_gains)
 # %%
 records = profiling.recorded_profiles()
 for record in records:
-    print(f"{record['label']}: {record['hardware']}, {record['precision']}, {record['engine']}")
-    print(f"    source: {record['source']}")
+    print(f"{record['label']}: {record['hardware']}, {record['precision']}. Source: {record['source']}")
 latency_figure(
     {f"your machine, {name}": curve for name, curve in curves.items()},
     {record["label"]: record["profile"] for record in records},

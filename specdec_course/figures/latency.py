@@ -79,7 +79,8 @@ def roofline_figure(title, computed, measured=None):
     """
     figure, axis = new_figure(7.4, 4.4)
     for (label, profile), color in zip(computed.items(), CYCLE, strict=False):
-        _relative(axis, profile, label, color=color, linewidth=1.5)
+        width = 4 if color == CYCLE[0] else 1.5  # two chips may have the same line: the first shows beneath the other
+        _relative(axis, profile, label, color=color, linewidth=width)
     for (label, profile), style in zip((measured or {}).items(), ("-", "--", ":"), strict=False):
         _relative(axis, profile, label, color="#222222", marker="o", markersize=4, linestyle=style, linewidth=1.3)
     axis.axhline(1, color=PROMPT, linewidth=0.8)
@@ -105,7 +106,8 @@ def speedup_figure(rows):
         colors = [CYCLE[0] if column == 1 else CYCLE[2] if value >= 1 else CYCLE[4] for value in values]
         colors[0] = PROMPT
         bars = axis.bar(ks, values, color=colors, width=0.65)
-        axis.bar_label(bars, fmt="%.2f", fontsize=8)
+        for label in axis.bar_label(bars, fmt="%.2f", fontsize=8, padding=2):
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
         axis.axhline(1, color="#444444", linewidth=0.9)
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_xlabel("draft length k")

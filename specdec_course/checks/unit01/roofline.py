@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from .engine import Exercise, Wrong
+from ..engine import Exercise, Wrong
 from .fake_device import uniform, whole
 
 TOLERANCE = 0.03  # biases, norms and looked-up rows are neglected in the contract; whoever counts them is right too

@@ -12,7 +12,7 @@ import traceback
 import numpy as np
 import torch
 
-from .engine import Exercise, NotAttempted, Wrong, reading
+from ..engine import Exercise, NotAttempted, Wrong, reading
 from .fake_device import MS, SLACK, SlowModel, uniform, whole
 
 latency_profile = Exercise(

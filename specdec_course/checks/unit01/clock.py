@@ -1,4 +1,4 @@
-"""Unit 01, forward_latency: how one call is timed. (The curve is in unit01_curve, the roofline in unit01_roofline.)
+"""Unit 01: how one call is timed.
 
 Knows: what the check of `time_call` establishes and which mistakes it can name. Does not know: the scripted device's
 insides (see fake_device).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from .engine import Exercise, Wrong
+from ..engine import Exercise, Wrong
 from .fake_device import MS, SLACK, Device, uniform, whole
 
 time_call = Exercise(

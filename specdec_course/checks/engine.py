@@ -41,6 +41,10 @@ class NotAttempted(Exception):
     """The function is still the stub."""
 
 
+class Different(BaseException):
+    """A rule that is tried out gave another answer than the student: it need not be run to its end."""
+
+
 class OutOfCalls(BaseException):
     """A counted function was called too often. A BaseException, so that a student's `except Exception` lets it by."""
 
@@ -117,12 +121,26 @@ class Exercise:
         return getattr(importlib.import_module(module), name)
 
 
+class Seen(list):
+    """The answers of a function, in order. With `expected`, the first one that differs from it raises Different."""
+
+    def __init__(self, expected: list | None = None):
+        super().__init__()
+        self.expected = expected
+
+    def append(self, answer) -> None:
+        place = len(self)
+        super().append(answer)
+        if self.expected is not None and not values.same([answer], self.expected[place : place + 1]):
+            raise Different
+
+
 class Subject:
     """A student's function as a check sees it: called on copies, recorded, its exceptions made readable."""
 
-    def __init__(self, function: Callable, exercise: Exercise):
+    def __init__(self, function: Callable, exercise: Exercise, expected: list | None = None):
         self.function, self.exercise = function, exercise
-        self.seen: list = []  # what the function answered, in order: the fingerprint a mistake is recognised by
+        self.seen = Seen(expected)  # what the function answered, in order: the fingerprint a mistake is recognised by
 
     def __call__(self, *args, **kwargs):
         """The function's answer. Raises Wrong if it raises, or changes one of its arguments in place."""
@@ -247,9 +265,12 @@ def counting(function: Callable, limit: int):
     return counted
 
 
-def run_part(exercise: Exercise, part: Part, function: Callable, seed: int) -> tuple[Wrong | None, list]:
-    """Runs one part; returns what was wrong (None if nothing) and what the function was seen to answer."""
-    student = Subject(function, exercise)
+def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expected: list | None = None):
+    """Runs one part; returns what was wrong (None if nothing) and the list of what the function was seen to answer.
+
+    With `expected` answers it raises Different as soon as the function answers something else.
+    """
+    student = Subject(function, exercise, expected)
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} {part.name}".encode()))
     try:
         part.run(student, rng)
@@ -268,7 +289,10 @@ def recognise(exercise: Exercise, part: Part, seen: list, seed: int) -> str | No
     """The first known mistake that fails this part with exactly the answers that the student gave."""
     for mistake in exercise.mistakes.values():
         for rule in mistake.imitate:
-            wrong, same_seen = run_part(exercise, part, rule, seed)
+            try:
+                wrong, same_seen = run_part(exercise, part, rule, seed, seen)
+            except Different:
+                continue
             if wrong is not None and values.same(seen, same_seen):
                 return mistake.id
     return None

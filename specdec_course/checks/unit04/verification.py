@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from ...sampling import exact_law
 from ..engine import Exercise, Wrong
 from . import toys, wrong_rules
 from .distribution import random_distribution
@@ -41,7 +42,7 @@ def expect_first_token(student, p, q, when, spread=False) -> None:
         return emitted[:1]
 
     law = student.law_of(first)
-    if spread and not any(corrected):
+    if spread and any(used) and not any(corrected):
         raise Wrong(f"{when}: no drafted token is ever rejected.", mistake="emits_rejected")
     if toys.difference(law, toys.target_law(target, 1)) > TOLERANCE:
         distance = toys.total_variation(law, toys.target_law(target, 1))
@@ -54,9 +55,8 @@ def randomness_suspect(student, p, q, used) -> str | None:
     if not any(used):
         return "own_randomness"
     inputs = [(torch.tensor([x]), q[None], torch.stack([p, p])) for x in range(len(p)) if 0 < p[x] < q[x]]
-    seen = len(student.seen)
-    kept = [toys.marginal(student.law(*given)).get(int(given[0]), 0.0) for given in inputs]
-    del student.seen[seen:]
+    laws = [exact_law(lambda dice, given=given: call_with(student, given, dice, [])[0]) for given in inputs]
+    kept = [law.get(int(given[0]), 0.0) for law, given in zip(laws, inputs, strict=True)]
     return "own_randomness" if kept and all(chance < 1e-6 or chance > 1 - 1e-6 for chance in kept) else None
 
 

@@ -51,7 +51,7 @@ def acceptance_probability(p, q):
 
     Args:
         p: FloatTensor [V], the target's distribution.
-        q: FloatTensor [V], the drafter's distribution.
+        q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
         FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0.
@@ -66,7 +66,7 @@ def residual(p, q):
 
     Args:
         p: FloatTensor [V], the target's distribution.
-        q: FloatTensor [V], the drafter's distribution.
+        q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
         FloatTensor [V] that sums to 1. Where p = q nothing is left over; a rejection is then only round-off, and the
@@ -84,7 +84,7 @@ def expected_acceptance(p, q):
 
     Args:
         p: FloatTensor [V], the target's distribution.
-        q: FloatTensor [V], the drafter's distribution.
+        q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
         float in [0, 1]. No lossless rule with one draft can do better.
@@ -103,6 +103,7 @@ def verify_stochastic(draft, q, p, dice):
             that does not draw, such as a bigram).
         p: FloatTensor [k+1, V], the target's distributions at those positions, and one after the whole draft.
         dice: all the randomness. `dice.flip(probability) -> bool`, `dice.roll(probabilities [V]) -> int`.
+        None of draft, q and p is changed.
 
     Returns:
         LongTensor [1..k+1]: the accepted part of the draft, then a correction (drawn from the residual of the

@@ -121,8 +121,8 @@ for settings in (Sampling(1.0), Sampling(0.5), Sampling(1.0, top_k=3), Sampling(
 # scaled to sum 1. That is (p - q), cut off at 0, divided by its sum. It is called the **residual**.
 #
 # The two sums agree, 40 rejected and 40 missing, and they always do: p and q both sum to 1, so what q has too much is
-# exactly what it has too little elsewhere. That is the whole trick. Nothing else would fit: what is kept is at most
-# min(p, q), so at least this much has to be supplied, and only there.
+# exactly what it has too little elsewhere. That is the whole trick. And given what was kept, nothing else would fit: the
+# kept tokens and the corrections together have to make p, so the corrections have to be p minus what was kept.
 
 # %%
 p, q = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.4, 0.3, 0.2, 0.1])

@@ -14,12 +14,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.paths import data_path
+from specdec_course.paths import data_path, sha256_of
 from specdec_course.training import train
 from specdec_course.training.attention import use_block_attention
 from specdec_course.training.checkpoint import load_state, save_state, write_whole
 from specdec_course.training.classroom import Recipe, train_classroom
-from specdec_course.training.export import damaged, export_pair, write_checksums
+from specdec_course.training.export import export_pair, write_checksums
 from specdec_course.training.loop import agreement, distillation_loss, language_loss, optimizers_for, rate, update
 from specdec_course.training.pair import new_model
 from specdec_course.training.report import as_table, put_into
@@ -43,6 +43,11 @@ def trained(tmp_path_factory):
 
 def weights(work) -> dict:
     return load_state(work / "state.pt")["models"]
+
+
+def damaged(folder) -> list[str]:
+    sums = json.loads((folder / "checksums.json").read_text())
+    return [name for name, digest in sums.items() if not (folder / name).exists() or sha256_of(folder / name) != digest]
 
 
 def same(one: dict, other: dict) -> bool:

@@ -27,7 +27,7 @@ from .tokenizer import save_tokenizer, train_tokenizer
 class Recipe:
     """The numbers of a run. Lengths in tokens; `articles` are written for training, `vocabulary` in tokens."""
 
-    steps: int = 600
+    steps: int = 620
     distil_steps: int = 200
     batch_tokens: int = 4096
     length: int = 512
@@ -112,7 +112,7 @@ class Run:
 def _same_recipe(path: Path, recipe: Recipe) -> None:
     """Keep the recipe beside the checkpoints. ValueError if they were made with another; only `steps` and
     `distil_steps` may change (in time: see `rate`)."""
-    ours = asdict(recipe) | {"steps": None, "distil_steps": None}
+    ours = json.loads(json.dumps(asdict(recipe) | {"steps": None, "distil_steps": None}))
     if not path.exists():
         write_whole(path, lambda part: part.write_text(json.dumps(ours, indent=1) + "\n"))
     kept = json.loads(path.read_text())
@@ -145,12 +145,12 @@ def language_step(run: Run) -> float:
     recipe, step = run.recipe, run.step
     long = step >= recipe.steps - round(recipe.steps * recipe.decay)
     window = run.window(recipe.long_length if long else recipe.length, step, 0)
-    factor, losses = rate(step, recipe.steps, recipe.decay), {}
+    factor = rate(step, recipe.steps, recipe.decay)
+    losses = []
     for name, model in run.models.items():
-        loss = language_loss(model, window)
-        update(model, run.optimizers[name], loss, factor)
-        losses[name] = loss.item()
-    return losses["target"]
+        losses.append(language_loss(model, window))
+        update(model, run.optimizers[name], losses[-1], factor)
+    return losses[0].item()
 
 
 def distil_step(run: Run) -> float:

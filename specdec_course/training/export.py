@@ -46,11 +46,3 @@ def write_checksums(folder: Path) -> None:
     """checksums.json: {"target/model.safetensors": sha256, ...} for every exported file."""
     sums = {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.glob("*/*")) if path.is_file()}
     write_whole(folder / CHECKSUMS, lambda part: part.write_text(json.dumps(sums, indent=1) + "\n"))
-
-
-def damaged(folder: Path) -> list[str]:
-    """Names of the files that are missing or differ from checksums.json (empty when all is well)."""
-    sums = json.loads((folder / CHECKSUMS).read_text())
-    return [
-        name for name, digest in sums.items() if not (folder / name).is_file() or sha256_of(folder / name) != digest
-    ]

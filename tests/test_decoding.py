@@ -12,7 +12,7 @@ from small_models import small_model
 
 from specdec_course import decoding
 from specdec_course.cache import CachedModel
-from specdec_course.checks import scripted
+from specdec_course.checks.unit03 import stage as scripted
 from specdec_course.decoding import generate, generate_speculative, greedy_decode
 from specdec_course.drafters import Draft, ModelDrafter
 from specdec_course.models import as_forward

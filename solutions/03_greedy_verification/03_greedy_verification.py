@@ -1,7 +1,7 @@
 # %% setup
 import torch
 
-from specdec_course import generate, load_corpus, load_pair
+from specdec_course import generate, load_pair
 from specdec_course.benchmark import compare, held_out_prompts, machine
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.decoding import greedy_decode
@@ -239,10 +239,10 @@ strip(token_pieces(pair.tokenizer, new), done.rounds, token_pieces(pair.tokenize
 # %% [markdown]
 # Read it for a minute. Where are the runs of green? Where is the orange?
 #
-# Green is what *any* model of this language knows: the rest of a word that has begun, the brackets and commas of a
-# heading, the phrases that every article uses. Orange is where only the large model knows better: which name comes, which
-# number, how the sentence turns. **Text is not equally hard everywhere**, and speculation gets its speed from the easy
-# places. A fixed k does not see the difference (unit 07 makes it look).
+# Green is what *any* model of this language knows: the phrases that every article uses, the commas and brackets, the
+# shape of a heading. Orange is where only the large model knows better, because it can look back over the article: which
+# name comes (often piece by piece), which number, how the sentence turns. **Text is not equally hard everywhere**, and
+# speculation gets its speed from the easy places. A fixed k does not see the difference (unit 07 makes it look).
 #
 # And notice what the colours do *not* mean. An orange token is no better and no worse than a green one: each is the
 # target's choice. Is that true of your text? Ask the target alone:
@@ -252,7 +252,7 @@ alone = greedy_decode(target, prompts[0], 80)
 print("the same text, token for token:", torch.equal(done.ids, alone))
 
 # %% [markdown]
-# The average hides how uneven the rounds are:
+# The average hides how uneven the rounds are. Which counts do you expect most often?
 
 # %%
 accepted_histogram(done.rounds, "draft model, k = 4")
@@ -269,23 +269,26 @@ accepted_histogram(done.rounds, "draft model, k = 4")
 my_prediction_for_8 = None
 
 
+# %%
 def rounds_with(drafter, k):
     return [r for prompt in prompts for r in generate(pair.target, prompt, drafter, k, max_new_tokens=40).trace.rounds]
 
 
 per_call, accepted = yours(tokens_per_call), yours(acceptance_rate)
-by_k = {k: rounds_with(ModelDrafter(pair.draft), k) for k in (1, 2, 4, 6, 8)}
-for k, rounds in by_k.items():
-    print(f"k = {k}: {per_call(rounds):.2f} tokens per call, {accepted(rounds):.2f} of the drafted tokens kept")
+curve = {0: 1.0}  # k = 0 is plain decoding
+for k in (1, 2, 4, 6, 8):
+    rounds = rounds_with(ModelDrafter(pair.draft), k)
+    curve[k] = per_call(rounds)
+    print(f"k = {k}: {curve[k]:.2f} tokens per call, {accepted(rounds):.2f} of the drafted tokens kept")
 print("your prediction for k = 8:", my_prediction_for_8)
-tokens_against_k({"draft model": {k: per_call(rounds) for k, rounds in by_k.items()}})
+tokens_against_k({"draft model": curve})
 
 # %% [markdown]
 # The curve bends. The fifth guess counts only if the four before it were all right, so each further place is reached
-# more rarely; if each guess is right with probability α, independently, place k is reached with probability α^k and the
-# curve climbs to 1/(1 − α) and no further. Meanwhile every guess costs the drafter a step. The share of kept tokens
-# falls with k for the same reason: what stands behind a wrong guess is thrown away unjudged, right or not. (So this
-# share is not α. Unit 06 shows how to estimate α properly.)
+# more rarely. If each guess is right with probability $\alpha$, independently of the others, k guesses in a row are
+# right with probability $\alpha^k$, and the curve climbs to $1/(1-\alpha)$ and no further. Meanwhile every guess costs
+# the drafter a step. The share of kept tokens falls with k for the same reason: what stands behind a wrong guess is
+# thrown away unjudged, right or not. (So this share is not $\alpha$. Unit 06 shows how to estimate $\alpha$ properly.)
 
 # %% [markdown]
 # ## An honest measurement
@@ -305,6 +308,7 @@ tokens_against_k({"draft model": {k: per_call(rounds) for k, rounds in by_k.item
 my_order = None  # for example "draft model, its own drafter, parrot, alone"
 
 
+# %%
 class Parrot:
     """A drafter for `generate`: says the last token again, k times."""
 
@@ -356,7 +360,7 @@ print(f"a draft step costs {c:.2f} target steps on this machine")
 timeline(done.rounds, c)
 
 # %% [markdown]
-# Real systems tell the same story:
+# Real systems tell the same story (figures as their authors published them, read in November 2026, none measured here):
 #
 # | system | acceptance | speed-up | hardware |
 # |---|---|---|---|

@@ -164,7 +164,8 @@ def accepted_histogram(rounds, title: str = ""):
     figure, axis = new_figure(7.0, 3.7)
     heights = [counts[n] for n in range(longest + 1)]
     bars = axis.bar(range(longest + 1), heights, width=0.72, color=ACCEPTED, alpha=0.75)
-    axis.bar_label(bars, [str(h) for h in heights], padding=2, fontsize=9)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # the dashed line may pass there
+    axis.bar_label(bars, [str(h) for h in heights], padding=3, fontsize=9, bbox=behind, zorder=5)
     mean = tokens_per_call(rounds)
     axis.axvline(mean - 1, color=BONUS, linestyle="--", linewidth=1.8)
     axis.annotate(f"{mean:.2f} tokens per call", (mean - 1, max(heights) * 1.19), xytext=(5, 0), color=BONUS,
@@ -242,5 +243,5 @@ def tokens_against_k(measured: dict, perfect: bool = True):
     axis.set_xticks(ks)
     axis.set_xlabel("k, tokens drafted per round")
     axis.set_ylabel("tokens per target call")
-    axis.legend(frameon=False, loc="upper left", fontsize=9)
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=9)  # above: no curve there
     return figure

@@ -1,14 +1,14 @@
-"""Unit 03, the rule of one round: what makes an answer right, and the mistakes that can be named.
+"""accepted_length and verify_greedy, the rule of one round: what is right, and the mistakes that can be named.
 
-Knows: accepted_length and verify_greedy. Does not know: the decoding loop and its statistics (see unit03_loop and
-unit03_rounds), how a verdict is reached or shown (see engine).
+Knows: these two exercises. Does not know: the decoding loop (loop) and its statistics (statistics), how a verdict is
+reached or shown (engine).
 """
 
 from __future__ import annotations
 
 import torch
 
-from .engine import Exercise, Wrong
+from ..engine import Exercise, Wrong
 
 accepted_length = Exercise(
     "accepted_length", unit="03", points=1, difficulty=1, minutes=5,

@@ -1,15 +1,15 @@
-"""Unit 03, the two numbers that sum up a decoding: what makes an answer right, and the mistakes that can be named.
+"""tokens_per_call and acceptance_rate: what is right, and the mistakes that can be named.
 
-Knows: tokens_per_call and acceptance_rate, on traces that a reader can check by hand. Does not know: how a trace
-comes about (see unit03_loop), how a verdict is reached or shown (see engine).
+Knows: these two exercises, on traces that a reader can check by hand. Does not know: how a trace comes about (loop),
+how a verdict is reached or shown (engine).
 """
 
 from __future__ import annotations
 
 import torch
 
-from ..trace import Round
-from .engine import Exercise, Wrong
+from ...trace import Round
+from ..engine import Exercise, Wrong
 
 tokens_per_call = Exercise(
     "tokens_per_call", unit="03", points=1, difficulty=1, minutes=5,

@@ -1,7 +1,7 @@
 """A stage for decoding loops: toy targets, drafters whose every guess is planned, and a log of who was called.
 
 Knows: how to play one decoding with a student's loop and read what came back, and what a round must do given what
-was sent to the target. Does not know: which mistakes have names, or what a student reads (see unit03).
+was sent to the target. Does not know: which mistakes have names, or what a student reads (loop, faults).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ..decoding import greedy_decode
-from ..trace import Round
-from . import values
-from .engine import OutOfCalls, Wrong, counting, reading
+from ...decoding import greedy_decode
+from ...trace import Round
+from .. import values
+from ..engine import OutOfCalls, Wrong, counting, reading
 
 VOCAB = 41
 MODULUS = 1009  # states of the toy target: a sum over the whole prefix, so every earlier token matters

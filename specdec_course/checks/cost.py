@@ -53,7 +53,7 @@ def memory_of(call) -> tuple[object, int]:
     return answer, max(peak, watch.largest, watch.alive())
 
 
-def times_slower(call, reference, enough: float, repeats: int = 3) -> float:
+def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
     """How many times the processor time of reference() call() takes: best of `repeats`, in turns, on one thread.
 
     Processor time, because other programs on the machine are no fault of the call. A first run below `enough`, or
@@ -63,10 +63,10 @@ def times_slower(call, reference, enough: float, repeats: int = 3) -> float:
     torch.set_num_threads(1)
     try:
         for _ in range(repeats):
-            best_reference = min(best_reference, _seconds(reference), _seconds(reference))
+            best_reference = min(best_reference, _seconds(reference))
             best = min(best, _seconds(call))
             ratio = best / max(best_reference, 1e-3)  # some clocks are coarse
-            if not enough < ratio < 3 * enough:
+            if not enough < ratio < 2 * enough:
                 break
     finally:
         torch.set_num_threads(threads)

@@ -16,15 +16,15 @@ def build_next_token_array(train_data, vocab_size=128256, default_next_token=220
     """For every token of the vocabulary, the token that most often comes right after it.
 
     Args:
-        train_data: LongTensor [nsamples, seqlen], one window of text per row. A single row, LongTensor [seqlen],
-            or a list of such rows works too. The last token of a row is not followed by the first of the next row:
-            the two come from different places.
+        train_data: LongTensor [nsamples, seqlen], one window of text per row. A single row,
+            LongTensor [seqlen], or a list of such rows works too. The last token of a row is not
+            followed by the first of the next row: the two come from different places.
         vocab_size: how many ids the *model* has. It may be larger than every id in the data.
         default_next_token: the entry of a token that nothing ever followed in the data.
 
     Returns:
-        numpy array [vocab_size] of dtype int32. On a tie the smallest id wins. Two million tokens take less than a
-        second: count whole arrays, not one token at a time.
+        numpy array [vocab_size] of dtype int32. On a tie the smallest id wins. Two million tokens
+        take less than a second: count whole arrays, not one token at a time.
 
     Raises:
         ValueError: the data holds an id outside the vocabulary.
@@ -35,13 +35,13 @@ def build_next_token_array(train_data, vocab_size=128256, default_next_token=220
     second = np.concatenate([row[1:] for row in rows])
     if len(first) and not 0 <= min(first.min(), second.min()) <= max(first.max(), second.max()) < vocab_size:
         raise ValueError(
-            f"train_data holds ids outside 0...{vocab_size - 1}: vocab_size must be that of the model, and the text "
-            "must be encoded with its tokenizer"
+            f"train_data holds ids outside 0...{vocab_size - 1}: vocab_size must be that of the model, "
+            "and the text must be encoded with its tokenizer"
         )
-    pairs, counts = np.unique(first * vocab_size + second, return_counts=True)  # one number per pair of ids
+    pairs, counts = np.unique(first * vocab_size + second, return_counts=True)  # a pair is one number
     first, second = np.divmod(pairs, vocab_size)
-    order = np.argsort(-counts, kind="stable")  # the most frequent pairs to the front; on a tie the smaller id
-    seen, where = np.unique(first[order], return_index=True)  # where each token stands in front for the first time
+    order = np.argsort(-counts, kind="stable")  # frequent pairs to the front; on a tie the smaller id
+    seen, where = np.unique(first[order], return_index=True)  # the first place of each token
     next_token_array = np.full(vocab_size, default_next_token, dtype=np.int32)
     next_token_array[seen] = second[order[where]]
     return next_token_array
@@ -74,8 +74,8 @@ def hit_rate(ids, next_token_array):
         next_token_array: [V], for every token the guess of what comes next. It is used as it is.
 
     Returns:
-        float in [0, 1]: right guesses over guesses. The first token of the text is not guessed, so there are T - 1
-        guesses; without any guess (T < 2) the rate is 0.0.
+        float in [0, 1]: right guesses over guesses. The first token of the text is not guessed, so
+        there are T - 1 guesses; without any guess (T < 2) the rate is 0.0.
     """
     if len(ids) < 2:
         return 0.0
@@ -87,16 +87,18 @@ def bigram_probabilities(train_data, vocab_size, smoothing=0.0):
     """The distribution of the next token given the last one, from counts.
 
     If `token` was followed N times in the data, n of them by x, then x has probability
-    (n + smoothing) / (N + smoothing * vocab_size). A token that was never followed by anything gets a uniform row.
+    (n + smoothing) / (N + smoothing * vocab_size). A token that nothing followed gets a uniform row.
 
     Args:
-        train_data: LongTensor [nsamples, seqlen], a single row, or a list of rows; nothing is counted across rows.
+        train_data: LongTensor [nsamples, seqlen], a single row, or a list of rows; nothing is counted
+            across rows.
         vocab_size: the number V of ids the model has.
         smoothing: added to every count, >= 0.
 
     Returns:
-        function: last token (an int or 0-d tensor) -> FloatTensor [V] that sums to 1. It is asked for one row at a
-        time, and keeps only the pairs that occur: V x V numbers would be 92 GB for a vocabulary of 151,936.
+        function: last token (an int or 0-d tensor) -> FloatTensor [V] that sums to 1. It is asked for
+        one row at a time, and keeps only the pairs that occur: V x V numbers do not fit into memory
+        for a real vocabulary of 151,936.
 
     Raises:
         ValueError: the data holds an id outside the vocabulary, or smoothing is negative.
@@ -105,7 +107,7 @@ def bigram_probabilities(train_data, vocab_size, smoothing=0.0):
     rows = [torch.as_tensor(row) for row in rows]
     first, second = torch.cat([row[:-1] for row in rows]), torch.cat([row[1:] for row in rows])
     if len(first) and not 0 <= min(first.min(), second.min()) <= max(first.max(), second.max()) < vocab_size:
-        raise ValueError(f"train_data holds ids outside 0...{vocab_size - 1}: vocab_size must be that of the model")
+        raise ValueError(f"train_data holds ids outside 0...{vocab_size - 1}: vocab_size is the model's")
     if smoothing < 0:
         raise ValueError(f"smoothing is {smoothing}; expected a number >= 0, it is added to every count")
     order = first.argsort(stable=True)  # all that followed token 0, then all that followed token 1, ...

@@ -9,7 +9,7 @@ import json
 
 from ..paths import data_path
 from .rounds import CHAR_WIDTH, FONT_SIZE, _draw, _readable, _wrapped
-from .style import ACCEPTED, BONUS, CORRECTED, PROMPT, new_figure, picture
+from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure, picture
 
 
 def hit_map(pieces, hits, width: float = 9.5):
@@ -61,6 +61,7 @@ def rates_by_size(sizes, held_out, fitted):
     axis.semilogx(sizes, fitted, marker="o", color=CORRECTED, label="on the text that was counted")
     axis.semilogx(sizes, held_out, marker="o", color=ACCEPTED, label="on a text it has never seen")
     axis.set_ylim(0, 1)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.set_xlabel("tokens counted")
     axis.set_ylabel("hit rate")
     axis.legend(frameon=False, loc="upper right")
@@ -90,10 +91,10 @@ def saturation(measured: dict, others: dict, alpha: float):
     ks = sorted(measured)
     axis.plot(ks, [sum(alpha**i for i in range(k + 1)) for k in ks], color=PROMPT, linestyle=":",
               label=f"if every guess were right with chance {alpha:.2f}")
-    axis.plot(ks, [measured[k] for k in ks], marker="o", color=BONUS, label="measured here, the classroom target")
-    for (label, curve), marker in zip(others.items(), "sD^v", strict=False):
+    axis.plot(ks, [measured[k] for k in ks], marker="o", color=BONUS, label="measured here, the classroom target", zorder=3)
+    for (label, curve), colour, marker in zip(others.items(), CYCLE[1:], "sD^v*x", strict=False):
         curve = {k: t for k, t in curve.items() if k <= ks[-1]}
-        axis.plot(list(curve), list(curve.values()), marker=marker, markersize=5, linestyle="--", label=label)
+        axis.plot(list(curve), list(curve.values()), "--", marker=marker, markersize=5, color=colour, label=label)
     highest = max([*measured.values(), 1 / (1 - min(alpha, 0.9))])
     axis.set_ylim(1, 1 + (highest - 1) * 2.1)
     axis.set_xticks(ks)

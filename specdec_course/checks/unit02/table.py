@@ -27,7 +27,7 @@ build_next_token_array = Exercise(
         "first, with a *stable* sort; then `np.unique(first, return_index=True)` finds where each token comes first.",
     ),
 )
-TOO_SLOW = 5.5  # times the plain dictionary below; one tensor per token takes 7 to 12, whole arrays a tenth
+TOO_SLOW = 7  # times the plain dictionary below; one tensor per token takes 8 to 20, whole arrays a tenth
 
 
 def rows_of(train_data) -> list[list[int]]:
@@ -159,8 +159,8 @@ def _(student, rng):
         raise Wrong("With 4,096 ids your function needs memory for each of the 17 million possible pairs.",
                     mistake="dense")
     _judge(as_array(table), small, 0)  # speed counts once the answers are right
-    text = (torch.rand(250, 200, generator=rng) ** 8 * 20_000).long()
-    ratio = times_slower(lambda: student.function(text, 20_000, 0), lambda: _counted_plainly(text), TOO_SLOW)
+    text = (torch.rand(100, 200, generator=rng) ** 8 * 8_000).long()
+    ratio = times_slower(lambda: student.function(text, 8_000, 0), lambda: _counted_plainly(text), TOO_SLOW)
     if ratio > TOO_SLOW:
         raise Wrong(f"It took {ratio:.0f} times as long as a plain loop over plain numbers.", mistake="slow")
 
@@ -208,7 +208,7 @@ build_next_token_array.mistake(
 )
 build_next_token_array.mistake(
     "slow",
-    "Right, but slow. The text of this check has 50,000 tokens; WikiText-2 has two million, and counting them should "
+    "Right, but slow. The text of this check has 20,000 tokens; WikiText-2 has two million, and counting them should "
     "take less than a second. The time goes into one token at a time, each as a tensor of its own. Count whole arrays "
     "(`np.unique` of one number per pair), or loop over plain numbers (`.tolist()`).",
 )

@@ -91,7 +91,8 @@ def saturation(measured: dict, others: dict, alpha: float):
     ks = sorted(measured)
     axis.plot(ks, [sum(alpha**i for i in range(k + 1)) for k in ks], color=PROMPT, linestyle=":",
               label=f"if every guess were right with chance {alpha:.2f}")
-    axis.plot(ks, [measured[k] for k in ks], marker="o", color=BONUS, label="measured here, the classroom target", zorder=3)
+    axis.plot(ks, [measured[k] for k in ks], marker="o", color=BONUS, zorder=3,
+              label="measured here, the classroom target")
     for (label, curve), colour, marker in zip(others.items(), CYCLE[1:], "sD^v*x", strict=False):
         curve = {k: t for k, t in curve.items() if k <= ks[-1]}
         axis.plot(list(curve), list(curve.values()), "--", marker=marker, markersize=5, color=colour, label=label)

@@ -23,17 +23,19 @@ from .paths import data_path
 def time_call(fn, repeats=20, warmup=3, synchronize=None):
     """How long each of `repeats` calls of fn() takes, from an idle device to finished work.
 
-    A GPU works behind the program's back: fn() returns when its work is *queued*. `synchronize()` is a barrier: it
-    returns when everything queued so far is done. There has to be a barrier before the clock starts (whatever was
-    queued earlier is not ours) and one before it stops. The barrier that ends one call may serve as the one before
-    the next.
+    A GPU works behind the program's back: fn() returns when its work is *queued*.
+    `synchronize()` is a barrier: it returns when everything queued so far is done. There
+    has to be a barrier before the clock starts (whatever was queued earlier is not ours)
+    and one before it stops. The barrier that ends one call may serve as the one before the
+    next.
 
     Args:
         fn: a function without arguments. It is called exactly warmup + repeats times.
         repeats: how many calls to time, >= 1.
-        warmup: calls made first and not timed: they compile, fill caches, reserve memory. May be 0.
-        synchronize: function without arguments, the barrier (on CUDA: torch.cuda.synchronize). None: fn has finished
-            when it returns, as on a CPU.
+        warmup: calls made first and not timed: they compile, fill caches, reserve memory.
+            May be 0.
+        synchronize: function without arguments, the barrier (on CUDA:
+            torch.cuda.synchronize). None: fn has finished when it returns, as on a CPU.
 
     Returns:
         ndarray [repeats]: seconds, one number per timed call, in the order of the calls.
@@ -55,16 +57,17 @@ def latency_profile(forward, lengths, vocab_size, repeats=20, seed=0):
     """The median time of a forward pass, for every number of tokens in `lengths`.
 
     Args:
-        forward: a Forward: LongTensor [n] -> logits FloatTensor [n, V]. Every pass starts from scratch: it gets
-            exactly n ids.
+        forward: a Forward: LongTensor [n] -> logits FloatTensor [n, V]. Every pass starts
+            from scratch: it gets exactly n ids.
         lengths: the numbers of tokens to try, e.g. [1, 2, 4, 8].
-        vocab_size: the ids are drawn at random from 0 ... vocab_size - 1, anew for every length (or for every call).
+        vocab_size: the ids are drawn at random from 0 ... vocab_size - 1, anew for every
+            length (or for every call).
         repeats: timed calls per length, after at least one warm-up call of the same length.
         seed: the same seed draws the same ids, another seed others.
 
     Returns:
-        dict {n: seconds}: for every length the median of its timed calls. (One call that the system interrupted
-        spoils a mean; one that was lucky spoils a minimum.)
+        dict {n: seconds}: for every length the median of its timed calls. (One call that
+        the system interrupted spoils a mean; one that was lucky spoils a minimum.)
     """
     generator = torch.Generator().manual_seed(seed)
     barrier = torch.cuda.synchronize if torch.cuda.is_available() else None
@@ -77,16 +80,17 @@ def latency_profile(forward, lengths, vocab_size, repeats=20, seed=0):
 
 
 def flat_region(profile, tolerance=0.25):
-    """The longest pass that costs almost the same as the shortest one: how many tokens are (nearly) free.
+    """The longest pass that costs almost the same as the shortest one: how many tokens are
+    (nearly) free.
 
     Args:
         profile: dict {number of tokens: seconds}, in any order, not empty.
-        tolerance: how much more than the shortest length's time still counts as "the same"; exactly
-            (1 + tolerance) times that time is inside.
+        tolerance: how much more than the shortest length's time still counts as "the same";
+            exactly (1 + tolerance) times that time is inside.
 
     Returns:
-        int: the longest length up to which *every* measured length is inside. A later length that is fast again, by
-        luck or noise, does not count.
+        int: the longest length up to which *every* measured length is inside. A later
+            length that is fast again, by luck or noise, does not count.
     """
     lengths = sorted(profile)
     limit = (1 + tolerance) * profile[lengths[0]]
@@ -103,15 +107,16 @@ def in_a_hurry() -> bool:
     return bool(os.environ.get("NBGRADER_EXECUTION") or os.environ.get("SPECDEC_QUICK"))
 
 
-def affordable(forward, lengths, vocab_size, slowest=0.5):
+def affordable(forward, lengths, vocab_size, slowest=0.5, least=16):
     """The lengths that can be measured without trying the reader's patience: those up to the first whose pass takes
-    more than `slowest` seconds (a tenth of that when in a hurry). A slow or busy machine gets a shorter curve."""
+    more than `slowest` seconds (a tenth of that when in a hurry), and in any case those up to `least` tokens. A slow or
+    busy machine gets a shorter curve."""
     limit = slowest / 10 if in_a_hurry() else slowest
     kept = []
     for n in lengths:
         kept.append(n)
         ids = torch.randint(vocab_size, (n,))
-        if float(time_call(lambda ids=ids: forward(ids), repeats=1, warmup=1)[0]) > limit:
+        if float(time_call(lambda ids=ids: forward(ids), repeats=1, warmup=1)[0]) > limit and n >= least:
             break
     return kept
 

@@ -33,20 +33,21 @@ def best_k(alpha: float, c: float, k_max: int = 64) -> int:
 
 
 def forward_cost(config, n_tokens, context=0, bytes_per_param=2):
-    """Arithmetic and memory traffic of one forward pass over n_tokens, with `context` positions already in the cache.
+    """What one forward pass computes and reads: n_tokens after `context` cached positions.
 
     Args:
-        config: anything with Hugging Face's names: hidden_size, intermediate_size, num_hidden_layers,
-            num_attention_heads, num_key_value_heads, vocab_size, and perhaps head_dim (absent or None: hidden_size /
-            num_attention_heads).
+        config: anything with Hugging Face's names: hidden_size, intermediate_size,
+            num_hidden_layers, num_attention_heads, num_key_value_heads, vocab_size, and
+            perhaps head_dim (where it is absent: hidden_size / num_attention_heads).
         n_tokens: tokens in this pass.
         context: positions whose keys and values are already cached.
         bytes_per_param: 2 for half precision; used for weights, keys and values alike.
 
     Returns:
-        (flops, bytes). flops: 2 per multiply-add of the q, k, v, o, gate, up and down projections and the LM head for
-        all n tokens, plus the attention scores and the weighted sum over the full width context + n (causality is
-        not subtracted). bytes: those weights once (the LM head included; looked-up embedding rows and norms
+        (flops, bytes). flops: 2 per multiply-add of the q, k, v, o, gate, up and down
+        projections and the LM head for all n tokens, plus the attention scores and the
+        weighted sum over the full width context + n (causality is not subtracted). bytes:
+        those weights once (the LM head included; looked-up embedding rows and norms
         neglected) plus keys and values of all layers for context + n positions.
     """
     h, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
@@ -62,11 +63,11 @@ def forward_cost(config, n_tokens, context=0, bytes_per_param=2):
 
 
 def roofline_latency(flops, bytes, peak_flops, bandwidth):
-    """The least time a pass can take: it must do its arithmetic and move its bytes, and can overlap the two.
+    """The least time of a pass that does its arithmetic and moves its bytes side by side.
 
     Args:
         flops: floating-point operations of the pass. bytes: bytes it moves.
-        peak_flops: operations per second of the device. bandwidth: bytes per second of its memory.
+        peak_flops: operations per second of the device. bandwidth: bytes per second of it.
 
     Returns:
         float, seconds: the longer of the two times.

@@ -129,7 +129,8 @@ def test_affordable_stops_behind_the_first_slow_length(monkeypatch):
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     monkeypatch.delenv("SPECDEC_QUICK", raising=False)
     model = SlowModel(50, pytest.fail, script=lambda length, i: 0.02 if length >= 8 else 0.0)
-    assert profiling.affordable(model.forward, [1, 8, 16], 50, slowest=0.015) == [1, 8]
+    assert profiling.affordable(model.forward, [1, 8, 16, 32], 50, slowest=0.015, least=8) == [1, 8]
+    assert profiling.affordable(model.forward, [1, 8, 16, 32], 50, slowest=0.015) == [1, 8, 16]
     assert profiling.affordable(model.forward, [1, 8, 16], 50, slowest=60) == [1, 8, 16]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from specdec_course import load_pair, profiling
-from specdec_course.benchmark import as_table, compare, held_out_prompts, machine
+from specdec_course.benchmark import compare, held_out_prompts, machine
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures.latency import latency_figure, roofline_figure, speedup_figure, walls_figure
@@ -77,17 +77,17 @@ kitchen = Kitchen()
 
 begin = time.perf_counter()
 kitchen.order()
-print(f"without waiting:           {1000 * (time.perf_counter() - begin):6.2f} ms   (that was the waiter, not the cook)")
+print(f"not waiting at all:        {1000 * (time.perf_counter() - begin):6.2f} ms  (the waiter's time)")
 
 begin = time.perf_counter()
 kitchen.order()
 kitchen.wait_until_empty()
-print(f"waiting at the end:        {1000 * (time.perf_counter() - begin):6.2f} ms   (and that were two meals)")
+print(f"waiting at the end:        {1000 * (time.perf_counter() - begin):6.2f} ms  (two meals!)")
 
 begin = time.perf_counter()
 kitchen.order()
 kitchen.wait_until_empty()
-print(f"the kitchen empty before:  {1000 * (time.perf_counter() - begin):6.2f} ms")
+print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} ms")
 
 # %% [markdown]
 # The second line is as wrong as the first: somebody else's order was still in the oven when we started the clock. So
@@ -167,15 +167,14 @@ my_guess_who_gains = None  # "1" or "longest"
 
 # %%
 began = time.perf_counter()
-faster = profiling.compiled(pair.target)  # None, and one line that says why, where there is no C++ compiler
+faster = profiling.compiled(pair.target)  # None (and a line that says why) without a C++ compiler
 curves = {"eager": eager}
 if faster is not None:
     curves["compiled"] = profile_of(as_forward(faster), lengths, vocab_size, repeats=7)
-    print(f"compiling and measuring took {time.perf_counter() - began:.0f} s: that is what the warm-up is for\n")
+    print(f"compiling and measuring took {time.perf_counter() - began:.0f} s: hence the warm-up\n")
     print(f"{'tokens':>8}{'eager, ms':>12}{'compiled, ms':>14}{'gain':>8}")
-    for n in lengths:
-        gain = eager[n] / curves["compiled"][n]
-        print(f"{n:>8}{1000 * eager[n]:>12.2f}{1000 * curves['compiled'][n]:>14.2f}{gain:>7.2f}x")
+    for n, seconds in curves["compiled"].items():
+        print(f"{n:>8}{1000 * eager[n]:>12.2f}{1000 * seconds:>14.2f}{eager[n] / seconds:>7.2f}x")
 print("your prediction:", my_guess_who_gains)
 
 # %% [markdown]
@@ -185,7 +184,7 @@ print("your prediction:", my_guess_who_gains)
 # %%
 records = profiling.recorded_profiles()
 for record in records:
-    print(f"{record['label']}: {record['hardware']}, {record['precision']}. Source: {record['source']}")
+    print(f"{record['label']}:\n    {record['hardware']}, {record['precision']}\n    {record['source']}")
 latency_figure(
     {f"your machine, {name}": curve for name, curve in curves.items()},
     {record["label"]: record["profile"] for record in records},
@@ -287,7 +286,7 @@ llama = SimpleNamespace(  # Llama-3.2-3B, from its config.json
 )
 for n in (1, 16):
     operations, moved = cost_of(llama, n)
-    print(f"Llama-3.2-3B, {n:2} tokens: {operations / 1e9:6.1f} billion operations, {moved / 1e9:.2f} GB to read")
+    print(f"Llama-3.2-3B, n = {n:2}: {operations / 1e9:6.1f} billion operations, {moved / 1e9:.2f} GB")
 
 # %% [markdown]
 # Sixteen tokens: sixteen times the operations, and the same 6.4 GB. There it is.
@@ -322,12 +321,13 @@ walls_figure(
 # The size of the model is gone. **How wide the free lunch is, is a property of the chip.**
 
 # %%
-for name, (peak, bandwidth) in profiling.DATASHEETS.items():
-    print(f"{name:18} {peak / 1e12:5.0f} Tflop/s  {bandwidth / 1e9:6.0f} GB/s   the walls meet at {peak / bandwidth:4.0f} tokens (computed)")
+print(f"{'':17}{'Tflop/s':>9}{'GB/s':>9}{'walls meet at':>15}")
+for name, (peak, bandwidth) in profiling.DATASHEETS.items():  # two bytes per weight
+    print(f"{name:17}{peak / 1e12:>9.0f}{bandwidth / 1e9:>9.0f}{peak / bandwidth:>15.0f}   (computed)")
 
-limit_flops, limit_bytes = profiling.measured_limits()
-print(f"{'this CPU':18} {limit_flops / 1e12:5.2f} Tflop/s  {limit_bytes / 1e9:6.1f} GB/s   the walls meet at"
-      f" {2 * limit_flops / limit_bytes:4.0f} tokens (limits measured just now, float32)")
+limit_flops, limit_bytes = profiling.measured_limits()  # of this CPU, four bytes per weight
+print(f"{'this CPU':17}{limit_flops / 1e12:>9.2f}{limit_bytes / 1e9:>9.1f}{2 * limit_flops / limit_bytes:>15.0f}"
+      "   (limits measured just now)")
 print("your guess for the T4:", my_guess_where_walls_meet)
 
 # %%
@@ -345,12 +345,11 @@ roofline_figure(
 )
 
 # %%
-print("T4, Llama-3.2-3B, 1 token:    computed", f"{1000 * time_of(*cost_of(llama, 1), *profiling.DATASHEETS['NVIDIA T4']):.1f} ms,",
-      f"measured {1000 * t4[1]:.1f} ms")
-print("T4, Llama-3.2-3B, 256 tokens: computed", f"{1000 * time_of(*cost_of(llama, 256), *profiling.DATASHEETS['NVIDIA T4']):.1f} ms,",
-      f"measured {1000 * t4[256]:.1f} ms")
-print("your CPU, 1 token:            computed", f"{1000 * here[1]:.1f} ms, measured {1000 * eager[1]:.1f} ms")
-print(f"your CPU, {lengths[-1]} tokens:".ljust(29), "computed", f"{1000 * here[lengths[-1]]:.1f} ms, measured {1000 * eager[lengths[-1]]:.1f} ms")
+sheet = sheets["NVIDIA T4, Llama-3.2-3B (computed)"]
+print(f"{'milliseconds':26}{'tokens':>8}{'computed':>10}{'measured':>10}")
+for name, roof, clock in (("T4, Llama-3.2-3B", sheet, t4), ("this machine, eager", here, eager)):
+    for n in sorted({1, 16, max(set(clock) & set(roof))}):
+        print(f"{name:26}{n:>8}{1000 * roof[n]:>10.1f}{1000 * clock[n]:>10.1f}")
 
 # %% [markdown]
 # The shape is right: flat, then a bend, then a straight climb. The numbers are kinder than reality, as a lower bound
@@ -381,11 +380,12 @@ my_guess_best_k = None
 prompts = held_out_prompts(pair.tokenizer, count=1)
 rows = [(0, 1.0, 1.0)]
 print(machine(), "\n")
-for k in (4,) if profiling.in_a_hurry() else (2, 4, 16, 48):  # one is enough while the notebook is being marked
-    table = compare(pair.target, prompts, {"alone": None, f"k = {k}": ModelDrafter(pair.draft)}, k, max_new_tokens=49, repeats=2)
-    rows.append((k, table[1].tokens_per_call, table[1].speedup))
-    print(f"k = {k:2}: {table[1].tokens_per_call:.2f} tokens per target pass, {table[1].speedup:.2f} x the speed of the target alone",
-          "" if table[1].same_text else "(another text!)")
+for k in (4,) if profiling.in_a_hurry() else (2, 4, 16, 48):  # (4,) while being marked
+    ways = {"alone": None, "speculative": ModelDrafter(pair.draft)}
+    alone, speculative = compare(pair.target, prompts, ways, k, max_new_tokens=49, repeats=2)
+    rows.append((k, speculative.tokens_per_call, speculative.speedup))
+    print(f"k = {k:2}: {speculative.tokens_per_call:.2f} tokens per target pass,"
+          f" {speculative.speedup:.2f} x the speed of the target alone")
 print("your prediction:", my_guess_best_k)
 speedup_figure(rows)
 

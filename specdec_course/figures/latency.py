@@ -31,8 +31,9 @@ def latency_figure(measured, recorded=None, flat=None, tolerance=0.25):
                   color=CYCLE[0], fontsize=8, va="bottom", transform=axis.get_xaxis_transform())
     for (label, profile), color in zip(measured.items(), CYCLE, strict=False):
         _curve(axis, profile, label, color=color, marker="o", linewidth=2)
-    for (label, profile), style in zip((recorded or {}).items(), ("--", ":", "-.", (0, (1, 3))), strict=False):
-        _curve(axis, profile, label, color=PROMPT, marker="s", markersize=3.5, linestyle=style, linewidth=1.4)
+    for number, (label, profile) in enumerate((recorded or {}).items()):
+        look = {"linestyle": ("--", ":", "-.")[number % 3], "marker": "s^D"[number % 3]}
+        _curve(axis, profile, label, color=PROMPT, markersize=4, linewidth=1.3, **look)
     _log_tokens(axis)
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(_plain)

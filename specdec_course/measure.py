@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,11 +20,11 @@ from .verification import accepted_length
 def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 6), new_tokens=128, say=print) -> dict:
     """Tokens per target call of a bigram at several draft lengths, greedy.
 
-    The target writes every text once, alone; what a draft length would have made of it is then replayed, since
-    greedy speculation writes the same text. On the first three prompts that is checked against `generate`.
+    The target writes every text once, alone, ten at a time; what a draft length would have made of it is then
+    replayed, since greedy speculation writes the same text. On two prompts that is checked against `generate`.
 
     fit_ids, test_ids: LongTensor [T], the text that is counted, and another one for the hit rate
-    prompts: list of LongTensor [T]. ks: draft lengths. new_tokens: how much to write after each prompt
+    prompts: list of LongTensor [T], all of one length. ks: draft lengths. new_tokens: to write after each prompt
     returns: hit rate on `test_ids` and on the written texts, and per k tokens per call and acceptance rate
     raises: RuntimeError if `generate` writes another text or takes other rounds than the replay
     """
@@ -35,15 +36,15 @@ def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 
     drafter = BigramDrafter.fit(fit_ids, vocabulary_size(pair.target))
     table = torch.tensor(drafter.next_token)
     written, by_k = [], {k: [] for k in ks}
-    for number, prompt in enumerate(prompts, 1):
-        text = generate(pair.target, prompt, max_new_tokens=new_tokens).tokens
-        if number <= 3:
-            out = generate(pair.target, prompt, drafter, k=4, max_new_tokens=new_tokens)
-            if not torch.equal(out.tokens, text) or out.trace.rounds != replay(text, len(prompt), drafter, 4):
+    start = len(prompts[0])
+    for number, text in enumerate(greedy_texts(pair.target, prompts, new_tokens), 1):
+        if number <= 2:
+            out = generate(pair.target, text[:start], drafter, k=4, max_new_tokens=new_tokens)
+            if not torch.equal(out.tokens, text) or out.trace.rounds != replay(text, start, drafter, 4):
                 raise RuntimeError(f"prompt {number}: generate and the replay disagree")
-        written.append(hit_rate(text[len(prompt) - 1 :], table))
+        written.append(hit_rate(text[start - 1 :], table))
         for k in ks:
-            by_k[k] += replay(text, len(prompt), drafter, k)
+            by_k[k] += replay(text, start, drafter, k)
         say(f"prompt {number} of {len(prompts)}: {tokens_per_call(by_k[ks[0]]):.3f} at k = {ks[0]} so far")
     return {
         "hit_rate_on_test_text": round(hit_rate(test_ids, table), 4),
@@ -51,6 +52,14 @@ def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 
         "tokens_per_call": {k: round(tokens_per_call(rounds), 4) for k, rounds in by_k.items()},
         "acceptance_rate": {k: round(acceptance_rate(rounds), 4) for k, rounds in by_k.items()},
     }
+
+
+def greedy_texts(target, prompts, new_tokens: int, batch=10) -> Iterator[torch.Tensor]:
+    """Hugging Face's own greedy text for each prompt, LongTensor [T + new_tokens]; nothing stops it earlier."""
+    for i in range(0, len(prompts), batch):
+        ids = torch.stack(prompts[i : i + batch]).to(target.device)
+        how = {"max_new_tokens": new_tokens, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+        yield from target.generate(ids, attention_mask=torch.ones_like(ids), **how)
 
 
 def replay(text, start: int, drafter, k: int) -> list[Round]:

@@ -75,6 +75,7 @@ def course(tmp_path_factory):
     place = tmp_path_factory.mktemp("class") / "course"
     for folder in ("solutions", "notebooks"):  # as in a clone, where the release is there already
         shutil.copytree(ROOT / folder, place / folder)
+    shutil.copytree(place / "notebooks", place.parent / "built")
     shutil.copy(ROOT / "nbgrader_config.py", place)
     nbgrader(place, "generate_assignment", "*")
     nbgrader(place, "release_assignment", UNIT)
@@ -122,7 +123,8 @@ def exported(course):
 def test_generate_assignment_writes_the_notebook_that_the_build_wrote(course, unit):
     made = course / "notebooks" / unit
     assert [path.name for path in made.iterdir()] == [f"{unit}.ipynb"], "the sources must not be released"
-    assert (made / f"{unit}.ipynb").read_bytes() == (ROOT / "notebooks" / unit / f"{unit}.ipynb").read_bytes()
+    built = course.parent / "built" / unit / f"{unit}.ipynb"
+    assert (made / f"{unit}.ipynb").read_bytes() == built.read_bytes()
 
 
 def test_release_puts_only_the_notebook_into_the_exchange(course):

@@ -302,7 +302,8 @@ for word in (" of", " the", " was", " ="):
 sample = test[:400].tolist()
 for smoothing in (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0):
     following = probabilities_of(windows, VOCAB_SIZE, smoothing)
-    q = torch.stack([torch.as_tensor(following(a))[b] for a, b in zip(sample[:-1], sample[1:], strict=True)])
+    pairs = zip(sample[:-1], sample[1:], strict=True)
+    q = torch.stack([torch.as_tensor(following(a))[b] for a, b in pairs])
     print(f"smoothing {smoothing:<7} {-q.double().log2().mean().item():6.2f} bits per token")
 print(f"knowing nothing   {np.log2(VOCAB_SIZE):6.2f} bits per token")
 
@@ -323,7 +324,7 @@ my_speed_at_32 = None
 speed, per_call = {}, {}
 for k in (1, 2, 4, 8, 32):
     ways = {"alone": None, "bigram": drafter}
-    _, drafted = compare(pair.target, prompts[:1], ways, k=k, max_new_tokens=40, repeats=2)
+    _, drafted = compare(pair.target, prompts[:2], ways, k=k, max_new_tokens=32, repeats=2)
     speed[k], per_call[k] = drafted.speedup, drafted.tokens_per_call
     same = "same text" if drafted.same_text else "ANOTHER TEXT"
     print(f"k = {k:2}: {per_call[k]:.2f} tokens per call, {speed[k]:.2f} x the speed of alone ({same})")

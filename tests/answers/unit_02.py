@@ -129,8 +129,9 @@ def pads_a_short_text(ids, seqlen, nsamples, seed):
 
 
 @wrong("sample_windows")
-def asserts_instead_of_a_value_error(ids, seqlen, nsamples, seed):
-    assert len(ids) >= seqlen
+def leaves_the_refusal_to_torch(ids, seqlen, nsamples, seed):
+    """torch.randint refuses an empty range by itself, with a RuntimeError that names no corpus."""
+    torch.randint(len(ids) - seqlen + 1, (nsamples,))
     return windows_by_numpy(ids, seqlen, nsamples, seed)
 
 

@@ -5,8 +5,6 @@ Knows: how to time rows so that they can be compared (warm-up, pairs, medians). 
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 from dataclasses import asdict, dataclass
 
@@ -15,29 +13,6 @@ import torch
 from .decoding import generate
 from .sampling import Sampling
 from .trace import acceptance_rate, tokens_per_call
-
-
-def machine() -> str:
-    """One line that names the hardware a figure was measured on."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    return f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def held_out_prompts(tokenizer, count: int, length: int = 48) -> list[torch.Tensor]:
-    """The first `length` tokens of `count` articles of Atlas that no model was trained on."""
-    from .atlas import articles
-
-    texts = articles(count=count, split="test")
-    return [torch.tensor(tokenizer.encode(text)[:length], dtype=torch.long) for text in texts]
 
 
 @dataclass(frozen=True)

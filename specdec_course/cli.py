@@ -175,7 +175,7 @@ def _prompts(pair, prompt, file, limit):
     from .corpora import read_prompts
 
     if prompt is None and file is None:
-        from .benchmark import held_out_prompts
+        from .corpora import held_out_prompts
 
         return held_out_prompts(pair.tokenizer, limit or 1)
     texts = [prompt] if prompt is not None else read_prompts(file, limit)
@@ -201,8 +201,8 @@ def generate(
     pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, verify, json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
-    from .benchmark import machine
     from .decoding import generate as decode
+    from .machine import machine
     from .models import load_pair
     from .sampling import Sampling
     from .terminal import coloured, library_text, summary
@@ -243,7 +243,8 @@ def generate(
 @JSON_OPTION
 def bench(pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, json_file):
     """Plain decoding, bigram and draft model side by side: alternating runs, medians, speed-up."""
-    from .benchmark import as_json, as_table, compare, machine
+    from .benchmark import as_json, as_table, compare
+    from .machine import machine
     from .models import load_pair
     from .sampling import Sampling
 
@@ -272,7 +273,7 @@ def bench(pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature
 @JSON_OPTION
 def profile(pair_name, max_tokens, repeats, plot, record, cpu_time, json_file):
     """Time the target's forward pass over 1, 2, 4, ... tokens and name the free region."""
-    from .benchmark import machine
+    from .machine import machine
     from .models import as_forward, load_pair, vocabulary_size
     from .profiling import flat_region, latency_profile, record_profile
 

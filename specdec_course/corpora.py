@@ -176,3 +176,11 @@ def prompt_of(line: str, where: str) -> str:
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f"{where}: the prompt is {prompt!r}, expected a text that is not empty.")
     return prompt
+
+
+def held_out_prompts(tokenizer, count: int, length: int = 48) -> list[torch.Tensor]:
+    """The first `length` tokens of `count` articles of Atlas that no model was trained on."""
+    from .atlas import articles
+
+    texts = articles(count=count, split="test")
+    return [torch.tensor(tokenizer.encode(text)[:length], dtype=torch.long) for text in texts]

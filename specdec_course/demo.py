@@ -40,10 +40,11 @@ def grade_sample_class(root: Path) -> None:
 
 def decode() -> None:
     from .atlas import atlas_text
-    from .benchmark import as_table, compare, held_out_prompts, machine
-    from .corpora import encode
+    from .benchmark import as_table, compare
+    from .corpora import encode, held_out_prompts
     from .decoding import generate
     from .drafters import BigramDrafter, ModelDrafter
+    from .machine import machine
     from .models import load_pair, vocabulary_size
     from .terminal import coloured
 

@@ -96,8 +96,8 @@ def beginnings(text: str, tokenizer, count: int, length: int) -> list[torch.Tens
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
 def main(name, fit, fit_split, test, test_split, cut, prompts, prompt_tokens, new_tokens, json_file):
     """Tokens per target call of a bigram with a real model, greedy, k = 1 to 6."""
-    from .benchmark import machine
     from .corpora import encode, load_corpus, read_text, sample_windows
+    from .machine import machine
     from .models import load_pair
 
     pair = load_pair(name)

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "specdec_course"
 FLOORS = [
-    {"paths", "nearest"},
+    {"paths", "nearest", "machine"},
     {"sampling", "verification", "theory", "trace"},
     {"corpora", "atlas", "models", "sources", "cache", "profiling", "hub", "fetch", "convert", "gguf"},
     {"drafters"},

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from specdec_course import load_pair, profiling
-from specdec_course.benchmark import compare, held_out_prompts, machine
+from specdec_course.benchmark import compare
 from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures.latency import latency_figure, roofline_figure, speedup_figure, walls_figure
+from specdec_course.machine import machine
 from specdec_course.models import as_forward
 
 # %% [markdown]

@@ -88,7 +88,7 @@ class Run:
 
     def record(self) -> dict:
         """What there is to say about a finished run: recipe, hardware, time, tokens, losses and alpha on the way."""
-        from specdec_course.benchmark import machine
+        from specdec_course.machine import machine
 
         recipe, language = self.recipe, [line for line in self.logged if line["stage"] == "language"]
         return {

@@ -123,7 +123,8 @@ def sample_text(pair, new_tokens: int = 420, seed: int = 7) -> str:
 
 def measure(pair) -> dict:
     """All the figures of a pair, with hardware, date and the command that makes them."""
-    from specdec_course.benchmark import held_out_prompts, machine
+    from specdec_course.corpora import held_out_prompts
+    from specdec_course.machine import machine
 
     count = {name: sum(p.numel() for p in getattr(pair, name).parameters()) for name in ("target", "draft")}
     return {

@@ -42,7 +42,9 @@ def expect_first_token(student, p, q, when, spread=False) -> None:
         return emitted[:1]
 
     law = student.law_of(first)
-    if spread and any(used) and not any(corrected):
+    if not any(used) and max(law.values()) < 1 - 1e-6:  # one certain token is greedy's answer, which has its own name
+        raise Wrong(f"{when}: your function answers without ever using the dice.", mistake="own_randomness")
+    if spread and not any(corrected):
         raise Wrong(f"{when}: no drafted token is ever rejected.", mistake="emits_rejected")
     if toys.difference(law, toys.target_law(target, 1)) > TOLERANCE:
         distance = toys.total_variation(law, toys.target_law(target, 1))

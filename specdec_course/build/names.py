@@ -22,7 +22,11 @@ def undefined(codes: list[str]) -> list[tuple[int, str]]:
 
     known, missing = set(ALWAYS), []
     for number, code in enumerate(codes):
-        table = symtable.symtable(TransformerManager().transform_cell(code), f"cell {number}", "exec")
+        try:
+            table = symtable.symtable(TransformerManager().transform_cell(code), f"cell {number}", "exec")
+        except SyntaxError as error:
+            wanted = "every code cell has to be valid Python or IPython"
+            raise ValueError(f"code cell {number} does not parse, line {error.lineno}: {error.msg}; {wanted}") from None
         defined, used = _names(table)
         known |= defined
         missing += [(number, name) for name in sorted(used - known)]

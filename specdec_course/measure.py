@@ -6,6 +6,7 @@ Knows how prompts are cut from a text and what is written down with a figure. Do
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,13 +74,24 @@ def replay(text, start: int, drafter, k: int) -> list[Round]:
     return rounds
 
 
-def beginnings(text: str, tokenizer, count: int, length: int) -> list[torch.Tensor]:
-    """The first `length` tokens of `count` paragraphs of at least 400 characters, spread evenly over a text."""
+def beginnings(text: str, tokenizer, count: int, length: int, plain=False) -> list[torch.Tensor]:
+    """The first `length` tokens of `count` paragraphs of at least 400 characters, spread evenly over a text.
+
+    WikiText puts a space before every comma. A model goes on in the manner of its prompt, and the bigram, which
+    counted WikiText, then guesses its spaces; `plain` gives the prompt in ordinary spelling instead.
+    """
     paragraphs = [line for line in text.split("\n") if len(line) >= 400]
     if len(paragraphs) < count:
         raise ValueError(f"the text has {len(paragraphs)} paragraphs of 400 characters, expected at least {count}.")
     chosen = paragraphs[:: len(paragraphs) // count][:count]
+    chosen = [ordinary_spelling(line) if plain else line for line in chosen]
     return [torch.tensor(tokenizer.encode(line)[:length], dtype=torch.long) for line in chosen]
+
+
+def ordinary_spelling(line: str) -> str:
+    """A line of WikiText as one would write it: `1 @,@ 500 <unk> , he said` becomes `1,500 Smith, he said`."""
+    line = re.sub(r" @([-,.])@ ", r"\1", line.strip().replace("<unk>", "Smith"))
+    return re.sub(r"\( ", "(", re.sub(r" ([.,;:)'])", r"\1", line))
 
 
 @click.command()
@@ -88,8 +100,8 @@ def beginnings(text: str, tokenizer, count: int, length: int) -> list[torch.Tens
 @click.option("--fit-split", default="validation", show_default=True)
 @click.option("--test", default="wikitext-2", show_default=True, help="Text that the prompts are cut from.")
 @click.option("--test-split", default="test", show_default=True)
-@click.option("--cut", type=click.Choice(["beginnings", "windows"]), default="beginnings", show_default=True,
-              help="Prompts: the beginnings of paragraphs, or windows from anywhere.")
+@click.option("--cut", type=click.Choice(["plain", "beginnings", "windows"]), default="plain", show_default=True,
+              help="Prompts: beginnings of paragraphs in ordinary spelling, or as they are; or windows from anywhere.")
 @click.option("--prompts", default=40, show_default=True, help="How many prompts.")
 @click.option("--prompt-tokens", default=16, show_default=True)
 @click.option("--new-tokens", default=64, show_default=True)
@@ -108,7 +120,7 @@ def main(name, fit, fit_split, test, test_split, cut, prompts, prompt_tokens, ne
     if cut == "windows":
         chosen = list(sample_windows(test_ids, prompt_tokens, prompts, seed=0))
     else:
-        chosen = beginnings(text, pair.tokenizer, prompts, prompt_tokens)
+        chosen = beginnings(text, pair.tokenizer, prompts, prompt_tokens, plain=cut == "plain")
     result = bigram_tokens_per_call(pair, fit_ids, test_ids, chosen, new_tokens=new_tokens)
     options = f"--fit {shown(fit)} --test {shown(test)} --cut {cut} --prompts {prompts}"
     options += f" --prompt-tokens {prompt_tokens} --new-tokens {new_tokens}"

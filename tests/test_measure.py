@@ -47,7 +47,15 @@ def test_beginnings_of_paragraphs(pair):
         measure.beginnings(text, pair.tokenizer, 7, 5)
 
 
-@pytest.mark.parametrize("cut", ["windows", "beginnings"])
+def test_ordinary_spelling(pair):
+    line = " In 1 @,@ 500 <unk> , a well @-@ known ( 2 @.@ 5 m ) giant 's son , left . \n"
+    plain = "In 1,500 Smith, a well-known (2.5 m) giant's son, left."
+    assert measure.ordinary_spelling(line) == plain
+    (ids,) = measure.beginnings(line.strip("\n") * 9, pair.tokenizer, 1, 9, plain=True)
+    assert plain.startswith(pair.tokenizer.decode(ids))
+
+
+@pytest.mark.parametrize("cut", ["windows", "beginnings", "plain"])
 def test_what_is_written_down(pair, tmp_path, cut):
     save(tmp_path / "pair" / "target", pair.target, pair.tokenizer)
     (tmp_path / "text.txt").write_text((TEXT.replace("\n", "") * 9 + "\n") * 6)

@@ -97,7 +97,7 @@ def acceptance_along_text(tokens, overlap, limit: int = 48):
     figure, axis = new_figure(11, 3.2)
     axis.bar(range(len(values)), values, 0.8, color=[ACCEPTED if v >= 0.5 else CORRECTED for v in values])
     axis.axhline(sum(values) / len(values), color=PROMPT, linestyle="--", linewidth=1.2)
-    axis.text(len(values) - 0.3, sum(values) / len(values), " mean", va="center", fontsize=9, color="#555555")
+    axis.text(len(values) - 0.3, sum(values) / len(values), " mean", va="bottom", fontsize=9, color="#555555")
     axis.set_xticks(range(len(shown)), [text.replace("$", r"\$") for text in shown], rotation=90, fontsize=8)
     axis.set_xlim(-0.7, len(values) + 1.6)
     axis.set_ylim(0, 1.02)

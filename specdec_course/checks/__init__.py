@@ -120,8 +120,9 @@ def progress() -> None:
         print("Nothing checked yet in this session. Run a cell with check(...).")
     for unit in units:
         own = exercises(unit).values()
+        worth = sum(e.points for e in own if not e.bonus)
         earned = sum(e.points * _last[e.name].score for e in own if e.name in _last)
-        print(f"Unit {unit}: {earned:g} of {sum(e.points for e in own if not e.bonus):g} points")
+        print(f"Unit {unit}: {min(earned, worth):g} of {worth:g} points")  # a bonus makes up for what was lost
         for e in own:
             state = _last[e.name].state if e.name in _last else NOT_ATTEMPTED
             print(f"  {'[x]' if state == RIGHT else '[ ]'} {e.name}: {state}")

@@ -94,13 +94,20 @@ def ordinary_spelling(line: str) -> str:
     return re.sub(r"\( ", "(", re.sub(r" ([.,;:)'])", r"\1", line))
 
 
+LABELS = {
+    "plain": "prompts in ordinary spelling",
+    "beginnings": "prompts in WikiText's spelling",
+    "windows": "prompts from anywhere in WikiText",
+}
+
+
 @click.command()
 @click.option("--pair", "name", default="smollm2", show_default=True, help="Name or folder of a pair of models.")
 @click.option("--fit", default="wikitext-2", show_default=True, help="Text that the bigram counts.")
 @click.option("--fit-split", default="validation", show_default=True)
 @click.option("--test", default="wikitext-2", show_default=True, help="Text that the prompts are cut from.")
 @click.option("--test-split", default="test", show_default=True)
-@click.option("--cut", type=click.Choice(["plain", "beginnings", "windows"]), default="plain", show_default=True,
+@click.option("--cut", type=click.Choice(list(LABELS)), default="plain", show_default=True,
               help="Prompts: beginnings of paragraphs in ordinary spelling, or as they are; or windows from anywhere.")
 @click.option("--prompts", default=40, show_default=True, help="How many prompts.")
 @click.option("--prompt-tokens", default=16, show_default=True)
@@ -126,6 +133,7 @@ def main(name, fit, fit_split, test, test_split, cut, prompts, prompt_tokens, ne
     options += f" --prompt-tokens {prompt_tokens} --new-tokens {new_tokens}"
     record = {
         "what": "bigram drafter, greedy: tokens per target call by draft length k",
+        "label": f"{name}, WikiText-2 bigram, {LABELS[cut]}",
         "hardware": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "source": f"{provenance(pair.target)}, run in {pair.target.dtype}",

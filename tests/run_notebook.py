@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dateutil.parser import parse
 
-from specdec_course.grading.notebook import is_test, run_notebook, shown_value
+from specdec_course.grading.notebook import is_test, run_notebook, shown_bonus, shown_value
 
 
 def errors(executed) -> list[str]:
@@ -49,7 +49,8 @@ def main(paths) -> int:
             if cell.cell_type == "code" and seconds(cell) > 0.5:
                 print(f"  {seconds(cell):6.1f} s  {cell.id}: {cell.source.splitlines()[0][:70]}")
         for cell in filter(is_test, executed.cells):
-            print(f"  {cell.id}: {shown_value(cell):g} of {cell.metadata.nbgrader['points']:g}")
+            points, maximum = shown_value(cell), cell.metadata.nbgrader["points"]
+            print(f"  {cell.id}: {points:g} of {maximum:g}, bonus {shown_bonus(cell):g}")
         for line in [f"ERROR {e}" for e in errors(executed)] + [f"STDERR {n}" for n in noise(executed)]:
             print(f"  {line}")
             failed = True

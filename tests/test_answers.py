@@ -8,7 +8,7 @@ from answers import all_answers
 from specdec_course.checks import evaluate, exercises
 
 ALL = all_answers()
-SEEDS = (0, 1, 7)
+SEEDS = (0, 1)
 
 
 @pytest.mark.parametrize("answer", [a for a in ALL if a.right], ids=lambda a: a.id)
@@ -25,6 +25,8 @@ def test_a_wrong_answer_fails_and_a_known_mistake_is_named(answer):
         assert not report.passed and report.score < 1.0, f"a wrong answer passed at seed {seed}"
         if answer.named is not None:
             assert report.diagnosis == answer.named, report.message
+        assert "Traceback" not in report.message and "AssertionError" not in report.message
+        assert len(report.message) > 40
 
 
 @pytest.mark.parametrize("name", exercises())
@@ -55,10 +57,3 @@ def test_an_exercise_is_complete(name):
     counts = Counter(a.right for a in ALL if a.exercise == name)
     assert counts[True] >= 3, f"{name} has {counts[True]} right answers, needs 3"
     assert counts[False] >= 2, f"{name} has {counts[False]} wrong answers, needs 2"
-
-
-@pytest.mark.parametrize("answer", [a for a in ALL if not a.right], ids=lambda a: a.id)
-def test_messages_are_for_students(answer):
-    message = evaluate(answer.exercise, answer.function).message
-    assert "Traceback" not in message and "AssertionError" not in message
-    assert len(message) > 40

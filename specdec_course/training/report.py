@@ -50,6 +50,32 @@ def on_held_out_text(pair, batches: int = 6, length: int = 1000) -> dict:
     }
 
 
+@torch.no_grad()
+def on_names(pair, count: int = 12) -> dict:
+    """Mean nats that the models pay per later piece of a word (mostly of names), by whether the same three tokens stood
+    in the article before. A model that copies pays little for `seen`."""
+    paid = {(name, seen): [] for name in ("target", "draft") for seen in (True, False)}
+    for text in articles(count=count, split="test"):
+        ids = [pair.tokenizer.eos_token_id, *pair.tokenizer.encode(text)][:600]
+        pieces = pair.tokenizer.convert_ids_to_tokens(ids)
+        row = torch.tensor(ids)[None]
+        nats = {}
+        for name in ("target", "draft"):
+            logits = getattr(pair, name)(row[:, :-1], use_cache=False).logits[0].float()
+            nats[name] = torch.nn.functional.cross_entropy(logits, row[0, 1:], reduction="none").tolist()
+        before = set()
+        for i in range(2, len(ids)):
+            three = tuple(ids[i - 2 : i + 1])
+            if pieces[i].isascii() and pieces[i].isalpha():  # a space in front would be a letter beyond ASCII
+                for name in nats:
+                    paid[name, three in before].append(nats[name][i - 1])
+            before.add(three)
+    return {
+        f"{name}_{'seen' if seen else 'new'}": round(statistics.fmean(values), 3)
+        for (name, seen), values in paid.items()
+    } | {"pieces_seen": len(paid["target", True]), "pieces_new": len(paid["target", False])}
+
+
 def while_decoding(pair, prompts, k: int = 4, new_tokens: int = 160) -> dict:
     """Accepted/drafted and tokens per call on the target's own text: the draft at T = 0 and 1, the bigram at T = 0."""
     from specdec_course import Sampling, generate
@@ -135,6 +161,7 @@ def measure(pair) -> dict:
         "command": COMMAND,
         "parameters": count,
         "held_out": on_held_out_text(pair),
+        "names": on_names(pair),
         "decoding": while_decoding(pair, held_out_prompts(pair.tokenizer, 12)),
         "latency": latency_ratio(pair),
         "sample": sample_text(pair),
@@ -144,11 +171,15 @@ def measure(pair) -> dict:
 def as_table(figures: dict, training: dict) -> str:
     """The figures as the Markdown that stands in data/README.md."""
     held, run, lat = figures["held_out"], figures["decoding"], figures["latency"]
+    names = figures["names"]
     size, end, before = figures["parameters"], training["log"][-1], training["before_distillation"]
     rows = [
         ("parameters, target / draft", f"{size['target']:,} / {size['draft']:,}"),
         ("perplexity per token, held-out Atlas, target / draft",
          f"{held['target_perplexity']} / {held['draft_perplexity']}"),
+        ("nats per later piece of a word, seen before in the article, target / draft",
+         f"{names['target_seen']} / {names['draft_seen']}"),
+        ("... not seen before", f"{names['target_new']} / {names['draft_new']}"),
         ("alpha per token, held-out text, T = 0 / T = 1 (mean 1 - TV)",
          f"{held['alpha_greedy']} / {held['alpha_sampled']}"),
         ("... on the validation split before distillation", f"{before['alpha_greedy']} / {before['alpha_sampled']}"),

@@ -25,10 +25,10 @@ demo: install
 	@$(BIN)/specdec demo
 
 test: install
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 test-quick: install
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 $(COLAB)/.installed: pyproject.toml constraints-colab.txt
 	@$(PYTHON) -m venv $(COLAB)
@@ -38,7 +38,7 @@ $(COLAB)/.installed: pyproject.toml constraints-colab.txt
 
 # The quick tests and every student notebook with the versions that Colab ships (and without nbgrader).
 test-colab: $(COLAB)/.installed
-	@OMP_NUM_THREADS=1 $(COLAB)/bin/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow or notebook" --ignore=tests/test_nbgrader.py
+	@OMP_NUM_THREADS=1 $(COLAB)/bin/python -m pytest -n $(JOBS) -m "not slow or notebook" --ignore=tests/test_nbgrader.py
 
 course: install
 	@$(BIN)/specdec build

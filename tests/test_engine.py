@@ -1,5 +1,8 @@
 """The check engine with a small exercise of its own: verdicts, silence, safety, naming."""
 
+import contextlib
+import io
+import logging
 import random
 import sys
 import time
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specdec_course import checks
-from specdec_course.checks import engine, values
+from specdec_course.checks import engine, guard, values
 from specdec_course.checks.engine import Exercise, Wrong, counting, evaluate_exercise
 
 
@@ -247,3 +250,14 @@ def test_numbers_of_every_kind_are_read(x):
 def test_nan_is_not_a_number_to_give_back():
     with pytest.raises(engine.Wrong, match="divides by zero"):
         values.as_float(float("nan"))
+
+
+def test_a_logger_made_earlier_reaches_the_screen_only_outside_a_check():
+    screen = io.StringIO()
+    with contextlib.redirect_stderr(screen):
+        handler = logging.StreamHandler()  # keeps this stderr for good
+        with guard.quiet():
+            handler.emit(logging.makeLogRecord({"msg": "inside"}))
+            handler.flush()
+        handler.emit(logging.makeLogRecord({"msg": "outside"}))
+    assert screen.getvalue() == "outside\n"

@@ -15,8 +15,7 @@ from specdec_course.grading.stock import find_submissions, grade_class
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = "91_numbers"
-# One process runs them all: the class is graded once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("grading")]
+pytestmark = pytest.mark.slow
 SHOW_BONUS = f"""display({{"{BONUS}": {{"points": bonus}}, "text/plain": "bonus"}}, raw=True)"""
 
 

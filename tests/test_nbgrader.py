@@ -28,8 +28,7 @@ from specdec_course.grading.sample_class import (
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS = [unit for unit in unit_names(ROOT) if unit != UNIT]
-# One process runs them all: the class is graded once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbgrader")]
+pytestmark = pytest.mark.slow
 
 # Put before and into right answers. nbgrader gives 0 to a test cell with anything on stderr.
 NOISE_ONCE = """

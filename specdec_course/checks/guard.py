@@ -28,7 +28,7 @@ def quiet():
     """Nothing that runs inside reaches the screen: not print, warnings, progress bars, nor C++ on descriptor 2.
 
     stderr in a test cell costs all points in nbgrader, and loggers made earlier keep the old sys.stderr; hence the
-    descriptor as well as the Python object.
+    descriptor and the old objects as well as the names.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -36,14 +36,36 @@ def quiet():
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            with contextlib.redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings(), _muted(sys.stdout), _muted(sys.stderr):
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")
                 yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+@contextlib.contextmanager
+def _muted(stream):
+    """Drops what is written to this very object, which loggers and progress bars made earlier still hold.
+
+    In a kernel every such line is a message of its own; a flood of them loses messages, and nbgrader then drops the
+    whole submission.
+    """
+    before = dict(vars(stream)) if hasattr(stream, "__dict__") else None
+    try:
+        stream.write, stream.flush = len, lambda: None
+    except AttributeError:  # a stream written in C, such as a terminal's: there it costs nobody a mark
+        before = None
+    try:
+        yield
+    finally:
+        for name in ("write", "flush") if before is not None else ():
+            if name in before:
+                setattr(stream, name, before[name])
+            else:
+                delattr(stream, name)
 
 
 @contextlib.contextmanager

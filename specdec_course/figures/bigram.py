@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 from ..paths import data_path
-from .rounds import CHAR_WIDTH, FONT_SIZE, _draw, _readable, _wrapped
-from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure, picture
+from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
+from .tokens import readable, text_picture
 
 
 def hit_map(pieces, hits, width: float = 9.5):
@@ -27,18 +27,8 @@ def hit_map(pieces, hits, width: float = 9.5):
             f"{len(pieces)} pieces of text and {len(hits)} hits; expected one hit for every piece but the first"
         )
     kinds = ["prompt", *("accepted" if hit else "corrected" for hit in hits)]
-    columns = int(width * 72 / (FONT_SIZE * CHAR_WIDTH)) - 2
-    lines = _wrapped([(_readable(piece), kind, None) for piece, kind in zip(pieces, kinds, strict=True)], columns)
-    row = FONT_SIZE * 2.1 / 72  # inches per line of text
-    height = row * (len(lines) + 0.4) + 0.42
-    figure = picture(width, height)
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set_axis_off()
-    axis.set_xlim(-1, columns + 1)
-    axis.set_ylim(height / row, 0)
-    for number, line in enumerate(lines):
-        for column, token in line:
-            _draw(axis, column, number + 0.65, *token)
+    tokens = [(readable(piece), kind, None) for piece, kind in zip(pieces, kinds, strict=True)]
+    figure = text_picture(tokens, width, above=0.4, below=0.42)
     _legend(figure, sum(hits), len(hits))
     return figure
 

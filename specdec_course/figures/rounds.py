@@ -1,28 +1,24 @@
 """What speculation did, round by round: the coloured strip of text, the histogram of accepted tokens, the time line.
 
-Knows: how to lay tokens out in lines and colour them. Does not know: models, decoding, tokenizers (except that
+Knows: which colour a token's part in its round has. Does not know: models, decoding, tokenizers (except that
 `token_pieces` asks one to decode). A round is anything with .drafted, .accepted and .emitted.
 """
 
 from __future__ import annotations
 
-import functools
 import html
 from collections import Counter
 
 from ..trace import labels, tokens_per_call
-from .style import ACCEPTED, BONUS, CORRECTED, PROMPT, Q, new_figure, picture
+from .style import ACCEPTED, BONUS, PROMPT, Q, new_figure
+from .tokens import FILL, readable, text_picture
 
-FILL = {"accepted": ACCEPTED, "corrected": CORRECTED, "bonus": BONUS, "prompt": PROMPT}
 LEGEND = (
     ("prompt", "prompt"),
     ("accepted", "accepted: drafted, and the target agrees"),
     ("corrected", "corrected: the target's own, after a rejection"),
     ("bonus", "bonus: the target's own, after a full acceptance"),
 )
-CHAR_WIDTH = 0.602  # of a DejaVu Sans Mono character, in font sizes
-FONT_SIZE = 10.5
-GAP = 0.35  # characters between two tokens
 
 
 def token_pieces(tokenizer, ids) -> list[str]:
@@ -42,18 +38,7 @@ def strip(pieces, rounds, prompt_pieces=(), width: float = 9.5):
         matplotlib Figure. Raises ValueError when pieces and rounds do not fit together.
     """
     tokens = _coloured(pieces, rounds, prompt_pieces)
-    columns = int(width * 72 / (FONT_SIZE * CHAR_WIDTH)) - 2
-    lines = _wrapped(tokens, columns)
-    row = FONT_SIZE * 2.45 / 72  # inches per line of text, with room for the round's number above it
-    height = row * (len(lines) + 0.5) + 0.62
-    figure = picture(width, height)
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set_axis_off()
-    axis.set_xlim(-1, columns + 1)
-    axis.set_ylim(height / row, 0)
-    for number, line in enumerate(lines):
-        for column, token in line:
-            _draw(axis, column, number + 0.75, *token)
+    figure = text_picture(tokens, width, above=0.75, below=0.62)
     _strip_legend(figure, {kind for _, kind, _ in tokens})
     return figure
 
@@ -66,57 +51,12 @@ def _coloured(pieces, rounds, prompt_pieces) -> list[tuple[str, str, int | None]
             f"{len(pieces)} pieces of text, but the rounds emitted {len(told)} tokens; expected one piece per token: "
             "leave the prompt out of `pieces` (it goes into `prompt_pieces`)"
         )
-    tokens = [(_readable(piece), "prompt", None) for piece in prompt_pieces]
+    tokens = [(readable(piece), "prompt", None) for piece in prompt_pieces]
     before = None
     for piece, (number, kind) in zip(pieces, told, strict=True):
-        tokens.append((_readable(piece), kind, number + 1 if number != before else None))
+        tokens.append((readable(piece), kind, number + 1 if number != before else None))
         before = number
     return tokens
-
-
-def _readable(piece: str) -> str:
-    """A token as it can be drawn: line ends become arrows, what the font lacks a box; never empty."""
-    known = _font_characters()
-    piece = piece.replace("\r", "").replace("\n", "\u21b5").replace("\t", "\u21e5")
-    return "".join(c if ord(c) in known else "\u25a1" for c in piece) or "\u00b7"
-
-
-@functools.cache
-def _font_characters() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
-
-
-def _wrapped(tokens, columns: int):
-    """Lines of (column, token): a token stands on one line, a round's first token has room for its number."""
-    lines, line, column = [], [], 0.0
-    for token in tokens:
-        text, _, begins = token
-        size = min(len(text), columns)
-        lead = 1.2 if begins is not None and line else GAP if line else 0.0  # rounds are set apart
-        if line and column + lead + size > columns:
-            lines.append(line)
-            line, column, lead = [], 0.0, 0.0
-        line.append((column + lead, (text[:columns], token[1], begins)))
-        column += lead + size
-    return [*lines, line] if line else lines or [[]]
-
-
-def _draw(axis, column: float, y: float, text: str, kind: str, begins: int | None) -> None:
-    from matplotlib.patches import Rectangle
-
-    colour = FILL[kind]
-    alpha = 0.16 if kind == "prompt" else 0.30
-    left, width = column - 0.1, len(text) + 0.2
-    axis.add_patch(Rectangle((left, y - 0.32), width, 0.62, facecolor=colour, alpha=alpha, linewidth=0))
-    axis.add_patch(Rectangle((left, y + 0.24), width, 0.075, facecolor=colour, linewidth=0))
-    for place, character in enumerate(text):  # one by one: the columns then hold whatever the renderer does
-        if character != " ":
-            axis.text(column + place + 0.5, y + 0.13, character, family="DejaVu Sans Mono", fontsize=FONT_SIZE,
-                      ha="center", va="baseline", color="#555555" if kind == "prompt" else "#111111", parse_math=False)
-    if begins is not None:
-        axis.text(column - 0.1, y - 0.37, str(begins), fontsize=FONT_SIZE * 0.64, color="#666666", va="bottom")
 
 
 def _strip_legend(figure, kinds) -> None:

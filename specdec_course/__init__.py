@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "load_pair": "models",
     "load_corpus": "corpora",
-    "generate": "decoding",
+    "generate": "engine",
     "Sampling": "sampling",
     "check": "checks",
     "hint": "checks",

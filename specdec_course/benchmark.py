@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from .decoding import generate
+from .engine import generate
 from .sampling import Sampling
 from .trace import acceptance_rate, tokens_per_call
 

@@ -201,7 +201,7 @@ def generate(
     pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, verify, json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
-    from .decoding import generate as decode
+    from .engine import generate as decode
     from .machine import machine
     from .models import load_pair
     from .sampling import Sampling

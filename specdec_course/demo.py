@@ -42,8 +42,8 @@ def decode() -> None:
     from .atlas import atlas_text
     from .benchmark import as_table, compare
     from .corpora import encode, held_out_prompts
-    from .decoding import generate
     from .drafters import BigramDrafter, ModelDrafter
+    from .engine import generate
     from .machine import machine
     from .models import load_pair, vocabulary_size
     from .terminal import coloured

@@ -29,9 +29,9 @@ def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 
     returns: hit rate on `test_ids` and on the written texts, and per k tokens per call and acceptance rate
     raises: RuntimeError if `generate` writes another text or takes other rounds than the replay
     """
-    from .decoding import generate
     from .drafters import BigramDrafter
     from .drafters.bigram import hit_rate
+    from .engine import generate
     from .models import vocabulary_size
 
     drafter = BigramDrafter.fit(fit_ids, vocabulary_size(pair.target))

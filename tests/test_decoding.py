@@ -10,11 +10,12 @@ import pytest
 import torch
 from small_models import small_model
 
-from specdec_course import decoding
+from specdec_course import engine
 from specdec_course.cache import CachedModel
 from specdec_course.checks.unit03 import stage as scripted
-from specdec_course.decoding import generate, generate_speculative, greedy_decode
+from specdec_course.decoding import generate_speculative, greedy_decode
 from specdec_course.drafters import Draft, ModelDrafter
+from specdec_course.engine import generate
 from specdec_course.models import as_forward
 from specdec_course.trace import Round
 
@@ -140,7 +141,7 @@ class Watched(CachedModel):
 @pytest.mark.parametrize("name", MAKERS)
 def test_one_call_per_round_and_a_cache_of_all_but_the_newest_token(monkeypatch, kind, name):
     made = []
-    monkeypatch.setattr(decoding, "CachedModel", lambda model: made.append(Watched(model)) or made[-1])
+    monkeypatch.setattr(engine, "CachedModel", lambda model: made.append(Watched(model)) or made[-1])
     for k in (0, 1, 4):
         out = generate(model(kind), PROMPT, drafter(name, kind), k=k, max_new_tokens=15)
         lengths = [len(PROMPT)]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from specdec_course import decoding
+from specdec_course import engine
 from specdec_course.checks.unit04 import toys
 from specdec_course.drafters import Draft, ModelDrafter, propose_stochastic
 from specdec_course.sampling import Dice, Sampling, exact_law
@@ -120,7 +120,7 @@ def test_propose_stochastic_reports_what_it_draws_from(sampling):
         assert mass == pytest.approx(float(reported[text][0, text[0]] * reported[text][1, text[1]]), abs=1e-6)
 
 
-# ---- decoding.generate, end to end -------------------------------------------------------------------------------
+# ---- engine.generate, end to end -------------------------------------------------------------------------------
 
 
 class ToyCache:
@@ -176,8 +176,8 @@ def text_law(monkeypatch, target, make_drafter, k, sampling, new, eos=None, prom
     """The exact law of everything that generate writes: the loop's Dice is replaced by one that tries every branch."""
 
     def whole_text(dice):
-        monkeypatch.setattr(decoding, "Dice", lambda generator: dice)
-        out = decoding.generate(target, torch.tensor(prompt), make_drafter(), k, sampling, new, eos)
+        monkeypatch.setattr(engine, "Dice", lambda generator: dice)
+        out = engine.generate(target, torch.tensor(prompt), make_drafter(), k, sampling, new, eos)
         assert sum(r.emitted for r in out.trace.rounds) == len(out.tokens) - len(prompt) <= new
         return out.tokens[len(prompt) :]
 

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 from small_models import TEXT, save, small_model, small_tokenizer
 
 from specdec_course import models, sources
-from specdec_course.decoding import generate, greedy_decode
+from specdec_course.decoding import greedy_decode
 from specdec_course.drafters import ModelDrafter
+from specdec_course.engine import generate
 from specdec_course.models import as_forward, compatible, load_pair, vocabulary_size
 from specdec_course.paths import data_path, sha256_of
 

@@ -17,7 +17,7 @@ FLOORS = [
     {"sampling", "verification", "theory", "trace"},
     {"corpora", "atlas", "models", "sources", "cache", "profiling", "hub", "fetch", "convert", "gguf"},
     {"drafters"},
-    {"decoding", "training"},
+    {"decoding", "engine", "training"},
     {"figures", "benchmark", "terminal", "doctor", "measure"},
     {"checks"},
     {"grading", "build"},

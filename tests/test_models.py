@@ -12,8 +12,9 @@ from specdec_course import models, sources
 from specdec_course.decoding import greedy_decode
 from specdec_course.drafters import ModelDrafter
 from specdec_course.engine import generate
-from specdec_course.models import as_forward, compatible, load_pair, vocabulary_size
+from specdec_course.models import as_forward, load_pair, vocabulary_size
 from specdec_course.paths import data_path, sha256_of
+from specdec_course.vocabulary import compatible
 
 
 @pytest.fixture(scope="module")

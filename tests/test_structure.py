@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "specdec_course"
 FLOORS = [
     {"paths", "nearest", "machine"},
-    {"sampling", "verification", "theory", "trace"},
-    {"corpora", "atlas", "models", "sources", "cache", "profiling", "hub", "fetch", "convert", "gguf"},
+    {"sampling", "verification", "theory", "trace", "adaptive"},
+    {"corpora", "atlas", "models", "sources", "cache", "profiling", "hub", "fetch", "convert", "gguf",
+     "vocabulary", "static", "schedules", "conditioned"},
     {"drafters"},
-    {"decoding", "engine", "training"},
+    {"decoding", "engine", "bild", "training"},
     {"figures", "benchmark", "terminal", "doctor", "measure"},
     {"checks"},
     {"grading", "build"},

@@ -6,21 +6,47 @@ a drafted token is accepted, c = time of one draft step / time of one target ste
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 
 def expected_tokens(alpha: float, k: int) -> float:
-    """tau = 1 + alpha + ... + alpha^k: the tokens that a round of k drafted tokens emits on average.
+    """The tokens that a round of k drafted tokens emits on average: tau.
 
-    Source: Leviathan et al. 2023, equation 1: (1 - alpha^(k+1)) / (1 - alpha), and k + 1 at alpha = 1.
+    Every drafted token that is judged is accepted with probability alpha, independently of
+    the others. The round emits the accepted ones up to the first rejection, and then one
+    token of the target's own: the correction, or the bonus when all k were accepted.
+
+    Args:
+        alpha: chance that a drafted token is accepted, 0 <= alpha <= 1; both ends included.
+        k: tokens drafted in a round, >= 0.
+
+    Returns:
+        float, between 1 and k + 1: 1 + alpha + ... + alpha^k, which is
+        (1 - alpha^(k+1)) / (1 - alpha) for alpha < 1.
+
+    Source: Leviathan et al. 2023, equation 1.
     """
     return sum(alpha**i for i in range(k + 1))
 
 
 def speedup(alpha: float, k: int, c: float, verify_cost: float = 1.0, overhead: float = 0.0) -> float:
-    """Tokens per unit of time, relative to plain decoding: tau / (k c + v + o).
+    """How many times as fast as plain decoding a round of k drafted tokens is, on average.
+
+    The unit of time is one step of the target alone, which emits one token. A round costs k
+    steps of the draft, one pass of the target over k + 1 tokens, and whatever the host does
+    in between.
 
     Args:
-        alpha, k, c: as above. verify_cost: v = T(k+1)/T(1), 1 where the latency curve is flat. overhead: host time
-        per round in units of one target step.
+        alpha: chance that a drafted token is accepted, 0 <= alpha <= 1.
+        k: tokens drafted in a round, >= 0.
+        c: time of one draft step, in steps of the target; >= 0.
+        verify_cost: v = T(k+1) / T(1), the time of the target's pass over k + 1 tokens, in
+            steps of the target. 1 where its latency curve is flat.
+        overhead: time of the host per round, in steps of the target.
+
+    Returns:
+        float: the expected tokens of a round over its time, tau / (k c + v + o). Above 1:
+        faster than plain decoding. The formula holds for k = 0, too.
 
     Source: Leviathan et al. 2023, theorem 3.8, with v and o added.
     """
@@ -28,8 +54,75 @@ def speedup(alpha: float, k: int, c: float, verify_cost: float = 1.0, overhead: 
 
 
 def best_k(alpha: float, c: float, k_max: int = 64) -> int:
-    """The draft length with the largest speed-up; the smallest of equals; 0 when drafting does not pay."""
-    return max(range(k_max + 1), key=lambda k: (round(speedup(alpha, k, c), 12), -k))
+    """The draft length with the largest `speedup(alpha, k, c)`.
+
+    Args:
+        alpha: chance that a drafted token is accepted, 0 <= alpha <= 1.
+        c: time of one draft step, in steps of the target; >= 0.
+        k_max: the longest draft to consider, itself included; >= 0.
+
+    Returns:
+        int, 0 ... k_max. 0 means: do not draft, nothing pays. Where several lengths are
+        equally fast, the smallest of them.
+    """
+    best = 0
+    for k in range(1, k_max + 1):
+        if speedup(alpha, k, c) > speedup(alpha, best, c) + 1e-12:  # round-off is no gain
+            best = k
+    return best
+
+
+def estimate_alpha(accepted: list[int], drafted: list[int]) -> float:
+    """alpha from what happened: the value that makes the observed rounds most probable.
+
+    A round judges its drafted tokens from the left, up to the first rejection. What stands
+    behind a rejection was never judged: it says nothing about alpha, neither good nor bad.
+
+    Args:
+        accepted: for every round, how many drafted tokens were accepted.
+        drafted: for every round, how many were drafted; accepted[i] <= drafted[i]. Where
+            accepted[i] < drafted[i], exactly one token was judged and rejected. (A round
+            that the end of the text cut short was not rejected: leave it out.)
+
+    Returns:
+        float in [0, 1]: the maximum-likelihood estimate for a chance alpha per judged
+        token, the same at every place. 0.0 when nothing was judged.
+    """
+    kept = sum(accepted)
+    rejected = sum(a < d for a, d in zip(accepted, drafted, strict=True))
+    judged = kept + rejected
+    return kept / judged if judged else 0.0
+
+
+class Candidate(NamedTuple):
+    """A model that might draft: its name, its acceptance rate alpha, and its cost c per drafted token."""
+
+    name: str
+    alpha: float
+    c: float
+
+
+def choose_draft(candidates) -> tuple[str, int, float]:
+    """Which of several drafts makes decoding fastest, and with which draft length.
+
+    Args:
+        candidates: list of Candidate. Each has .name, .alpha (chance that a token it drafts
+            is accepted) and .c (time of one step of it, in steps of the target).
+
+    Returns:
+        (name, k, speedup): the candidate and the k in 0 ... 64 whose `speedup(alpha, k, c)`
+        is largest, and that speed-up; for the candidate's k, ties as in `best_k`. Of equally
+        fast candidates any one. So when no draft pays: (the name of any of them, 0, 1.0).
+
+    Raises ValueError when there are no candidates.
+    """
+    if not candidates:
+        raise ValueError("there are no candidates; expected at least one Candidate(name, alpha, c)")
+    choices = []
+    for one in candidates:
+        k = best_k(one.alpha, one.c)
+        choices.append((one.name, k, speedup(one.alpha, k, one.c)))
+    return max(choices, key=lambda choice: choice[2])
 
 
 def forward_cost(config, n_tokens, context=0, bytes_per_param=2):

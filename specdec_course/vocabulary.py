@@ -5,13 +5,34 @@ Knows: tokenizers and the last axis of logits. Does not know: models, where thei
 
 from __future__ import annotations
 
+import torch
+
 PROBE = "The 3rd of May 1927:  naïve café, don't!\n\n = = Früh 漢字 = = \n\tdef f(x):\n    return x**2 +  42  # 10% @-@"
 
 
 def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
-    """What keeps a draft with the one tokenizer from guessing for a target with the other; empty: nothing.
+    """What keeps a draft with the one tokenizer from guessing for a target with the other.
 
-    The same text must become the same ids. A padding token of another name is no problem.
+    Draft and target exchange ids, so an id has to mean the same to both. Problems are:
+
+    * a token that both know, under different ids;
+    * a token that only one of them knows (padding tokens apart);
+    * a text that becomes other ids: other merges, other rules for capitals, digits, spaces.
+      `PROBE` is a text with all sorts of them;
+    * another bos_token_id or eos_token_id.
+
+    No problem is another padding token (another name at its id, one more token that only
+    pads, none at all, or a token of the vocabulary that pads for one of them), nor another
+    object, class or name of the tokenizer.
+
+    Args:
+        draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id},
+            encode(text, add_special_tokens=False) -> list of ids, decode(ids) -> text,
+            bos_token_id, eos_token_id, pad_token (the last three may be None), as Hugging
+            Face's tokenizers do.
+
+    Returns:
+        list of str: the problems, in words; empty when the draft may guess for the target.
     """
     problems = []
     ours, theirs = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
@@ -32,3 +53,33 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
         if one != other:
             problems.append(f"{role} is {one} here and {other} there")
     return problems
+
+
+def align_vocabulary(logits, vocab_size):
+    """The same logits over a vocabulary of `vocab_size` ids: wider or narrower at its end.
+
+    Two models of one family may have one tokenizer and yet unequal rows of logits: the last
+    columns belong to no token, they only make the matrix a round size. An added column must
+    be impossible to draw; a column may only be cut if it was impossible to draw.
+
+    Args:
+        logits: FloatTensor [..., V_in], any number of dimensions in front. Not changed.
+        vocab_size: V_out, the width that is wanted.
+
+    Returns:
+        FloatTensor [..., V_out]: the columns of `logits` in their places, and -inf in the
+        columns that were added.
+
+    Raises ValueError when V_out < V_in and a column that would have to go is not -inf
+    everywhere: its token can be drawn, and cutting it would change the distribution.
+    """
+    width = logits.shape[-1]
+    if width <= vocab_size:
+        return torch.nn.functional.pad(logits, (0, vocab_size - width), value=-torch.inf)
+    live = int((logits[..., vocab_size:] != -torch.inf).sum())
+    if live:
+        raise ValueError(
+            f"{live} logits of the columns {vocab_size} to {width - 1} are alive; expected -inf in all of them. "
+            "Set them to -inf in the model that never learned these ids, or widen the other model's logits instead"
+        )
+    return logits[..., :vocab_size]

@@ -155,6 +155,23 @@ def forward_cost(config, n_tokens, context=0, bytes_per_param=2):
     return flops, bytes_per_param * (weights + kv_cache)
 
 
+def kv_cache_bytes(config, length, batch=1, bytes_per_value=2):
+    """How much memory the keys and values of a text take: one key and one value per position, layer and KV head.
+
+    Args:
+        config: anything with Hugging Face's names: num_hidden_layers, num_key_value_heads, and either head_dim or
+            (where it is absent or None) hidden_size and num_attention_heads, whose quotient it then is.
+        length: positions per text. batch: texts side by side, each with a cache of its own.
+        bytes_per_value: 2 for half precision, 4 for float32.
+
+    Returns:
+        int, bytes.
+    """
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per_position = config.num_hidden_layers * 2 * config.num_key_value_heads * d
+    return per_position * length * batch * bytes_per_value
+
+
 def roofline_latency(flops, bytes, peak_flops, bandwidth):
     """The least time of a pass that does its arithmetic and moves its bytes side by side.
 

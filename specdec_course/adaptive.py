@@ -42,7 +42,8 @@ def confident_prefix(confidences, threshold):
         int in 0..n: the number of places in front of the first confidence below the threshold. Confidences behind
         that place do not matter: in a real draft they never come about.
 
-    Source: `assistant_confidence_threshold` of Hugging Face's assisted generation, which looks after the draw.
+    Source: `assistant_confidence_threshold` of Hugging Face's assisted generation. (That one looks after the draw,
+    at the drawn token, and keeps the token: also lossless. To look after the draw and *drop* the token is not.)
     """
     for i, confidence in enumerate(confidences):
         if confidence < threshold:
@@ -129,16 +130,16 @@ def bild_policy(draft_confidence, target_probability, fallback, rollback):
     Args:
         draft_confidence: FloatTensor [n] or a sequence of n floats, n may be 0: the small model's probability of
             each token it has written since the last hand-over, in order; the last entry is the newest token's.
-        target_probability: the same for the large model: its probability of each of those n tokens. Before the
-            hand-over the large model has not looked, and this is empty, or anything: it does not matter.
+        target_probability: the same for the large model: its probability of each of those n tokens. Empty as long
+            as the large model has not read them: then there is nothing to redo yet.
         fallback: the newest confidence below it hands over; exactly on it does not.
         rollback: a token whose probability is below it is redone; one exactly on it stays.
 
     Returns:
         (hand_over, positions_to_redo). hand_over: bool; False if nothing has been written. positions_to_redo: list
-        of int, in ascending order: the first place where the large model's probability is below `rollback`, and all
-        places behind it (they continue a text that is no longer there). Empty if there is no such place, and empty
-        without a hand-over.
+        of int in 0..n-1, ascending: the first place where the large model's probability is below `rollback`, and
+        all places behind it (they continue a text that is no longer there). Empty if there is no such place, and
+        without a hand-over always.
 
     Source: Kim et al. 2023, "Speculative decoding with Big Little Decoder". (There the token that the small model is
     not sure of is always the large model's to write; here it stays if the large model finds it probable enough.)
@@ -146,5 +147,5 @@ def bild_policy(draft_confidence, target_probability, fallback, rollback):
     n = len(draft_confidence)
     if n == 0 or not draft_confidence[-1] < fallback:
         return False, []
-    first = next((i for i in range(n) if target_probability[i] < rollback), n)
+    first = next((i for i, probability in enumerate(target_probability) if probability < rollback), n)
     return True, list(range(first, n))

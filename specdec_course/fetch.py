@@ -58,7 +58,7 @@ def fetch(name="smollm2", say=print) -> None:
 def from_hub(name: str, say) -> None:
     from huggingface_hub import snapshot_download
 
-    for repository in filter(None, choose(name, say=say)):
+    for repository in filter(None, choose(name, say=say)[:2]):
         said = "already there" if in_hub_cache(repository) else "fetched from the Hub"
         folder = snapshot_download(repository, allow_patterns=HUB_FILES)
         say(f"{repository}: {said}, in {folder}")

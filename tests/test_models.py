@@ -299,7 +299,7 @@ class TestSizes:
 
     def test_nothing_fits(self, monkeypatch):
         monkeypatch.setattr(sources, "free_memory", lambda device: 10**9)
-        with pytest.raises(ValueError, match=r"needs 17\.9 GB on cpu, 1\.0 are free.*classroom"):
+        with pytest.raises(ValueError, match=r"needs 5\.1 GB in bfloat16 on cpu, 1\.0 are free.*classroom"):
             sources.choose("qwen2.5", "cpu")
 
     def test_free_memory_is_some(self):
@@ -313,7 +313,8 @@ class TestSizes:
     def test_what_the_hubs_cache_holds_is_taken_without_asking(self, no_hub, monkeypatch):
         monkeypatch.setattr(sources, "in_hub_cache", lambda repository: True)
         monkeypatch.setattr(sources, "hub_reachable", lambda: pytest.fail("asked the Hub"))
-        assert sources.places("smollm2", "cpu", None, print) == ("HuggingFaceTB/SmolLM2-135M-Instruct", None)
+        names = [f"HuggingFaceTB/SmolLM2-{size}-Instruct" for size in ("360M", "135M")]
+        assert sources.places("smollm2", torch.device("cpu"), None, print) == (*names, torch.float32)
 
     def test_the_hubs_cache(self, monkeypatch, tmp_path):
         snapshot = tmp_path / "models--a--b" / "snapshots" / ("0" * 40)

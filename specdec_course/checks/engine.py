@@ -196,18 +196,19 @@ class Subject:
         """As calling, without recording: for use inside `law_of`."""
         return self._call(*args, **kwargs)
 
+    def does(self, *args, **kwargs) -> None:
+        """Calls a function for what it does, not for what it answers; what it is given it may change."""
+        self._guarded(args, kwargs)
+
+    def method(self, bound: Callable) -> Subject:
+        """A method of an object that the student's class made, to be called as carefully as a function."""
+        subject = Subject(bound, self.exercise)
+        subject.seen = self.seen
+        return subject
+
     def _call(self, *args, **kwargs):
         given, named = values.copies(args), values.copies(kwargs)
-        try:
-            answer = self.function(*given, **named)
-        except (Wrong, NotAttempted):
-            raise
-        except NotImplementedError as error:
-            if _is_stub_error(error):
-                raise NotAttempted from None
-            raise self._own_exception(error) from None
-        except (Exception, SystemExit) as error:
-            raise self._own_exception(error) from None
+        answer = self._guarded(given, named)
         if answer is None or answer is Ellipsis:
             raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")
         if not values.same((args, kwargs), (given, named)):
@@ -217,6 +218,19 @@ class Subject:
                 mistake="changes_input",
             )
         return answer
+
+    def _guarded(self, args, kwargs):
+        """The function's answer; whatever it raises becomes a verdict that can be read."""
+        try:
+            return self.function(*args, **kwargs)
+        except (Wrong, NotAttempted):
+            raise
+        except NotImplementedError as error:
+            if _is_stub_error(error):
+                raise NotAttempted from None
+            raise self._own_exception(error) from None
+        except (Exception, SystemExit) as error:
+            raise self._own_exception(error) from None
 
     def _own_exception(self, error: BaseException) -> Wrong:
         told = f"{type(error).__name__}: {error}".strip()

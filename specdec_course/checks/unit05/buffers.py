@@ -1,0 +1,214 @@
+"""static_mask and kv_cache_bytes: what is right, and the mistakes that can be named.
+
+Knows: these two exercises. The mask is judged by what attention makes of it, on a buffer whose other places hold NaN;
+the bytes are counted here from the tensors that a cache has. Does not know: engines, models.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from .. import values
+from ..engine import Exercise, Wrong
+
+static_mask = Exercise(
+    "static_mask", unit="05", points=1, difficulty=2, minutes=8,
+    reference="specdec_course.static:static_mask",
+    hints=(
+        "Write down the mask for length = 2, n_new = 2, max_length = 5. Which places may the first new token see? And "
+        "may it see the second one?",
+        "Row i may look at every place p with p <= length + i. torch.arange(max_length) gives the places; give the "
+        "column length + torch.arange(n_new) an axis of its own ([:, None]) and compare.",
+    ),
+)
+kv_cache_bytes = Exercise(
+    "kv_cache_bytes", unit="05", points=1, difficulty=1, minutes=6,
+    reference="specdec_course.theory:kv_cache_bytes",
+    hints=(
+        "How many numbers does one layer keep for one position? Which heads have keys and values of their own?",
+        "2 (key and value) x layers x KV heads x head_dim numbers per position; times length, batch and bytes.",
+    ),
+)
+
+
+def _mask(student, length, n_new, max_length) -> np.ndarray:
+    """The student's mask as a bool array of the right shape."""
+    answer = student(length, n_new, max_length)
+    kind = str(getattr(answer, "dtype", type(answer).__name__))
+    if isinstance(answer, (list, tuple)):
+        answer = np.asarray(answer)
+        kind = str(answer.dtype) if answer.size else "bool"
+    if "bool" not in kind:
+        raise Wrong(f"Expected True and False (torch.bool); your function returned {values.describe(answer)}.",
+                    mistake="not_bool")
+    mask = values.as_array(answer).astype(bool)
+    if n_new == 0 and mask.size == 0:
+        return np.zeros((0, max_length), bool)
+    if mask.shape != (n_new, max_length):
+        turned = mask.shape == (max_length, n_new)
+        raise Wrong(f"Expected shape [n_new, max_length] = {[n_new, max_length]}, your mask has {list(mask.shape)}.",
+                    mistake="transposed" if turned else None)
+    return mask
+
+
+def _attend(query, keys, vals, mask):
+    """Attention that touches only the places that the mask allows: [n, d], a row of NaN where it allows none."""
+    rows = []
+    for q, allowed in zip(query, torch.from_numpy(mask), strict=True):
+        rows.append(torch.softmax(keys[allowed] @ q, 0) @ vals[allowed] if allowed.any() else q * float("nan"))
+    return torch.stack(rows)
+
+
+def _judge(student, rng, length: int, n_new: int, max_length: int) -> None:
+    """Raises Wrong unless attention over a poisoned buffer equals causal attention over the text itself."""
+    mask = _mask(student, length, n_new, max_length)
+    keys, vals = (torch.randn(max_length, 4, generator=rng, dtype=torch.float64) for _ in range(2))
+    query = torch.randn(n_new, 4, generator=rng, dtype=torch.float64)
+    wanted = [_attend(query[i : i + 1], keys, vals, np.arange(max_length)[None] <= length + i) for i in range(n_new)]
+    keys[length + n_new :], vals[length + n_new :] = float("nan"), float("nan")
+    got = _attend(query, keys, vals, mask) if n_new else query
+    if n_new == 0 or torch.allclose(got, torch.cat(wanted)):
+        return
+    shown = f"(length {length}, {n_new} new, a buffer of {max_length})"
+    own = np.arange(n_new) + length
+    if np.array_equal(~mask, np.arange(max_length)[None] <= own[:, None]):
+        raise Wrong(f"Your mask is True where it should be False, and the other way round {shown}.",
+                    mistake="inverted")
+    if not mask.any(1).all():
+        raise Wrong(f"One of the new tokens sees nothing at all, not even itself {shown}.", mistake="not_itself")
+    if mask[:, length + n_new :].any():
+        raise Wrong(f"A new token looks at a place beyond the pointer, where NaN stood {shown}.", mistake="stale")
+    if (mask & (np.arange(max_length)[None] > own[:, None])).any():
+        raise Wrong(f"A new token looks at one that comes after it {shown}.", mistake="not_causal")
+    if not mask[np.arange(n_new), own].all():
+        raise Wrong(f"A new token does not see itself {shown}.", mistake="not_itself")
+    raise Wrong(f"A new token does not see all of the text before it {shown}.",
+                mistake="no_past" if length and not mask[:, :length].any() else None)
+
+
+@static_mask.part("places beyond the pointer are full of NaN", weight=2)
+def _(student, rng):
+    for length, n_new, max_length in ((5, 1, 12), (3, 1, 6), (4, 3, 16), (6, 5, 20)):
+        _judge(student, rng, length, n_new, max_length)
+
+
+@static_mask.part("several new tokens: each sees itself and what came before", weight=1)
+def _(student, rng):
+    for length, n_new in ((2, 2), (7, 4), (1, 6)):
+        _judge(student, rng, length, n_new, length + n_new + 2)
+
+
+@static_mask.part("an empty buffer, a full one, no new token", weight=1)
+def _(student, rng):
+    for length, n_new, max_length in ((0, 1, 4), (0, 4, 9), (0, 5, 5), (6, 2, 8), (7, 1, 8), (3, 0, 5)):
+        _judge(student, rng, length, n_new, max_length)
+
+
+for _id, _told in (
+    ("stale",
+     "Your mask lets a token look beyond the pointer. Those places hold leftovers of rejected drafts or earlier texts, "
+     "and nobody clears them: the mask alone keeps them out."),
+    ("not_causal",
+     "Your mask lets a new token see the ones after it. The k+1 tokens of a verification stand in the buffer together, "
+     "but each may see only what came before it (and itself), as in any text."),
+    ("not_itself",
+     "A new token has to see itself: its own key and value are already in the buffer, at place length + i. With < in "
+     "place of <= it is shut out."),
+    ("no_past", "Your mask shows the new tokens to each other, but not the text before them."),
+    ("inverted", "Your mask is the wrong way round: True means 'may look'."),
+    ("transposed", "Rows are the new tokens, columns the places of the buffer."),
+    ("not_bool", "The mask is a BoolTensor: True where a token may look, False elsewhere."),
+):
+    static_mask.mistake(_id, _told)
+
+
+def _config(rng, **fixed):
+    """A random config in which no two numbers that could be mistaken for each other are equal."""
+    pick = lambda low, high: int(torch.randint(low, high + 1, (), generator=rng))  # noqa: E731
+    kv_heads, d = pick(2, 5), 16 * pick(2, 5)
+    heads = kv_heads * pick(2, 4)
+    shape = dict(
+        num_hidden_layers=pick(6, 30), num_key_value_heads=kv_heads, num_attention_heads=heads, head_dim=d,
+        hidden_size=heads * d + 64, intermediate_size=4 * heads * d, vocab_size=1000 * pick(3, 90),
+    )
+    return SimpleNamespace(**{**shape, **fixed})
+
+
+def _without_head_dim(config, absent: bool):
+    rest = {name: value for name, value in vars(config).items() if name != "head_dim"}
+    rest["hidden_size"] = config.num_attention_heads * config.head_dim
+    return SimpleNamespace(**rest, **({} if absent else {"head_dim": None}))
+
+
+def _count(config, length, batch, width) -> int:
+    """Layer by layer, the shape of each tensor that a cache keeps."""
+    shape = (batch, config.num_key_value_heads, length, config.head_dim)
+    return sum(width * int(np.prod(shape)) for _ in range(config.num_hidden_layers) for _ in ("keys", "values"))
+
+
+def _ask_bytes(student, cases, told) -> None:
+    """All cases are asked before the verdict, so that a wrong rule leaves a clear fingerprint."""
+    answers = [student.returned_int(*case) for case, _ in cases]
+    if any(answer != wanted for answer, (_, wanted) in zip(answers, cases, strict=True)):
+        raise Wrong(told)
+
+
+@kv_cache_bytes.part("one text in half precision", weight=2)
+def _(student, rng):
+    cases = []
+    for length in (1, 100, 4097):
+        config = _config(rng)
+        cases.append(((config, length), _count(config, length, 1, 2)))
+    _ask_bytes(student, cases, "Count the tensors of one layer: how many are there, and what shape has each?")
+
+
+@kv_cache_bytes.part("a batch, other widths, no position at all", weight=1)
+def _(student, rng):
+    cases = []
+    for length, batch, width in ((50, 8, 2), (1000, 3, 4), (77, 5, 1), (0, 2, 2)):
+        config = _config(rng)
+        cases.append(((config, length, batch, width), _count(config, length, batch, width)))
+    _ask_bytes(student, cases, "For one text of 2-byte values your number may be fine; batch or bytes_per_value is "
+                               "not used as it should be, or an empty cache is not 0.")
+
+
+@kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1)
+def _(student, rng):
+    cases = []
+    for absent in (True, False):
+        config = _config(rng)
+        cases.append(((_without_head_dim(config, absent), 64), _count(config, 64, 1, 2)))
+    _ask_bytes(student, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
+
+
+def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width=True, own_dim=True, weights=0):
+    """kv_cache_bytes with one factor wrong."""
+
+    def wrong_bytes(config, length, batch_size=1, bytes_per_value=2):
+        d = own_dim and getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        number = tensors * getattr(config, heads) * d * length * (config.num_hidden_layers if layers else 1)
+        return number * (batch_size if batch else 1) * (bytes_per_value if width else 1)
+
+    return wrong_bytes
+
+
+for _id, _told, _imitate in (
+    ("all_heads",
+     "You count a key and a value for every query head. Several query heads share one (grouped-query attention): only "
+     "num_key_value_heads of them are kept. For Qwen2.5-7B that makes a factor of 7.",
+     _rule(heads="num_attention_heads")),
+    ("one_tensor", "You count the keys or the values. A layer keeps both.", _rule(tensors=1)),
+    ("one_layer", "You count one layer. Each layer has keys and values of its own.", _rule(layers=False)),
+    ("no_bytes", "You count numbers, not bytes: each takes bytes_per_value of them.", _rule(width=False)),
+    ("no_batch", "Every text of a batch has a cache of its own.", _rule(batch=False)),
+    ("own_head_dim",
+     "You always divide hidden_size by num_attention_heads. Many models (Qwen3 for one) have heads of another width: "
+     "head_dim says so where it is present.", _rule(own_dim=False)),
+):
+    kv_cache_bytes.mistake(_id, _told, imitate=_imitate)
+kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "
+                                                         "None) or hidden_size // num_attention_heads.")
+kv_cache_bytes.help(r"has no attribute", "Use Hugging Face's names: num_hidden_layers, num_key_value_heads, head_dim.")

@@ -1,0 +1,155 @@
+"""What is right in the log of a loop with two caches, and which mistake a wrong one shows.
+
+Knows: where each append has to begin, what each cache has to hold, whose opinion a draft is, how much may be fed. Does
+not know: scenes and what the student reads about a mistake (loop); text and counts of rounds are judged as in unit 03.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ...trace import Round
+from ..engine import Wrong
+from ..unit03 import faults as of_loops
+from ..unit03.stage import rounds_that_happened
+from .stage import Append, CachedPlay, readings
+
+
+def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:
+    """Raises Wrong unless the log passes all checks in one of its readings."""
+    first = None
+    for way in readings(done):
+        try:
+            for check in checks:
+                check(way)
+            return
+        except Wrong as wrong:
+            first = first or wrong
+    raise first
+
+
+def check_text(done: CachedPlay) -> None:
+    """Raises Wrong unless the text is the target's own; a cache that is to blame is named before the text is."""
+    try:
+        of_loops.check_text(done)
+    except Wrong as wrong:
+        if wrong.mistake not in BLAMES_THE_TEXT:
+            check_target(done)
+        raise
+
+
+# What the caches cannot be blamed for.
+BLAMES_THE_TEXT = ("never_drafts", "overshoots", "eos_ignored", "drops_prompt", "rejected_eos_stops", "eos_in_prompt")
+
+
+def check_rounds(done: CachedPlay) -> None:
+    check_text(done)
+    of_loops.check_rounds(done)
+
+
+def steps(done: CachedPlay) -> list[tuple[Append, int, Round, tuple[int, Round] | None]]:
+    """For every right round: the append, where the text ended, its counts, and (end, counts) of the round before."""
+    told, before = [], None
+    for call, start, counts in rounds_that_happened(done):
+        told.append((call, start, counts, before))
+        before = (start, counts)
+    return told
+
+
+def check_target(done: CachedPlay) -> None:
+    """Raises Wrong unless each round fed the target, in one append, the newest token and the draft, in place."""
+    happened = steps(done)
+    for number, call in enumerate(done.calls):
+        if number < len(happened):
+            _check_place(done, call, happened[number][1], first=number == 0)
+            continue
+        end = happened[-1][1] + happened[-1][2].emitted if happened else 0
+        if end >= len(done.truth):
+            raise Wrong("The target is called again after the text has ended.", mistake="many_calls")
+        _check_place(done, call, end or len(done.prompt), first=number == 0)
+        raise Wrong("The target's cache does not hold the text of that round: what it was fed is not the newest token "
+                    "of the text with the draft behind it.", mistake="wrong_feed")
+
+
+def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
+    """Where has this append to begin, for a text of `end` tokens?"""
+    wanted = [end - 1] if not first else [end - 1, end] if done.prefilled else [0]
+    if call.start in wanted:
+        return
+    told = f"A round began with {call.start} positions in the target's cache; the text had {end} tokens then."
+    if call.start == 0:
+        raise Wrong(told, mistake="reset")
+    if call.start >= end and len(call.ids) - call.start == 1 and call.ids[: end - 1] == done.truth[: end - 1]:
+        raise Wrong("The target was called again before the round was over: one call per drafted token.",
+                    mistake="many_calls")
+    raise Wrong(told, mistake="target_not_rolled_back" if call.start >= end else "rolled_back_too_far")
+
+
+def check_drafts(done: CachedPlay) -> None:
+    """Raises Wrong unless every draft is the draft model's own most probable continuation of the whole text."""
+    for call, end, _, before in steps(done):
+        drafted = call.ids[end:]
+        room = len(done.prompt) + done.budget - end
+        if len(drafted) > done.k:
+            raise Wrong(f"{len(drafted)} drafted tokens went to the target where k is {done.k}.", mistake="ignores_k")
+        choice = done.draft_model(torch.tensor(call.ids)).argmax(-1).tolist()[end - 1 : -1]
+        if drafted != choice:
+            raise _why_other_draft(call, end, before)
+        silent = before is None and not call.draft_fed  # the prompt may go first, alone
+        if len(drafted) < min(done.k, room - 1) and not silent and (not drafted or drafted[-1] != done.eos_id):
+            raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {room} more are allowed.",
+                        mistake="never_drafts" if not drafted else "short_drafts")
+
+
+def _why_other_draft(call: Append, end: int, before) -> Wrong:
+    """A drafted token is not what the draft model says after this text: what did its cache hold?"""
+    text = call.ids
+    held = call.draft_fed[-1].text if call.draft_fed else []
+    place = next((i for i, (a, b) in enumerate(zip(held, text, strict=False)) if a != b), None)
+    if place is None and len(held) > len(text):
+        place = len(text)
+    if place is None:
+        return Wrong("A drafted token is not the one that the draft model finds most probable after the whole text.",
+                     mistake="other_row")
+    if before is not None:
+        began, counts = before
+        full = counts.accepted == counts.drafted > 0
+        if full and place == began + counts.drafted - 1:
+            return Wrong("After a draft that was accepted in full, the draft's cache lacks a token.",
+                         mistake="last_draft_token")
+        if not full and place >= began + counts.accepted:
+            return Wrong("After a rejection, the draft's cache still holds tokens that were rejected.",
+                         mistake="draft_not_rolled_back")
+    where = "the text" if place >= end else f"the text at position {place}"
+    return Wrong(f"The draft model was asked with a cache that does not hold {where}.", mistake="draft_cache")
+
+
+def check_all_accepted(done: CachedPlay) -> None:
+    """Raises Wrong unless a perfect drafter was never rejected, and every round brought k + 1 tokens."""
+    counts = [r for _, _, r, _ in steps(done)]
+    if any(r.accepted < min(r.drafted, r.emitted) for r in counts):
+        raise Wrong("A drafter that thinks as the target does has to be accepted always.", mistake="other_row")
+    if any(r.emitted < done.k + 1 for r in counts[1:-1]):
+        raise Wrong("With a perfect drafter every target call should yield k+1 tokens.", mistake="no_bonus")
+
+
+def check_work(done: CachedPlay) -> None:
+    """Raises Wrong when a model is fed again what its cache held already, or held less than it should."""
+    check_target(done)
+    for call, end, counts, before in steps(done):
+        drafted = before is not None and before[1].drafted > 0
+        fed = sum(len(one.ids) for one in call.draft_fed)
+        if drafted and call.draft_fed:
+            full = before[1].accepted == before[1].drafted
+            start = call.draft_fed[0].start
+            if start == 0 and end > 2:
+                raise Wrong("The draft's cache was emptied, and the whole text fed to it again.", mistake="reset")
+            if start not in ((end - 2, end - 1) if full else (end - 1,)):
+                told = f"A round began with {start} positions in the draft's cache; the text had {end} tokens then."
+                raise Wrong(told, mistake="draft_not_rolled_back" if start >= end else "rolled_back_too_far")
+        if fed > counts.drafted + 2 + (0 if drafted else end):
+            again = sum(one.start == 0 for one in call.draft_fed) > 1
+            raise Wrong(f"In a round that drafted {counts.drafted} tokens the draft model was fed {fed}.",
+                        mistake="reset" if again else "fed_twice")

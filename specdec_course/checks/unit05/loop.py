@@ -1,0 +1,164 @@
+"""generate_cached: the scenes that a loop with two caches has to play, and what a student reads about each mistake.
+
+Knows: which target, draft, k, budget and end of text make a scene. Does not know: how a scene is staged and logged
+(stage), what is right in a log and which mistake it shows (faults).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..engine import Exercise
+from ..unit03.loop import generate_speculative
+from ..unit03.stage import VOCAB, prompt_ids, toy_target
+from .faults import check_all_accepted, check_drafts, check_rounds, check_target, check_text, check_work, judge
+from .stage import misled, play_cached
+
+generate_cached = Exercise(
+    "generate_cached", unit="05", points=4, difficulty=4, minutes=35,
+    reference="specdec_course.decoding:generate_cached",
+    hints=(
+        "After a round, which tokens of the text does each cache hold? Write both down for a draft of 3, once with the "
+        "second token rejected and once with all three accepted. What has to go, and what is missing?",
+        "text = ids; for each drafted token: logits = draft.append(text[draft.length:]), join their last argmax to "
+        "text. Then logits = target.append(text[target.length:]); verify_greedy judges the drafted tokens by the last "
+        "k+1 rows. Cut at eos, join to ids, note a Round. At the end of the round roll each model back by "
+        "max(0, model.length - (len(ids) - 1)). `text[draft.length:]` feeds whatever is missing, by itself.",
+    ),
+)
+for _pattern, _text in generate_speculative.helps:
+    if "propose" not in _text:
+        generate_cached.help(_pattern, _text)
+generate_cached.help(r"cannot roll back -", "A rollback by a negative number: the cache is shorter than you think. "
+                                            "After full acceptance the draft lacks the last token that it drafted.")
+generate_cached.help(r"cannot roll back", "You roll back more than the cache holds: ask `length` first.")
+generate_cached.help(r"not callable", "The models are CachedModels here: target.append(ids), not target(ids).")
+generate_cached.help(r"expected ids of shape \[T\] with T >= 1",
+                     "An append needs at least one id. When nothing is missing there is nothing to append, and then "
+                     "there is no row of logits either: keep one token back.")
+
+
+@generate_cached.part("the text is the target's own, whatever is accepted, k = 1 to 8", weight=3)
+def _(student, rng):
+    for k in range(1, 9):
+        target = toy_target(rng)
+        for period in (1, 2, 4):
+            done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=2 + k % 3), k, 11)
+            judge(done, check_text)
+
+
+@generate_cached.part("a perfect drafter is still accepted in full after 200 tokens", weight=3)
+def _(student, rng):
+    for k, budget in ((4, 200), (1, 24), (3, 41)):
+        target = toy_target(rng)
+        done = play_cached(student, target, target, prompt_ids(rng), k, budget)
+        judge(done, check_text, check_drafts, check_all_accepted)
+
+
+@generate_cached.part("every draft is the draft model's opinion of the whole text", weight=2)
+def _(student, rng):
+    for k, period in ((4, 3), (2, 2), (6, 8), (1, 2), (3, 1)):
+        target = toy_target(rng)
+        done = play_cached(student, target, misled(target, period), prompt_ids(rng), k, 40)
+        judge(done, check_text, check_drafts)
+
+
+@generate_cached.part("one append of the target per round, behind all but the newest token", weight=2)
+def _(student, rng):
+    for k, period in ((4, 3), (2, 1), (5, 9)):
+        target = toy_target(rng)
+        done = play_cached(student, target, misled(target, period), prompt_ids(rng), k, 25)
+        judge(done, check_text, check_target)
+
+
+@generate_cached.part("nothing is fed twice", weight=2)
+def _(student, rng):
+    for k, period in ((4, 3), (3, 2), (2, 50)):
+        target = toy_target(rng)
+        done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=9), k, 40)
+        judge(done, check_text, check_work)
+
+
+@generate_cached.part("the budget, k = 0, a prompt of one token", weight=2)
+def _(student, rng):
+    for k, budget, length in ((4, 1, 4), (4, 7, 1), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 1), (5, 0, 3), (2, 6, 1)):
+        for period in (2, 50):
+            target = toy_target(rng)
+            done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=length), k, budget)
+            judge(done, check_text)
+
+
+@generate_cached.part("the end of the text, wherever it falls", weight=2)
+def _(student, rng):
+    for offset, eos_id in ((0, 7), (1, 0), (2, 7), (3, 0), (4, 7), (5, 0), (8, 7)):
+        prompt = prompt_ids(rng, low=8)
+        target = toy_target(rng, eos_id, eos_at=len(prompt) + offset)
+        for period in (3, 50):
+            judge(play_cached(student, target, misled(target, period), prompt, 4, 13, eos_id), check_text)
+    for k in (1, 3, 4):
+        eos_id, prompt = VOCAB - 1, prompt_ids(rng, high=VOCAB - 1)
+        target = toy_target(rng, eos_id)
+        judge(play_cached(student, target, _wants_the_end(target, eos_id), prompt, k, 9, eos_id), check_text)
+        held = torch.cat([prompt[:1], prompt.new_tensor([eos_id]), prompt[1:]])
+        judge(play_cached(student, target, misled(target, 3), held, k, 6, eos_id), check_text)
+
+
+def _wants_the_end(target, eos_id):
+    """A draft model that is for ending the text after every third place."""
+
+    def draft(ids):
+        logits = target(ids).clone()
+        logits[torch.arange(len(ids)) % 3 == 0, eos_id] = 30.0
+        return logits
+
+    return draft
+
+
+@generate_cached.part("the rounds say what happened", weight=2)
+def _(student, rng):
+    for k, budget, period in ((4, 12, 3), (3, 9, 1), (4, 12, 50), (3, 11, 2)):
+        target = toy_target(rng)
+        judge(play_cached(student, target, misled(target, period), prompt_ids(rng), k, budget), check_rounds)
+    for offset in (1, 2, 4, 6):
+        prompt = prompt_ids(rng, low=8)
+        target = toy_target(rng, 5, eos_at=len(prompt) + offset)
+        judge(play_cached(student, target, target, prompt, 4, 12, 5), check_rounds)
+
+
+for _id, _told in (
+    ("last_draft_token",
+     "After full acceptance your draft model misses a token. The last token that it drafted was never fed to it "
+     "(nobody asked what comes after it), but now it belongs to the text. Feeding only the newest token puts that one in its "
+     "place: from there on every position is off by one, and a drafter that was perfect guesses worse and worse. "
+     "The text stays right, which is why this goes unnoticed."),
+    ("reset",
+     "You empty a cache and feed the text again instead of rolling back. The text is right, and every round costs a "
+     "pass over everything: the work grows with the square of the length. Take back only what was rejected."),
+    ("target_not_rolled_back",
+     "The target's cache still holds rejected tokens when the next round begins, so everything after them stands at "
+     "wrong positions, behind words that are not in the text. Keep len(ids) - 1 positions: accepted, not drafted."),
+    ("rolled_back_too_far",
+     "You take back more than was rejected. At the start of a round a cache holds all but the newest token: "
+     "len(ids) - 1 positions."),
+    ("draft_not_rolled_back",
+     "The draft's cache still holds tokens that the target rejected. Roll back both caches."),
+    ("draft_cache", "The draft's cache does not hold the text."),
+    ("fed_twice",
+     "You feed a model tokens that its cache holds already. Only what it lacks goes in: ids[model.length:]."),
+    ("wrong_feed",
+     "The newest token of a text is in no cache yet: it was read off the last logits, and never fed. Every round has "
+     "to begin with it, for the target as for the draft."),
+    ("other_row", "A drafted token is the argmax of the draft's *last* row, after all that was drafted before it."),
+    ("short_drafts",
+     "You draft fewer than k tokens though there is room. (The last round may draft fewer: one place is left for the "
+     "target's own token.)"),
+):
+    generate_cached.mistake(_id, _told)
+for _id in ("off_by_one", "no_bonus", "correction_dropped", "rejected_emitted", "overshoots", "eos_ignored",
+            "rejected_eos_stops", "eos_in_prompt", "stops_early", "many_calls", "never_drafts", "ignores_k",
+            "no_progress", "drops_prompt", "bonus_counted", "cut_counted", "drafted_is_k"):
+    generate_cached.mistakes[_id] = generate_speculative.mistakes[_id]
+generate_cached.mistake(
+    "never_drafts",
+    "Your loop decodes plainly. Let the draft model write up to k tokens, and append them to the target "
+    "together with the newest token of the text.")

@@ -1,0 +1,128 @@
+"""A stage for loops with two caches: models with a memory of ids, and a log of what each was fed, and when.
+
+Knows: how to play one decoding, and the ways in which a log can be read (the prompt may have had an append of its
+own). Does not know: what is right in a log (faults), scenes (loop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from ...decoding import greedy_decode
+from ..engine import OutOfCalls
+from ..unit03.stage import Call, Play
+
+
+def misled(target: Callable, period: int) -> Callable:
+    """A draft model: the target's opinion, except after prefixes whose sum is a multiple of `period`. With 1 it is
+    never right, and what it says always depends on every token before."""
+
+    def draft(ids):
+        logits = target(ids)
+        wrong = (ids.cumsum(0) + torch.arange(len(ids))) % period == 0
+        return torch.where(wrong[:, None], logits.roll(1, -1), logits)
+
+    return draft
+
+
+@dataclass
+class Fed:
+    """One append: where it began, the ids, and everything that the cache held after it."""
+
+    start: int
+    ids: list[int]
+    text: list[int]
+
+
+class Remembering:
+    """A CachedModel made of a pure function. `events` gets (its name, Fed) with each append."""
+
+    def __init__(self, name: str, forward: Callable, events: list, limit: int):
+        self.name, self.forward, self.events, self.limit = name, forward, events, limit
+        self.text, self.calls = torch.empty(0, dtype=torch.long), 0
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
+
+    def append(self, ids, last: int | None = None):
+        self.calls += 1
+        if self.calls > self.limit:
+            raise OutOfCalls(f"called more than {self.limit} times")
+        self.forward(ids)  # refuses what is no row of ids
+        start, self.text = len(self.text), torch.cat([self.text, ids])
+        self.events.append((self.name, Fed(start, ids.tolist(), self.text.tolist())))
+        rows = self.forward(self.text)[start:]
+        return rows if last is None else rows[-last:]
+
+    def rollback(self, n: int) -> None:
+        if not 0 <= n <= len(self.text):
+            raise ValueError(f"cannot roll back {n} positions; the cache holds {len(self.text)}")
+        self.text = self.text[: len(self.text) - n]
+
+
+@dataclass
+class Append(Call):
+    """An append of the target (its `ids` are all that the cache held then), with the draft's appends before it."""
+
+    start: int = 0
+    draft_fed: list[Fed] = field(default_factory=list)
+
+
+@dataclass
+class CachedPlay(Play):
+    """One decoding with two caches. `calls` are the target's appends; `prefilled`: the first was the prompt alone."""
+
+    draft_model: Callable = None
+    prefilled: bool = False
+
+
+def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> CachedPlay:
+    """Runs the student's loop with two watched models; an endless loop ends as `stuck`."""
+    events: list = []
+    truth, beyond = (greedy_decode(target, prompt, n, e) for n, e in ((budget, eos_id), (budget + k + 2, None)))
+    done = CachedPlay(target, prompt.tolist(), k, budget, eos_id, truth.tolist(), beyond.tolist(), draft_model=draft)
+    limit = (budget + 2) * (k + 3) + 20
+    models = [Remembering(name, forward, events, limit) for name, forward in (("target", target), ("draft", draft))]
+    try:
+        done.answer = student(*models, prompt, k, budget, eos_id)
+    except OutOfCalls:
+        done.stuck = True
+    waiting: list[Fed] = []
+    for name, fed in events:
+        if name == "draft":
+            waiting.append(fed)
+        else:
+            done.calls.append(Append(fed.text, start=fed.start, draft_fed=waiting))
+            waiting = []
+    done.questions = models[1].calls
+    done.offered = done.questions > 0 and k > 0 and budget > 1
+    done.used = any(len(fed.ids) > 1 for name, fed in events if name == "target" and fed.start) or (
+        bool(done.calls) and len(done.calls[0].ids) > len(prompt))
+    return done
+
+
+def readings(done: CachedPlay) -> list[CachedPlay]:
+    """The ways to read a log: every append is a round; or the first one only read the prompt, and perhaps gave the
+    first token too, without being listed. The likelier one first."""
+    ways = [done]
+    first = done.calls[0].ids if done.calls else None
+    if first is not None and first == done.prompt[: len(first)] and len(done.calls) > 1:
+        rest = done.calls[1:]
+        rest = [replace(rest[0], draft_fed=done.calls[0].draft_fed + rest[0].draft_fed), *rest[1:]]
+        ways.append(replace(done, calls=rest, prefilled=True))
+        if len(done.truth) > len(done.prompt):
+            ways.append(replace(done, calls=rest, prompt=done.truth[: len(done.prompt) + 1], budget=done.budget - 1))
+        if _listed(done) == len(done.calls) - 1:
+            ways = [*ways[1:], ways[0]]
+    return ways
+
+
+def _listed(done: CachedPlay) -> int | None:
+    try:
+        return len(done.rounds)
+    except Exception:  # an answer that cannot be read is judged elsewhere
+        return None

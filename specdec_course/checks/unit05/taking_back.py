@@ -1,0 +1,229 @@
+"""rollback: what is right on caches of this transformers and of older ones, and the mistakes that can be named.
+
+Knows: how a cache is filled and read, this version's and two older interfaces (rebuilt here, as far as a rollback can
+see them). Does not know: models, loops.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..engine import Exercise, Wrong
+
+rollback = Exercise(
+    "rollback", unit="05", points=1, difficulty=1, minutes=8,
+    reference="specdec_course.cache:rollback",
+    hints=(
+        "What does `keys[..., :-n, :]` give for n = 3? And for n = 0?",
+        "Ask cache.get_seq_length() first, and raise ValueError if n is not in 0 ... that many. For n = 0 return at "
+        "once. Everything else is cache.crop(-n): with a minus, it means 'drop n' in every version.",
+    ),
+)
+rollback.help(r"positive value", "crop(+n) once meant 'keep n' and is an error now; crop(-n) drops n, everywhere.")
+rollback.help(r"'key_cache'|'value_cache'", "Only old versions have the lists key_cache and value_cache.")
+rollback.help(r"has no attribute 'layers'", "Old versions have lists key_cache and value_cache instead of layers.")
+rollback.help(r"ot subscriptable", "A cache is an object with layers, not a list of (key, value) pairs.")
+
+
+class Lists:
+    """A cache with the interface of transformers 4.46, as far as a rollback sees it."""
+
+    def __init__(self):
+        self.key_cache, self.value_cache = [], []
+
+    def get_seq_length(self, layer_idx=0):
+        return self.key_cache[layer_idx].shape[-2] if len(self.key_cache) > layer_idx else 0
+
+    def crop(self, max_length):
+        """Keeps max_length positions, or drops -max_length of them: 0 keeps none."""
+        held = self.get_seq_length()
+        keep = held + max_length if max_length < 0 else max_length
+        if keep < held:
+            self.key_cache = [keys[..., :keep, :] for keys in self.key_cache]
+            self.value_cache = [values[..., :keep, :] for values in self.value_cache]
+
+    def update(self, keys, values, layer_idx):
+        if layer_idx == len(self.key_cache):
+            self.key_cache.append(keys)
+            self.value_cache.append(values)
+        else:
+            self.key_cache[layer_idx] = torch.cat([self.key_cache[layer_idx], keys], dim=-2)
+            self.value_cache[layer_idx] = torch.cat([self.value_cache[layer_idx], values], dim=-2)
+
+
+class Layer:
+    """One layer of such a cache."""
+
+    is_initialized = True
+
+    def __init__(self, keys, values):
+        self.keys, self.values = keys, values
+
+    def get_seq_length(self):
+        return self.keys.shape[-2]
+
+    def crop(self, max_length):
+        held = self.get_seq_length()
+        keep = held + max_length if max_length < 0 else max_length
+        if keep < held:
+            self.keys, self.values = self.keys[..., :keep, :], self.values[..., :keep, :]
+
+
+class Layers:
+    """A cache with the interface of transformers 4.57: layers, and a crop that 0 empties."""
+
+    def __init__(self):
+        self.layers = []
+
+    def get_seq_length(self, layer_idx=0):
+        return self.layers[layer_idx].get_seq_length() if len(self.layers) > layer_idx else 0
+
+    def crop(self, max_length):
+        for layer in self.layers:
+            layer.crop(max_length)
+
+    def update(self, keys, values, layer_idx):
+        if layer_idx == len(self.layers):
+            self.layers.append(Layer(keys, values))
+        else:
+            layer = self.layers[layer_idx]
+            layer.keys, layer.values = torch.cat([layer.keys, keys], -2), torch.cat([layer.values, values], -2)
+
+
+def _current():
+    from transformers import DynamicCache
+
+    return DynamicCache()
+
+
+def _fill(cache, rng, positions: int, layers: int = 3) -> list[torch.Tensor]:
+    """Appends random keys and values to every layer; returns them, keys and values in turn."""
+    new = [torch.randn(1, 2, positions, 4, generator=rng) for _ in range(2 * layers)]
+    for i in range(layers):
+        cache.update(new[2 * i].clone(), new[2 * i + 1].clone(), i)
+    return new
+
+
+def _held(cache, layers: int = 3) -> list[torch.Tensor]:
+    """What the cache holds, keys and values in turn; an emptied or forgotten layer holds nothing."""
+    nothing, found = torch.zeros(1, 2, 0, 4), []
+    for i in range(layers):
+        if hasattr(cache, "layers"):
+            layer = cache.layers[i] if i < len(cache.layers) else None
+            pair = (getattr(layer, "keys", None), getattr(layer, "values", None))
+        else:
+            lists = (cache.key_cache, cache.value_cache)
+            pair = tuple(one[i] if i < len(one) else None for one in lists)
+        found += [nothing if one is None or one.numel() == 0 else one for one in pair]
+    return found
+
+
+def _judge(cache, before: list[torch.Tensor], n: int) -> None:
+    """Raises Wrong unless the cache holds what it held before, less the last n positions."""
+    after, held = _held(cache), before[0].shape[-2]
+    lengths = [one.shape[-2] for one in after]
+    wanted = held - n
+    if all(torch.equal(one, old[..., :wanted, :]) for one, old in zip(after, before, strict=True)):
+        return
+    if len(set(lengths)) > 1:
+        raise _unequal(lengths, wanted)
+    if lengths[0] == wanted:
+        raise Wrong("The number of positions is right, but they are not the first ones: drop the *last* n.",
+                    mistake="wrong_end")
+    if n == 0:
+        raise Wrong("A rollback by 0 has to leave everything as it is.",
+                    mistake="zero_empties" if lengths[0] == 0 else None)
+    for length, told, mistake in (
+        (held, f"After a rollback by {n} the cache still holds all {held} positions.", "nothing_dropped"),
+        (n, f"After a rollback by {n} of {held} the cache holds {n}: you keep n positions instead of dropping n.",
+         "keeps_n"),
+        (wanted - 1, f"A rollback by {n} drops {n + 1}.", "one_too_many"),
+        (wanted + 1, f"A rollback by {n} drops {n - 1}.", "one_too_few"),
+        (0, f"A rollback by {n} of {held} empties the cache.", "empties"),
+    ):
+        if lengths[0] == length:
+            raise Wrong(told, mistake=mistake)
+    raise Wrong(f"After a rollback by {n} of {held} the cache holds {lengths[0]} positions.")
+
+
+def _unequal(lengths: list[int], wanted: int) -> Wrong:
+    """Some tensors were cut and others were not."""
+    keys, values = lengths[::2], lengths[1::2]
+    if len(set(keys)) == 1 and len(set(values)) == 1:
+        return Wrong("After your rollback there are more values than keys, or fewer: both have to be cut.",
+                     mistake="one_of_two")
+    return Wrong("After your rollback the layers hold different numbers of positions.",
+                 mistake="one_layer" if wanted in lengths else None)
+
+
+@rollback.part("the last n positions go, in every layer, keys and values", weight=2)
+def _(student, rng):
+    for held, n in ((7, 3), (6, 2), (9, 1), (8, 7)):
+        cache = _current()
+        before = _fill(cache, rng, held)
+        student.does(cache, n)
+        _judge(cache, before, n)
+
+
+@rollback.part("n = 0 changes nothing", weight=1)
+def _(student, rng):
+    for make in (_current, Lists, Layers):
+        cache = make()
+        before = _fill(cache, rng, 5)
+        student.does(cache, 0)
+        _judge(cache, before, 0)
+
+
+@rollback.part("n = all empties it, and it can be filled again", weight=1)
+def _(student, rng):
+    cache = _current()
+    before = _fill(cache, rng, 6)
+    student.does(cache, 6)
+    _judge(cache, before, 6)
+    before = _fill(cache, rng, 4)
+    _judge(cache, before, 0)
+    student.does(cache, 1)
+    _judge(cache, before, 1)
+
+
+@rollback.part("caches of older versions", weight=1)
+def _(student, rng):
+    for make in (Lists, Layers):
+        for held, n in ((7, 2), (5, 5), (9, 6)):
+            cache = make()
+            before = _fill(cache, rng, held)
+            student.does(cache, n)
+            _judge(cache, before, n)
+
+
+@rollback.part("more than it holds is refused", weight=1)
+def _(student, rng):
+    for held, n in ((4, 5), (3, 9)):
+        cache = _current()
+        before = _fill(cache, rng, held)
+        if not student.raises(ValueError, cache, n):
+            raise Wrong(f"The cache holds {held} positions and {n} should be dropped: raise ValueError.",
+                        mistake="not_refused")
+        _judge(cache, before, 0)
+
+
+for _id, _told in (
+    ("zero_empties",
+     "A rollback by 0 empties your cache. `keys[..., :-0, :]` is `keys[..., :0, :]`, which is nothing, and crop(0) "
+     "empties the cache of older versions too. Treat n = 0 first."),
+    ("keeps_n",
+     "You keep n positions instead of dropping n. crop(+n) of older versions cuts the cache *to* n; crop(-n) drops n."),
+    ("one_too_many", "You drop one position too many."),
+    ("one_too_few", "You drop one position too few."),
+    ("nothing_dropped",
+     "Nothing is dropped. A slice is a new tensor: it has to be put back into the layer (`layer.keys = ...`)."),
+    ("empties",
+     "You throw everything away. Only the last n positions were wrong; the others were expensive to compute."),
+    ("wrong_end", "You drop the first positions. The rejected tokens are the newest ones, at the end."),
+    ("one_layer", "You cut one layer. Every layer has keys and values of its own, and all have to stay equally long."),
+    ("one_of_two", "You cut the keys or the values, but not both."),
+    ("not_refused",
+     "More positions than the cache holds cannot be dropped. Something went wrong in the caller: say so with a "
+     "ValueError instead of quietly doing something else."),
+):
+    rollback.mistake(_id, _told)

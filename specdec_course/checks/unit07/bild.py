@@ -1,0 +1,169 @@
+"""Unit 07: the two rules of a Big Little Decoder.
+
+Knows: what is right and commonly wrong in them. Does not know: the loop around them (`specdec_course.bild`), or how
+much the text loses.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .. import values
+from ..engine import Exercise, Wrong, reading
+from .confidence import THRESHOLDS, sure, unsure
+
+bild_policy = Exercise(
+    "bild_policy", unit="07", points=2, difficulty=2, minutes=15,
+    reference="specdec_course.adaptive:bild_policy",
+    hints=(
+        "Two questions, two lists. Which single number decides whether the small model asks for help? And if the third "
+        "of six tokens has to go, what do the fourth, fifth and sixth continue?",
+        "hand_over: there is a confidence, and the last one is < fallback. If not, return False, []. Otherwise look in "
+        "target_probability for the first index i whose value is < rollback; return True and list(range(i, n)), or "
+        "True, [] if there is none.",
+    ),
+)
+
+
+def decision(student, confidence, probability, fallback, rollback) -> tuple[bool, list[int]]:
+    """(hand_over, positions_to_redo) of the student, whatever kind of bool and list they are."""
+    answer = student(confidence, probability, fallback, rollback)
+    with reading("a pair (hand_over, positions_to_redo)"):
+        if len(answer) != 2:
+            raise Wrong(f"Expected a pair (hand_over, positions_to_redo), yours is {values.describe(answer)}.")
+        over, redo = answer
+    number = values.as_float(over)
+    if number not in (0.0, 1.0):
+        raise Wrong(f"hand_over should be True or False; yours is {over!r}.")
+    if isinstance(redo, (int, float)) or getattr(redo, "ndim", 1) == 0:
+        raise Wrong("positions_to_redo should be a list of places, also when it is one place or none.")
+    return number == 1.0, values.as_ids(redo)
+
+
+def expect_decisions(student, cases, told: str) -> None:
+    """Cases (arguments, hand_over, positions); all are asked before the verdict, as lists and as tensors."""
+    answers = []
+    for number, (given, over, redo) in enumerate(cases):
+        confidence, probability, fallback, rollback = given
+        if number % 2:
+            confidence = torch.tensor(confidence, dtype=torch.float64)
+            probability = torch.tensor(probability, dtype=torch.float64)
+        answers.append((decision(student, confidence, probability, fallback, rollback), over, redo))
+    for (mine, places), over, redo in answers:
+        if mine != over:
+            raise Wrong(f"{told} You {'hand over' if mine else 'do not hand over'} where the contract says otherwise.")
+        if places != redo:
+            what = f"Places that you redo: {len(places)}; that have to be redone: {len(redo)}."
+            if len(places) == len(redo):
+                what = "As many places are redone as should be, but not the right ones, or not in ascending order."
+            raise Wrong(f"{told} {what}")
+
+
+@bild_policy.part("the newest token decides about the hand-over", weight=2)
+def _(student, rng):
+    t = 0.5
+    cases = [((sure(rng, n, t) + unsure(rng, 1, t), sure(rng, n + 1, t), t, t), True, []) for n in (0, 1, 4)]
+    cases += [((unsure(rng, m, t) + sure(rng, 1, t), [], t, t), False, []) for m in (0, 1, 3)]
+    cases += [((unsure(rng, 3, t), sure(rng, 3, t), t, t), True, []), ((sure(rng, 3, t), [], t, t), False, [])]
+    expect_decisions(student, cases, "The large model finds every token probable.")
+
+
+@bild_policy.part("from the first improbable token on, everything is redone", weight=3)
+def _(student, rng):
+    cases = []
+    for before, behind in ((2, 3), (0, 2), (3, 0), (1, 1), (0, 0)):
+        n = before + 1 + behind
+        chance = sure(rng, before, 0.25) + unsure(rng, 1, 0.25) + sure(rng, behind, 0.25)
+        confidence = sure(rng, n - 1, 0.75) + unsure(rng, 1, 0.75)
+        cases.append(((confidence, chance, 0.75, 0.25), True, list(range(before, n))))
+    chance = sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 2, 0.25)
+    cases.append(((sure(rng, 5, 0.75) + unsure(rng, 1, 0.75), chance, 0.75, 0.25), True, [1, 2, 3, 4, 5]))
+    expect_decisions(student, cases, "The large model finds a token improbable.")
+
+
+@bild_policy.part("exactly on fallback, exactly on rollback", weight=1)
+def _(student, rng):
+    cases = [(([t], [], t, 0.25), False, []) for t in THRESHOLDS]
+    cases += [((unsure(rng, 3, 0.5), [t, 0.9375, t], 0.5, t), True, []) for t in THRESHOLDS]
+    expect_decisions(student, cases, "A confidence exactly on fallback does not hand over, a probability exactly on "
+                     "rollback stays.")
+
+
+@bild_policy.part("no hand-over: nothing is redone", weight=1)
+def _(student, rng):
+    cases = [((sure(rng, 3, 0.5), unsure(rng, 3, 0.5), 0.5, 0.5), False, []), (([], [], 0.5, 0.5), False, []),
+             (([], [], 1.5, 1.5), False, [])]
+    expect_decisions(student, cases, "The small model goes on (or has not written anything).")
+
+
+@bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1)
+def _(student, rng):
+    cases = [((sure(rng, n, 0.5) + unsure(rng, 1, 0.5), [], 0.5, 0.5), True, []) for n in (0, 2, 3)]
+    expect_decisions(student, cases, "target_probability is empty.")
+
+
+@bild_policy.part("the limits: always, never", weight=1)
+def _(student, rng):
+    cases = [((sure(rng, 4, 0.5), sure(rng, 4, 0.5), 1.5, 1.5), True, [0, 1, 2, 3]),
+             ((sure(rng, 4, 0.5), unsure(rng, 4, 0.5), 1.5, 0.0), True, []),
+             ((unsure(rng, 4, 0.5), unsure(rng, 4, 0.5), 0.0, 1.5), False, [])]
+    expect_decisions(student, cases, "fallback and rollback are 0 (never) or above 1 (always).")
+
+
+def policy_rule(newest="last", redo="from first", fallback_on=False, rollback_on=False, guarded=True, swap=False):
+    """A bild_policy that is wrong in one place; the arguments say where."""
+
+    def rule(draft_confidence, target_probability, fallback, rollback):
+        mine, theirs = [float(x) for x in draft_confidence], [float(x) for x in target_probability]
+        n = len(mine)
+        if n == 0:
+            return False, []
+        number = {"last": mine[-1], "any": min(mine), "mean": sum(mine) / n, "first": mine[0], "all": max(mine)}[newest]
+        over = number <= fallback if fallback_on else number < fallback
+        judged, bar = (mine, rollback) if swap == "list" else (theirs, fallback if swap else rollback)
+        bad = [i for i, x in enumerate(judged) if x < bar or rollback_on and x == bar]
+        if guarded and not over or not bad:
+            return over, []
+        first = bad[0]
+        places = {"from first": range(first, n), "only bad": bad, "only first": [first], "behind": range(first + 1, n),
+                  "from last": range(bad[-1], n), "all": range(n), "good ones": range(first)}[redo]
+        return over, list(places)
+
+    return rule
+
+
+bild_policy.mistake("only_the_bad", (
+    "You redo only the tokens that the large model finds improbable. The tokens behind the first of them were written, "
+    "and judged, as the continuation of a text that is about to change: they all have to go."
+), imitate=(policy_rule(redo="only bad"), policy_rule(redo="only first")))
+bild_policy.mistake("one_late", (
+    "You begin to redo one place too late. The improbable token itself has to go, too."
+), imitate=policy_rule(redo="behind"))
+bild_policy.mistake("from_last_bad", (
+    "You begin at the last improbable token. The first one counts: everything behind it falls with it."
+), imitate=policy_rule(redo="from last"))
+bild_policy.mistake("redoes_all", (
+    "You redo everything since the last hand-over. What stands in front of the first improbable token stays."
+), imitate=policy_rule(redo="all"))
+bild_policy.mistake("keeps_swapped", (
+    "You return the places that stay. Asked for are those that are redone."), imitate=policy_rule(redo="good ones"))
+bild_policy.mistake("any_doubt", (
+    "An older token decides about your hand-over. The small model asks at the moment it is not sure: only the newest "
+    "confidence counts. (The older ones were looked at when they were new.)"
+), imitate=(policy_rule("any"), policy_rule("first"), policy_rule("mean"), policy_rule("all")))
+bild_policy.mistake("redo_without_reading", (
+    "You redo tokens without a hand-over. The large model is only asked when the small one hands over; until then "
+    "everything stays."), imitate=policy_rule(guarded=False))
+bild_policy.mistake("on_the_threshold", (
+    "A number exactly on its threshold counts as below it in your function. Only what is *below* hands over, or is "
+    "redone."), imitate=(
+    policy_rule(fallback_on=True), policy_rule(rollback_on=True), policy_rule(fallback_on=True, rollback_on=True)))
+bild_policy.mistake("wrong_list", (
+    "Each number belongs to its own list: fallback to the small model's newest confidence, rollback to the large "
+    "model's probabilities."), imitate=(policy_rule(swap=True), policy_rule(swap="list")))
+bild_policy.help(r"out of bounds|out of range|empty", "Nothing may have been written yet, and target_probability may "
+                 "be empty: the large model has not read yet, so there is nothing to redo.")
+bild_policy.help(r"ambiguous|only one element", "An `if` needs one yes or no: look at one probability at a time.")
+bild_policy.help(r"unsupported operand|not supported between|has no attribute", "Both may come as tensors or as lists "
+                 "of floats: go through them one by one.")
+bild_policy.help(r"StopIteration", "next(...) without a default stops when no token is improbable.")

@@ -1,0 +1,157 @@
+"""Unit 07: the drafter stops before the first token that it is not sure of.
+
+Knows: what is right and commonly wrong in the rule, and that a rule which looks ahead changes the law of the text.
+Does not know: where confidences come from.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..engine import Exercise, Wrong
+from ..unit04 import toys
+from .texts import expect_targets_law, one_round
+
+confident_prefix = Exercise(
+    "confident_prefix", unit="07", points=2, difficulty=2, minutes=12,
+    reference="specdec_course.adaptive:confident_prefix",
+    hints=(
+        "The drafter stands at place i and may look at confidences 0 to i. It stops, or goes on. Once it has stopped, "
+        "what do the confidences behind that place matter?",
+        "Go through the confidences from the left; at the first one with confidence < threshold return its index. If "
+        "there is none, return how many there are.",
+    ),
+)
+THRESHOLDS = (0.25, 0.5, 0.75)  # exact in every float type, so that "exactly on the threshold" means just that
+
+
+def sure(rng, n: int, threshold: float) -> list[float]:
+    return (threshold + (1 - threshold) * (0.1 + 0.8 * torch.rand(n, generator=rng, dtype=torch.float64))).tolist()
+
+
+def unsure(rng, n: int, threshold: float) -> list[float]:
+    return (threshold * (0.1 + 0.8 * torch.rand(n, generator=rng, dtype=torch.float64))).tolist()
+
+
+def expect_prefixes(student, cases, told: str) -> None:
+    """Cases (confidences, threshold, answer), each as a tensor and as a list; the verdict comes after all of them."""
+    answers = []
+    for number, (confidences, threshold, wanted) in enumerate(cases):
+        given = torch.tensor(confidences) if number % 2 else list(confidences)
+        answers.append((student.returned_int(given, threshold), wanted, len(confidences)))
+    for answer, wanted, n in answers:
+        if answer != wanted:
+            side = "few" if answer < wanted else "many"
+            raise Wrong(f"{told} Of {n} places you draft too {side}.")
+
+
+@confident_prefix.part("it stops before the first place that is not sure", weight=2)
+def _(student, rng):
+    cases = [(sure(rng, n, t) + unsure(rng, m, t), t, n) for t in THRESHOLDS for n, m in ((1, 3), (3, 1), (2, 2))]
+    expect_prefixes(student, cases, "The first confidences are above the threshold, the rest are below.")
+
+
+@confident_prefix.part("what stands behind that place does not matter", weight=2)
+def _(student, rng):
+    cases = [(sure(rng, n, t) + unsure(rng, 1, t) + sure(rng, m, t), t, n)
+             for t in THRESHOLDS for n, m in ((0, 3), (1, 2), (2, 1), (3, 4))]
+    expect_prefixes(student, cases, "One place is below the threshold, and those behind it are above again.")
+
+
+@confident_prefix.part("sure at all places, at none, and no places", weight=1)
+def _(student, rng):
+    cases = [(sure(rng, 4, t), t, 4) for t in THRESHOLDS] + [(unsure(rng, 3, t), t, 0) for t in THRESHOLDS]
+    expect_prefixes(student, cases, "All confidences lie on the same side of the threshold.")
+    for nothing in (torch.zeros(0), []):
+        if student.returned_int(nothing, 0.5) != 0:
+            raise Wrong("Without any place there is nothing to draft.")
+
+
+@confident_prefix.part("exactly on the threshold stays in", weight=1)
+def _(student, rng):
+    cases = [(sure(rng, 1, t) + [t] + sure(rng, 1, t) + unsure(rng, 1, t), t, 3) for t in THRESHOLDS]
+    expect_prefixes(student, [*cases, ([0.5], 0.5, 1)], "Exactly on the threshold does not stop the draft.")
+
+
+@confident_prefix.part("the law of the text stays the target's", weight=2)
+def _(student, rng):
+    """The draft is drawn whole, then cut to what the rule says: right only for a rule that never looks ahead."""
+    rows = torch.tensor([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4]], dtype=torch.float64)
+    rows = torch.softmax(rows.log() + 0.1 * torch.randn(rows.shape, generator=rng, dtype=torch.float64), -1)
+    target = toys.toy_rows(2, rng)
+
+    def drafter(text):  # sure at first and after token 0, not sure after token 1
+        return rows[text[-1] + 1] if text else rows[0]
+
+    def three_tokens(dice):
+        draft, q = toys.draw_draft(drafter, 3, dice)
+        kept = max(0, min(3, int(student.quiet(torch.stack(q).amax(-1), 0.7))))
+        text, _ = one_round(target, drafter, (), draft[:kept], q[:kept], dice)
+        while len(text) < 3:
+            text = (*text, dice.roll(target(text)))
+        return text
+
+    expect_targets_law(student, three_tokens, target, 3, "Where a drafter keeps as many tokens as your function says")
+
+
+def prefix_rule(count="prefix", shift=0, strict=False, turned=False, running=None):
+    """A confident_prefix that is wrong in one place; the arguments say where."""
+
+    def rule(confidences, threshold):
+        values = torch.as_tensor(confidences, dtype=torch.float64)
+        if running == "product":
+            values = values.cumprod(0)
+        if running == "mean":
+            values = values.cumsum(0) / torch.arange(1, len(values) + 1)
+        good = values > threshold if strict else values >= threshold
+        good = ~good if turned else good
+        n = len(good)
+        prefix = int(good.long().cumprod(0).sum())
+        if count == "all":
+            prefix = int(good.sum())
+        if count == "last":
+            prefix = int(good.nonzero()[-1]) + 1 if good.any() else 0
+        if count == "argmin":
+            prefix = int(good.long().argmin()) if n else 0
+        if count == "index":
+            prefix = min(prefix, n - 1)
+        return max(0, min(n, prefix + shift))
+
+    return rule
+
+
+confident_prefix.mistake("counts_all", (
+    "You count every place that is sure. Only the leading run counts: the drafter stops at the first place that is not "
+    "sure, so it never gets to those behind. And a rule that looks behind that place looks at the future: it would "
+    "keep or drop a token because of what was drawn after it, and that changes the law of the text."
+), imitate=(prefix_rule("all"), prefix_rule("last")))
+confident_prefix.mistake("drops_drawn", (
+    "You draft one token too few: the last sure one is left out. To find out that the *next* place is not sure, that "
+    "token had to be drawn; if it is dropped because of what follows, tokens that lead into doubt become rarer than "
+    "the target wants. Stop before drawing, or keep the token."
+), imitate=(prefix_rule(shift=-1), prefix_rule("index"), prefix_rule("index", shift=-1)))
+confident_prefix.mistake("stops_late", (
+    "You draft one token too many: the first place that is not sure is included. The drafter stops *before* it. (The "
+    "text would still be right, but this is just the token that the target will probably reject.)"
+), imitate=prefix_rule(shift=1))
+confident_prefix.mistake("no_doubt_no_draft", (
+    "When every place is sure you answer 0. argmin (and argmax) give 0 both when the first place is the one and when "
+    "there is none: the second case needs a look of its own."), imitate=prefix_rule("argmin"))
+confident_prefix.mistake("stops_on_threshold", (
+    "A confidence exactly on the threshold stops your draft. Only one *below* it does."),
+    imitate=prefix_rule(strict=True))
+confident_prefix.mistake("turned_round", (
+    "Your comparison is the wrong way round: you stop at the first place that is sure."),
+    imitate=(prefix_rule(turned=True), prefix_rule(turned=True, strict=True)))
+confident_prefix.mistake("running", (
+    "You compare a product or a mean of the confidences so far with the threshold. Here each place is judged by its "
+    "own confidence. (The product is a good idea too: it estimates the chance that all of the draft survives. That "
+    "is what optimal_stop takes.)"), imitate=(prefix_rule(running="product"), prefix_rule(running="mean")))
+confident_prefix.help(r"ambiguous|only one element", "A comparison with a whole tensor gives one True or False per "
+                      "place: look at one place at a time, or count the leading run with cumprod.")
+confident_prefix.help(r"unsupported operand|not supported between", "The confidences may come as a tensor or as a list "
+                      "of floats: go through them one by one, or make a tensor of them first.")
+confident_prefix.help(r"out of bounds|out of range|non-empty|empty sequence|StopIteration|zero elements|numel",
+                      "There may be no place that is unsure, and there may be no place at all.")
+confident_prefix.help(r"has no attribute", "The confidences may come as a tensor or as a list of floats: "
+                      "torch.as_tensor(confidences) makes one of either.")

@@ -1,0 +1,126 @@
+"""Unit 07: the schedule that lengthens the draft after success and shortens it after failure.
+
+Knows: what is right and commonly wrong in it, alone and over many rounds. Does not know: how confidence stops a draft
+(confidence), the cost of a round (stop).
+"""
+
+from __future__ import annotations
+
+from ..engine import Exercise, Wrong
+from ..unit04 import toys
+from .texts import drawn, expect_targets_law, one_round
+
+heuristic_schedule = Exercise(
+    "heuristic_schedule", unit="07", points=1, difficulty=1, minutes=8,
+    reference="specdec_course.adaptive:heuristic_schedule",
+    hints=(
+        "Which two of the four numbers tell you whether something was rejected? And what would a draft length of 0 "
+        "mean for all the rounds that follow?",
+        "If n_accepted < n_drafted something was rejected: k - 1. Otherwise k + 2 (also when both are 0). Then cut: "
+        "at least 1, at most k_max, as in max(1, min(..., k_max)).",
+    ),
+)
+
+
+def expect_next(student, cases, told: str) -> None:
+    """All cases (arguments, right answer) are asked before the verdict, so that a wrong rule leaves its fingerprint."""
+    answers = [(student.returned_int(*case), wanted, case) for case, wanted in cases]
+    for answer, wanted, (k, accepted, drafted, k_max) in answers:
+        if answer != wanted:
+            raise Wrong(f"{told} For k = {k}, {accepted} of {drafted} drafted tokens accepted and k_max = {k_max} your "
+                        f"answer {answer} is not right.")
+
+
+@heuristic_schedule.part("everything accepted: two more", weight=2)
+def _(student, rng):
+    expect_next(student, [((k, n, n, 40), k + 2) for k, n in ((1, 1), (4, 4), (7, 7), (9, 3), (20, 1), (5, 4))],
+                "When all that was drafted was accepted, the next draft is longer by two.")
+
+
+@heuristic_schedule.part("something rejected: one less", weight=2)
+def _(student, rng):
+    cases = [((k, n, d, 40), k - 1) for k, n, d in ((4, 0, 4), (4, 3, 4), (9, 2, 3), (2, 1, 2), (8, 0, 1), (30, 9, 10))]
+    expect_next(student, cases, "When a drafted token was rejected, the next draft is shorter by one.")
+
+
+@heuristic_schedule.part("always in 1..k_max", weight=2)
+def _(student, rng):
+    cases = [((1, 0, 1, 8), 1), ((8, 8, 8, 8), 8), ((7, 7, 7, 8), 8), ((1, 0, 1, 1), 1), ((1, 1, 1, 1), 1),
+             ((6, 6, 6, 8), 8), ((12, 3, 12, 8), 8), ((2, 0, 2, 8), 1)]
+    expect_next(student, cases, "The draft length has to stay between 1 and k_max.")
+
+
+@heuristic_schedule.part("nothing drafted counts as not rejected", weight=1)
+def _(student, rng):
+    expect_next(student, [((k, 0, 0, 9), min(k + 2, 9)) for k in (1, 4, 8, 9)],
+                "A round without a draft saw no rejection.")
+
+
+@heuristic_schedule.part("many rounds: it recovers after a hard passage", weight=1)
+def _(student, rng):
+    k, seen = 5, []
+    for hard in [True] * 12 + [False] * 12:
+        k = student.returned_int(k, 0 if hard else k, k, 8)
+        seen.append(k)
+        if not 1 <= k <= 8:
+            raise Wrong(f"After {len(seen)} rounds the draft length is {k}; it has to stay in 1..8.",
+                        otherwise="stuck_at_zero" if k < 1 else None)
+    if seen[11] != 1 or seen[-1] != 8:
+        raise Wrong(f"After 12 rounds of rejections and 12 of full acceptance the draft length is {seen[-1]}.")
+
+
+@heuristic_schedule.part("the law of the text stays the target's", weight=1)
+def _(student, rng):
+    target, drafter = toys.toy_rows(2, rng), toys.toy_rows(2, rng)
+
+    def three_tokens(dice):
+        text, k = (), 1
+        while len(text) < 3:
+            text, accepted = one_round(target, drafter, text, *drawn(drafter, text, k, dice), dice)
+            k = max(0, min(4, int(student.quiet(k, accepted, k, 3))))
+        return text
+
+    expect_targets_law(student, three_tokens, target, 3, "With your rule between the rounds of a toy decoding")
+
+
+def schedule_rule(up=2, down=1, judged="drafted", low=1, high=True, nothing=True, base="k"):
+    """A heuristic_schedule that is wrong in one place; the arguments say where."""
+
+    def rule(k, n_accepted, n_drafted, k_max):
+        good = {"drafted": n_accepted >= n_drafted, "k": n_accepted == k, "any": n_accepted > 0}[judged]
+        good = good and (nothing or n_drafted > 0)
+        start = {"k": k, "drafted": n_drafted, "accepted": n_accepted, "cut first": min(k, k_max)}[base]
+        wanted = start + up if good else start - down
+        return max(low, min(wanted, k_max) if high else wanted)
+
+    return rule
+
+
+heuristic_schedule.mistake("stuck_at_zero", (
+    "Your draft length falls to 0. Then nothing is drafted, nothing can be accepted, and nobody ever finds out that "
+    "the text has become easy again. Keep it at 1 at least."),
+    imitate=(schedule_rule(low=0), schedule_rule(low=-99)))
+heuristic_schedule.mistake("unbounded", (
+    "Your draft length grows beyond k_max. In a long easy passage it would grow without end, and one rejection would "
+    "then throw a very long draft away."), imitate=(schedule_rule(high=False), schedule_rule(low=0, high=False)))
+heuristic_schedule.mistake("nothing_is_failure", (
+    "A round that drafted nothing counts as a failure in your function. Nothing was rejected in it: k + 2. (If an "
+    "empty draft shortened the next one, one silent round would make the next quieter still.)"
+), imitate=schedule_rule(nothing=False))
+heuristic_schedule.mistake("judged_by_k", (
+    "You compare the accepted tokens with k. A draft may be shorter than k (the budget ends, the drafter was not sure, "
+    "a table had no entry): if all that was *drafted* was accepted, nothing was rejected. Compare with n_drafted."
+), imitate=schedule_rule(judged="k"))
+heuristic_schedule.mistake("any_acceptance", (
+    "You lengthen the draft as soon as any token was accepted. One rejected token means that the draft was too long: "
+    "only when all of them were accepted is there reason to try more."), imitate=schedule_rule(judged="any"))
+heuristic_schedule.mistake("from_drafted", (
+    "You start from the number of tokens that were drafted. The steps are taken from k, the draft length that was in "
+    "force: a draft that was cut short for another reason says nothing about k."
+), imitate=(schedule_rule(base="drafted"), schedule_rule(base="accepted")))
+heuristic_schedule.mistake("wrong_steps", (
+    "The steps are two up and one down. Up is the larger one: after an easy passage has begun, every round that drafts "
+    "too little loses tokens that would have been free."
+), imitate=(schedule_rule(up=1, down=2), schedule_rule(up=1), schedule_rule(down=2), schedule_rule(up=-1, down=-2)))
+heuristic_schedule.mistake("own_randomness", "Your function gives another answer when it is asked the same again.")
+heuristic_schedule.help(r"ZeroDivisionError", "n_drafted may be 0. No need to divide: compare the two numbers.")

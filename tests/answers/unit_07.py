@@ -1,0 +1,1001 @@
+"""Unit 07: right answers written in other ways, and the mistakes that students make."""
+
+import itertools
+import math
+import random
+from bisect import bisect_left
+from collections import deque
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from answers import right, wrong
+
+# heuristic_schedule -------------------------------------------------------------------------------------------------
+
+
+@right("heuristic_schedule")
+def with_branches(k, n_accepted, n_drafted, k_max):
+    if n_drafted > 0 and n_accepted != n_drafted:
+        k -= 1
+    else:
+        k += 2
+    if k < 1:
+        return 1
+    if k > k_max:
+        return k_max
+    return k
+
+
+@right("heuristic_schedule")
+def with_clip(k, n_accepted, n_drafted, k_max):
+    return np.clip(k + (2 if n_accepted >= n_drafted else -1), 1, k_max)  # a numpy integer
+
+
+@right("heuristic_schedule")
+def as_a_tensor(k, n_accepted, n_drafted, k_max):
+    return torch.where(torch.tensor(n_accepted < n_drafted), k - 1, k + 2).clamp(1, k_max)
+
+
+@right("heuristic_schedule")
+def sorted_in_the_middle(k, n_accepted, n_drafted, k_max):
+    rejected = n_drafted - n_accepted
+    return sorted([1, k + 2 - 3 * bool(rejected), k_max])[1]
+
+
+@right("heuristic_schedule")
+def as_a_float(k, n_accepted, n_drafted, k_max):
+    share = n_accepted / n_drafted if n_drafted else 1.0
+    return float(min(k_max, k + 2) if share == 1.0 else max(1, min(k - 1, k_max)))
+
+
+@wrong("heuristic_schedule", named="stuck_at_zero")
+def falls_to_zero(k, n_accepted, n_drafted, k_max):
+    return min(k_max, k + 2) if n_accepted == n_drafted else min(k_max, k - 1)
+
+
+@wrong("heuristic_schedule", named="stuck_at_zero")
+def not_below_zero(k, n_accepted, n_drafted, k_max):
+    return int(np.clip(k + 2 if n_accepted == n_drafted else k - 1, 0, k_max))
+
+
+@wrong("heuristic_schedule", named="unbounded")
+def without_an_upper_end(k, n_accepted, n_drafted, k_max):
+    return k + 2 if n_accepted == n_drafted else max(1, k - 1)
+
+
+@wrong("heuristic_schedule", named="unbounded")
+def without_any_end(k, n_accepted, n_drafted, k_max):
+    return k + 2 if n_accepted == n_drafted else max(k - 1, 0)
+
+
+@wrong("heuristic_schedule", named="judged_by_k")
+def compares_with_k(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 2 if n_accepted == k else k - 1))
+
+
+@wrong("heuristic_schedule", named="any_acceptance")
+def any_token_is_enough(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 2 if n_accepted else k - 1))
+
+
+@wrong("heuristic_schedule", named="nothing_is_failure")
+def an_empty_draft_is_a_failure(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 2 if n_accepted and n_accepted == n_drafted else k - 1))
+
+
+@wrong("heuristic_schedule")
+def divides(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 2 if n_accepted / n_drafted == 1 else k - 1))
+
+
+@wrong("heuristic_schedule", named="from_drafted")
+def steps_from_what_was_drafted(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, n_drafted + 2 if n_accepted == n_drafted else n_drafted - 1))
+
+
+@wrong("heuristic_schedule", named="from_drafted")
+def steps_from_what_was_accepted(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, n_accepted + 2 if n_accepted == n_drafted else n_accepted - 1))
+
+
+@wrong("heuristic_schedule", named="wrong_steps")
+def one_up_two_down(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 1 if n_accepted == n_drafted else k - 2))
+
+
+@wrong("heuristic_schedule", named="wrong_steps")
+def up_and_down_swapped(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, k + 2 if n_accepted < n_drafted else k - 1))
+
+
+@wrong("heuristic_schedule")
+def doubles(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max, 2 * k if n_accepted == n_drafted else k // 2))
+
+
+@wrong("heuristic_schedule")
+def cut_before_the_step(k, n_accepted, n_drafted, k_max):
+    k = max(1, min(k, k_max))
+    return k + 2 if n_accepted == n_drafted else k - 1
+
+
+@wrong("heuristic_schedule")
+def starts_again_at_one(k, n_accepted, n_drafted, k_max):
+    return min(k_max, k + 2) if n_accepted == n_drafted else 1
+
+
+@wrong("heuristic_schedule")
+def k_max_is_out_of_reach(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k_max - 1, k + 2 if n_accepted == n_drafted else k - 1))
+
+
+@wrong("heuristic_schedule")
+def stays_where_it_is_at_the_end(k, n_accepted, n_drafted, k_max):
+    wanted = k + 2 if n_accepted == n_drafted else k - 1
+    return wanted if 1 <= wanted <= k_max else k
+
+
+@wrong("heuristic_schedule")
+def tries_its_luck(k, n_accepted, n_drafted, k_max):
+    return random.randint(1, k_max)
+
+
+# confident_prefix ---------------------------------------------------------------------------------------------------
+
+
+@right("confident_prefix")
+def takewhile(confidences, threshold):
+    return len(list(itertools.takewhile(lambda confidence: confidence >= threshold, confidences)))
+
+
+@right("confident_prefix")
+def cumprod(confidences, threshold):
+    return (torch.as_tensor(confidences) >= threshold).long().cumprod(0).sum()  # a 0-d tensor
+
+
+@right("confident_prefix")
+def numpy_with_a_sentinel(confidences, threshold):
+    return np.argmax(np.append(np.asarray(confidences), -np.inf) < threshold)
+
+
+@right("confident_prefix")
+def while_loop(confidences, threshold):
+    n = 0
+    while n < len(confidences) and not confidences[n] < threshold:
+        n += 1
+    return n
+
+
+@right("confident_prefix")
+def running_minimum(confidences, threshold):
+    """The lowest confidence so far never rises: count those that are not below the threshold."""
+    values = [float(c) for c in confidences]
+    return sum(low >= threshold for low in itertools.accumulate(values, min))
+
+
+@right("confident_prefix")
+def first_of_the_bad_places(confidences, threshold):
+    bad = (torch.as_tensor(confidences) < threshold).nonzero().flatten().tolist()
+    return min(bad, default=len(confidences))
+
+
+@right("confident_prefix")
+def recursion(confidences, threshold):
+    if len(confidences) == 0 or confidences[0] < threshold:
+        return 0
+    return 1 + recursion(confidences[1:], threshold)
+
+
+@right("confident_prefix")
+def bisection(confidences, threshold):
+    low = list(itertools.accumulate((float(c) for c in confidences), min))
+    return bisect_left([x < threshold for x in low], True)
+
+
+@wrong("confident_prefix", named="counts_all")
+def counts_every_sure_place(confidences, threshold):
+    return sum(bool(c >= threshold) for c in confidences)
+
+
+@wrong("confident_prefix", named="counts_all")
+def counts_with_torch(confidences, threshold):
+    return (torch.as_tensor(confidences) >= threshold).sum()
+
+
+@wrong("confident_prefix", named="counts_all")
+def up_to_the_last_sure_place(confidences, threshold):
+    return max((i + 1 for i, c in enumerate(confidences) if c >= threshold), default=0)
+
+
+@wrong("confident_prefix", named="stops_late")
+def keeps_the_doubtful_one(confidences, threshold):
+    for i, confidence in enumerate(confidences):
+        if confidence < threshold:
+            return i + 1
+    return len(confidences)
+
+
+@wrong("confident_prefix", named="drops_drawn")
+def drops_the_last_sure_one(confidences, threshold):
+    n = while_loop(confidences, threshold)
+    return max(0, n - 1)
+
+
+@wrong("confident_prefix", named="drops_drawn")
+def drops_only_when_it_stops(confidences, threshold):
+    n = while_loop(confidences, threshold)
+    return n if n in (0, len(confidences)) else n - 1
+
+
+@wrong("confident_prefix", named="drops_drawn")
+def an_index_instead_of_a_number(confidences, threshold):
+    last = -1
+    for i, confidence in enumerate(confidences):
+        if confidence < threshold:
+            break
+        last = i
+    return max(last, 0)
+
+
+@wrong("confident_prefix", named="no_doubt_no_draft")
+def argmax_of_the_bad(confidences, threshold):
+    bad = np.asarray(confidences) < threshold
+    return int(bad.argmax()) if len(bad) else 0
+
+
+@wrong("confident_prefix")
+def crashes_when_all_are_sure(confidences, threshold):
+    return next(i for i, confidence in enumerate(confidences) if confidence < threshold)
+
+
+@wrong("confident_prefix")
+def crashes_on_a_list(confidences, threshold):
+    return int((confidences >= threshold).long().cumprod(0).sum())
+
+
+@wrong("confident_prefix", named="stops_on_threshold")
+def the_threshold_stops(confidences, threshold):
+    return len(list(itertools.takewhile(lambda confidence: confidence > threshold, confidences)))
+
+
+@wrong("confident_prefix", named="turned_round")
+def stops_where_it_is_sure(confidences, threshold):
+    return len(list(itertools.takewhile(lambda confidence: confidence < threshold, confidences)))
+
+
+@wrong("confident_prefix", named="running")
+def product_so_far(confidences, threshold):
+    product, n = 1.0, 0
+    for confidence in confidences:
+        product *= float(confidence)
+        if product < threshold:
+            break
+        n += 1
+    return n
+
+
+@wrong("confident_prefix", named="running")
+def mean_so_far(confidences, threshold):
+    total = 0.0
+    for n, confidence in enumerate(confidences):
+        total += float(confidence)
+        if total / (n + 1) < threshold:
+            return n
+    return len(confidences)
+
+
+@wrong("confident_prefix")
+def at_least_one(confidences, threshold):
+    return max(1, while_loop(confidences, threshold))
+
+
+@wrong("confident_prefix")
+def all_or_nothing(confidences, threshold):
+    return len(confidences) if all(c >= threshold for c in confidences) else 0
+
+
+@wrong("confident_prefix")
+def forgets_the_end(confidences, threshold):
+    for i, confidence in enumerate(confidences):
+        if confidence < threshold:
+            return i
+
+
+@wrong("confident_prefix")
+def returns_the_confidences(confidences, threshold):
+    return confidences[: while_loop(confidences, threshold)]
+
+
+# AcceptanceTracker --------------------------------------------------------------------------------------------------
+
+
+@right("AcceptanceTracker")
+class RewritesAnAttribute:
+    """alpha is a plain attribute, set again by every update."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.a, self.b = prior
+        self.half_life = half_life
+        self.good = self.bad = 0.0
+        self.alpha = self.a / (self.a + self.b)
+
+    def update(self, accepted, rejected):
+        bad = 1 if rejected > 0 else 0
+        keep = math.exp(-math.log(2) * (accepted + bad) / self.half_life)
+        self.good = self.good * keep + accepted
+        self.bad = self.bad * keep + bad
+        self.alpha = (self.a + self.good) / (self.a + self.b + self.good + self.bad)
+
+
+@right("AcceptanceTracker")
+class RemembersEveryRound:
+    """Keeps all rounds and works the weights out when asked."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.rounds = prior, half_life, []
+
+    def update(self, accepted, rejected):
+        self.rounds.append((accepted, int(rejected >= 1)))
+        return self
+
+    @property
+    def alpha(self):
+        a, b = self.prior
+        later = 0
+        for accepted, rejected in self.rounds[::-1]:
+            weight = 2 ** (-later / self.half_life)
+            a, b = a + weight * accepted, b + weight * rejected
+            later += accepted + rejected
+        return a / (a + b)
+
+
+@right("AcceptanceTracker")
+class WithATensor:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior = torch.tensor(prior, dtype=torch.float64)
+        self.evidence = torch.zeros(2, dtype=torch.float64)
+        self.half_life = half_life
+
+    def update(self, accepted, rejected):
+        new = torch.tensor([accepted, min(rejected, 1)], dtype=torch.float64)
+        self.evidence.mul_(0.5 ** (new.sum() / self.half_life)).add_(new)
+
+    @property
+    def alpha(self):
+        total = self.prior + self.evidence
+        return total[0] / total.sum()
+
+
+@right("AcceptanceTracker")
+class WithNumpyAndAGrowingWeight:
+    """Instead of old evidence fading, new evidence grows: the same after division."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life = np.array(prior, dtype=float), half_life
+        self.sums, self.log_weight = np.zeros(2), 0.0
+
+    def update(self, accepted, rejected):
+        new = np.array([accepted, min(1, rejected)], dtype=float)
+        self.log_weight += new.sum() / self.half_life
+        self.sums += new * 2.0**self.log_weight
+
+    @property
+    def alpha(self):
+        beta = self.prior + self.sums * 2.0**-self.log_weight
+        return beta[0] / beta.sum()
+
+
+@right("AcceptanceTracker")
+class AlphaAndItsWeight:
+    """Keeps the faded number of judged tokens and how many of them were accepted."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior_mean = prior[0] / sum(prior)
+        self.prior_weight = sum(prior)
+        self.half_life, self.judged, self.good = half_life, 0.0, 0.0
+
+    def update(self, accepted, rejected):
+        n = accepted + (rejected > 0)
+        self.judged = self.judged * 0.5 ** (n / self.half_life) + n
+        self.good = self.good * 0.5 ** (n / self.half_life) + accepted
+
+    def __getattr__(self, name):
+        if name != "alpha":
+            raise AttributeError(name)
+        return (self.prior_weight * self.prior_mean + self.good) / (self.prior_weight + self.judged)
+
+
+class _Tracker:
+    """A right tracker in pieces, for mutants to override."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.a, self.b = prior
+        self.half_life, self.good, self.bad = half_life, 0.0, 0.0
+
+    def fade(self, judged):
+        factor = 0.5 ** (judged / self.half_life)
+        self.good, self.bad = self.good * factor, self.bad * factor
+
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        self.fade(accepted + rejected)
+        self.good, self.bad = self.good + accepted, self.bad + rejected
+
+    @property
+    def alpha(self):
+        return (self.a + self.good) / (self.a + self.b + self.good + self.bad)
+
+
+@wrong("AcceptanceTracker", named="counts_censored")
+class CountsWhatWasNeverJudged(_Tracker):
+    def update(self, accepted, rejected):
+        self.fade(accepted + rejected)
+        self.good, self.bad = self.good + accepted, self.bad + rejected
+
+
+@wrong("AcceptanceTracker", named="counts_censored")
+class CountsItInTheSumOnly(_Tracker):
+    def update(self, accepted, rejected):
+        self.fade(accepted + min(rejected, 1))
+        self.good, self.bad = self.good + accepted, self.bad + rejected
+
+
+@wrong("AcceptanceTracker", named="counts_censored")
+class LetsItFade(_Tracker):
+    def update(self, accepted, rejected):
+        self.fade(accepted + rejected)
+        self.good, self.bad = self.good + accepted, self.bad + min(rejected, 1)
+
+
+@wrong("AcceptanceTracker", named="no_fading")
+class NeverForgets(_Tracker):
+    def fade(self, judged):
+        pass
+
+
+@wrong("AcceptanceTracker", named="prior_fades")
+class ForgetsThePrior(_Tracker):
+    def fade(self, judged):
+        super().fade(judged)
+        factor = 0.5 ** (judged / self.half_life)
+        self.a, self.b = self.a * factor, self.b * factor
+
+
+@wrong("AcceptanceTracker", named="prior_fades")
+class StartsFromThePrior:
+    """The usual way to write it: the two numbers begin at the prior and fade as a whole."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.a, self.b = prior
+        self.half_life = half_life
+
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        factor = 0.5 ** ((accepted + rejected) / self.half_life)
+        self.a, self.b = self.a * factor + accepted, self.b * factor + rejected
+
+    @property
+    def alpha(self):
+        return self.a / (self.a + self.b)
+
+
+@wrong("AcceptanceTracker", named="fades_by_rounds")
+class CountsTheHalfLifeInRounds(_Tracker):
+    def fade(self, judged):
+        super().fade(1)
+
+
+@wrong("AcceptanceTracker", named="fades_the_new")
+class FadesTheNewRoundToo(_Tracker):
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        self.good, self.bad = self.good + accepted, self.bad + rejected
+        self.fade(accepted + rejected)
+
+
+@wrong("AcceptanceTracker", named="token_by_token")
+class FadesAfterEveryToken(_Tracker):
+    def update(self, accepted, rejected):
+        for _ in range(accepted):
+            super().update(1, 0)
+        if rejected:
+            super().update(0, 1)
+
+
+@wrong("AcceptanceTracker", named="e_fold")
+class UsesTheExponential(_Tracker):
+    def fade(self, judged):
+        factor = math.exp(-judged / self.half_life)
+        self.good, self.bad = self.good * factor, self.bad * factor
+
+
+@wrong("AcceptanceTracker", named="mode")
+class MostProbableAlpha(_Tracker):
+    @property
+    def alpha(self):
+        a, b = self.a + self.good, self.b + self.bad
+        return (a - 1) / (a + b - 2) if a + b > 2 else 0.5
+
+
+@wrong("AcceptanceTracker", named="no_prior")
+class AlwaysOneAndOne(_Tracker):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__((1.0, 1.0), half_life)
+
+
+@wrong("AcceptanceTracker")
+class NoPriorAtAll(_Tracker):
+    @property
+    def alpha(self):
+        return self.good / (self.good + self.bad)
+
+
+@wrong("AcceptanceTracker", named="turned_round")
+class ChanceOfARejection(_Tracker):
+    @property
+    def alpha(self):
+        return 1 - super().alpha
+
+
+@wrong("AcceptanceTracker", named="alpha_is_method")
+class AlphaIsAMethod(_Tracker):
+    def alpha(self):
+        return 0.5
+
+
+_evidence = [0.0, 0.0]
+
+
+@wrong("AcceptanceTracker")
+class OneForAll(_Tracker):
+    """The evidence is shared by all trackers."""
+
+    def update(self, accepted, rejected):
+        self.good, self.bad = _evidence
+        super().update(accepted, rejected)
+        _evidence[:] = self.good, self.bad
+
+    @property
+    def alpha(self):
+        self.good, self.bad = _evidence
+        return super().alpha
+
+
+@wrong("AcceptanceTracker")
+class OnlyTheLastRounds(_Tracker):
+    """A window instead of fading."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, half_life)
+        self.window = deque(maxlen=half_life if half_life < 1e6 else None)
+
+    def update(self, accepted, rejected):
+        self.window += [1] * accepted + [0] * min(rejected, 1)
+        self.good, self.bad = sum(self.window), len(self.window) - sum(self.window)
+
+
+@wrong("AcceptanceTracker")
+class ForgetsToStore(_Tracker):
+    def update(self, accepted, rejected):
+        good, bad = self.good + accepted, self.bad + min(rejected, 1)
+        return good / (good + bad)
+
+
+@wrong("AcceptanceTracker")
+class CountsRoundsNotTokens(_Tracker):
+    def update(self, accepted, rejected):
+        super().update(0 if rejected else 1, 1 if rejected else 0)
+
+
+@wrong("AcceptanceTracker")
+class NoAlphaBeforeTheFirstUpdate:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.inner = _Tracker(prior, half_life)
+
+    def update(self, accepted, rejected):
+        self.inner.update(accepted, rejected)
+        self.alpha = self.inner.alpha
+
+
+@wrong("AcceptanceTracker")
+class FullAcceptanceIsARejectionToo(_Tracker):
+    def update(self, accepted, rejected):
+        super().update(accepted, 1)
+
+
+@wrong("AcceptanceTracker")
+class ReadingChangesIt(_Tracker):
+    @property
+    def alpha(self):
+        answer = super().alpha
+        self.good += 1e-2
+        return answer
+
+
+# optimal_stop -------------------------------------------------------------------------------------------------------
+
+
+@right("optimal_stop")
+def brute_force(survival, c, verify_cost=1.0, overhead=0.0):
+    best, best_rate = 0, 1 / (1 + overhead)
+    for k in range(1, len(survival) + 1):
+        rate = (1 + sum(float(s) for s in survival[:k])) / (k * c + verify_cost + overhead)
+        if rate > best_rate:
+            best, best_rate = k, rate
+    return best
+
+
+@right("optimal_stop")
+def with_numpy(survival, c, verify_cost=1.0, overhead=0.0):
+    gained = 1 + np.concatenate([[0], np.cumsum(np.asarray(survival, dtype=float))])
+    spent = np.arange(len(gained)) * c + verify_cost + overhead
+    spent[0] = 1 + overhead
+    return np.argmax(gained / spent)
+
+
+@right("optimal_stop")
+def with_torch_in_float32(survival, c, verify_cost=1.0, overhead=0.0):
+    survival = torch.as_tensor(survival, dtype=torch.float32)
+    k = torch.arange(len(survival) + 1)
+    gained = 1 + torch.cat([torch.zeros(1), survival.cumsum(0)])
+    spent = torch.where(k == 0, 1 + overhead, k * c + verify_cost + overhead)
+    return (gained / spent).argmax()
+
+
+@right("optimal_stop")
+def marginal_with_division(survival, c, verify_cost=1.0, overhead=0.0):
+    gained, spent, k = 1.0, verify_cost + overhead, 0
+    for s in survival:
+        if k >= 1 and c > 0 and s / c <= gained / spent or k >= 1 and s == 0:
+            break
+        gained, spent, k = gained + s, spent + c, k + 1
+    return k if k and gained / spent > 1 / (1 + overhead) else 0
+
+
+@right("optimal_stop")
+def from_the_end(survival, c, verify_cost=1.0, overhead=0.0):
+    def rate(k):
+        return (1 + sum(survival[:k])) / (k * c + verify_cost + overhead) if k else 1 / (1 + overhead)
+
+    best = len(survival)
+    for k in range(len(survival) - 1, -1, -1):
+        if rate(k) >= rate(best):
+            best = k
+    return best
+
+
+@right("optimal_stop")
+def in_exact_fractions(survival, c, verify_cost=1.0, overhead=0.0):
+    c, v, o = Fraction(c), Fraction(verify_cost), Fraction(overhead)
+    chances = [Fraction(float(s)) for s in survival]
+    rates = [(1 + sum(chances[:k])) / (k * c + v + o) if k else 1 / (1 + o) for k in range(len(chances) + 1)]
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop", named="ignores_draft_cost")
+def most_tokens_per_round(survival, c, verify_cost=1.0, overhead=0.0):
+    return len(survival)
+
+
+@wrong("optimal_stop", named="compares_with_c")
+def while_survival_is_above_c(survival, c, verify_cost=1.0, overhead=0.0):
+    return sum(float(s) > c for s in survival)
+
+
+@wrong("optimal_stop", named="stops_at_zero")
+def climbs_from_zero(survival, c, verify_cost=1.0, overhead=0.0):
+    k = 0
+
+    def rate(n):
+        return (1 + float(sum(survival[:n]))) / (n * c + verify_cost + overhead) if n else 1 / (1 + overhead)
+
+    while k < len(survival) and rate(k + 1) > rate(k):
+        k += 1
+    return k
+
+
+@wrong("optimal_stop", named="zero_is_special")
+def verifies_nothing_at_full_price(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [(1 + float(sum(survival[:k]))) / (k * c + verify_cost + overhead) for k in range(len(survival) + 1)]
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop", named="zero_is_special")
+def marginal_rule_from_zero(survival, c, verify_cost=1.0, overhead=0.0):
+    gained, spent, k = 1.0, verify_cost + overhead, 0
+    while k < len(survival) and float(survival[k]) * spent > c * gained:
+        gained, spent, k = gained + float(survival[k]), spent + c, k + 1
+    return k
+
+
+@wrong("optimal_stop", named="never_zero")
+def at_least_one_token(survival, c, verify_cost=1.0, overhead=0.0):
+    return max(1, brute_force(survival, c, verify_cost, overhead)) if len(survival) else 0
+
+
+@wrong("optimal_stop", named="never_zero")
+def never_compares_with_zero(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [(1 + float(sum(survival[:k]))) / (k * c + verify_cost + overhead) for k in range(1, len(survival) + 1)]
+    return 1 + rates.index(max(rates)) if rates else 0
+
+
+@wrong("optimal_stop", named="forgets_own_token")
+def without_the_targets_token(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [float(sum(survival[:k])) / (k * c + verify_cost + overhead) for k in range(1, len(survival) + 1)]
+    return 1 + rates.index(max(rates)) if rates else 0
+
+
+@wrong("optimal_stop", named="multiplies_survival")
+def takes_survival_for_alpha(survival, c, verify_cost=1.0, overhead=0.0):
+    return brute_force(np.cumprod([float(s) for s in survival]).tolist(), c, verify_cost, overhead)
+
+
+@wrong("optimal_stop", named="last_survival_only")
+def all_or_nothing_rounds(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [1 / (1 + overhead)]
+    for k, s in enumerate(survival, start=1):
+        rates.append((1 + k * float(s)) / (k * c + verify_cost + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop", named="ignores_overhead")
+def overhead_left_out(survival, c, verify_cost=1.0, overhead=0.0):
+    return brute_force(survival, c, verify_cost, 0.0)
+
+
+@wrong("optimal_stop", named="ignores_verify_cost")
+def verify_cost_left_out(survival, c, verify_cost=1.0, overhead=0.0):
+    return brute_force(survival, c, 1.0, overhead)
+
+
+@wrong("optimal_stop", named="largest_of_equals")
+def goes_on_while_it_does_not_get_worse(survival, c, verify_cost=1.0, overhead=0.0):
+    best, best_rate = 0, 1 / (1 + overhead)
+    for k in range(1, len(survival) + 1):
+        rate = (1 + sum(float(s) for s in survival[:k])) / (k * c + verify_cost + overhead)
+        if rate >= best_rate:
+            best, best_rate = k, rate
+    return best
+
+
+@wrong("optimal_stop", named="off_by_one")
+def returns_the_index(survival, c, verify_cost=1.0, overhead=0.0):
+    return max(0, brute_force(survival, c, verify_cost, overhead) - 1)
+
+
+@wrong("optimal_stop", named="off_by_one")
+def includes_the_first_loss(survival, c, verify_cost=1.0, overhead=0.0):
+    return min(len(survival), brute_force(survival, c, verify_cost, overhead) + 1)
+
+
+@wrong("optimal_stop")
+def divides_by_c(survival, c, verify_cost=1.0, overhead=0.0):
+    gained, spent, k = 1.0, verify_cost + overhead, 0
+    for s in survival:
+        if k >= 1 and float(s) / c <= gained / spent:
+            break
+        gained, spent, k = gained + float(s), spent + c, k + 1
+    return k if k and gained / spent > 1 / (1 + overhead) else 0
+
+
+@wrong("optimal_stop")
+def speaks_of_gain_minus_cost(survival, c, verify_cost=1.0, overhead=0.0):
+    gains = [0.0] + [float(sum(survival[:k])) - k * c - (verify_cost - 1) for k in range(1, len(survival) + 1)]
+    return gains.index(max(gains))
+
+
+@wrong("optimal_stop")
+def crashes_without_places(survival, c, verify_cost=1.0, overhead=0.0):
+    return 0 if survival[0] <= c else brute_force(survival, c, verify_cost, overhead)
+
+
+@wrong("optimal_stop")
+def returns_the_rate(survival, c, verify_cost=1.0, overhead=0.0):
+    k = brute_force(survival, c, verify_cost, overhead)
+    return (1 + float(sum(survival[:k]))) / (k * c + verify_cost + overhead)
+
+
+@wrong("optimal_stop")
+def sums_one_too_few(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [1 / (1 + overhead)]
+    for k in range(1, len(survival) + 1):
+        rates.append((1 + float(sum(survival[: k - 1]))) / (k * c + verify_cost + overhead))
+    return rates.index(max(rates))
+
+
+# bild_policy --------------------------------------------------------------------------------------------------------
+
+
+@right("bild_policy")
+def two_loops(draft_confidence, target_probability, fallback, rollback):
+    n = len(draft_confidence)
+    if n == 0:
+        return False, []
+    if draft_confidence[n - 1] >= fallback:
+        return False, []
+    redo = []
+    for i in range(len(target_probability)):
+        if redo or target_probability[i] < rollback:
+            redo.append(i)
+    return True, redo
+
+
+@right("bild_policy")
+def with_numpy_arrays(draft_confidence, target_probability, fallback, rollback):
+    mine, theirs = np.asarray(draft_confidence), np.asarray(target_probability)
+    if mine.size == 0 or not mine[-1] < fallback:
+        return np.bool_(False), np.zeros(0, dtype=int)
+    bad = np.flatnonzero(theirs < rollback)
+    return mine[-1] < fallback, np.arange(bad[0], mine.size) if bad.size else bad
+
+
+@right("bild_policy")
+def with_tensors(draft_confidence, target_probability, fallback, rollback):
+    mine = torch.as_tensor(draft_confidence, dtype=torch.float64)
+    theirs = torch.as_tensor(target_probability, dtype=torch.float64)
+    over = (mine[-1:] < fallback).any()
+    places = torch.arange(len(theirs))
+    return over, places[((theirs < rollback).cumsum(0) > 0) & over]
+
+
+@right("bild_policy")
+def with_a_range(draft_confidence, target_probability, fallback, rollback):
+    over = len(draft_confidence) > 0 and bool(draft_confidence[-1] < fallback)
+    stays = len(list(itertools.takewhile(lambda p: p >= rollback, target_probability)))
+    return over, range(stays, len(target_probability)) if over else range(0)
+
+
+@right("bild_policy")
+def with_a_tuple_and_an_int(draft_confidence, target_probability, fallback, rollback):
+    if not len(draft_confidence) or draft_confidence[-1] >= fallback:
+        return [0, ()]
+    lowest = list(itertools.accumulate((float(p) for p in target_probability), min))
+    return [1, tuple(i for i, low in enumerate(lowest) if low < rollback)]
+
+
+def _over(confidence, fallback):
+    return len(confidence) > 0 and bool(confidence[-1] < fallback)
+
+
+def _first(probability, rollback):
+    return next((i for i, p in enumerate(probability) if p < rollback), len(probability))
+
+
+@wrong("bild_policy", named="only_the_bad")
+def every_improbable_one(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    return True, [i for i, p in enumerate(target_probability) if p < rollback]
+
+
+@wrong("bild_policy", named="only_the_bad")
+def only_the_first_improbable_one(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    return True, [i for i, p in enumerate(target_probability) if p < rollback][:1]
+
+
+@wrong("bild_policy", named="one_late")
+def behind_the_improbable_one(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    return True, list(range(_first(target_probability, rollback) + 1, len(target_probability)))
+
+
+@wrong("bild_policy", named="from_last_bad")
+def from_the_last_improbable_one(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    first = len(target_probability)
+    for i, p in enumerate(target_probability):
+        if p < rollback:
+            first = i
+    return True, list(range(first, len(target_probability)))
+
+
+@wrong("bild_policy", named="redoes_all")
+def redoes_everything(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    bad = any(p < rollback for p in target_probability)
+    return True, list(range(len(target_probability))) if bad else []
+
+
+@wrong("bild_policy", named="keeps_swapped")
+def what_stays(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    first = _first(target_probability, rollback)
+    return True, list(range(first)) if first < len(target_probability) else []
+
+
+@wrong("bild_policy", named="any_doubt")
+def any_token_in_doubt(draft_confidence, target_probability, fallback, rollback):
+    if not any(c < fallback for c in draft_confidence):
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy", named="any_doubt")
+def doubt_on_average(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0 or sum(map(float, draft_confidence)) / len(draft_confidence) >= fallback:
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy", named="any_doubt")
+def the_oldest_decides(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0 or draft_confidence[0] >= fallback:
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy", named="redo_without_reading")
+def redoes_at_any_time(draft_confidence, target_probability, fallback, rollback):
+    return _over(draft_confidence, fallback), list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy", named="wrong_list")
+def rollback_looks_at_the_small_model(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    return True, list(range(_first(draft_confidence, rollback), len(draft_confidence)))
+
+
+@wrong("bild_policy", named="on_the_threshold")
+def hands_over_on_the_threshold(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0 or draft_confidence[-1] > fallback:
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy", named="on_the_threshold")
+def redoes_on_the_threshold(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    n = len(target_probability)
+    return True, list(range(next((i for i, p in enumerate(target_probability) if p <= rollback), n), n))
+
+
+@wrong("bild_policy")
+def turned_round(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0 or draft_confidence[-1] < fallback:
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy")
+def crashes_before_the_first_token(draft_confidence, target_probability, fallback, rollback):
+    if draft_confidence[-1] >= fallback:
+        return False, []
+    return True, list(range(_first(target_probability, rollback), len(target_probability)))
+
+
+@wrong("bild_policy")
+def crashes_when_nothing_was_read(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    bad = [i for i in range(len(draft_confidence)) if target_probability[i] < rollback]
+    return True, list(range(bad[0], len(draft_confidence))) if bad else []
+
+
+@wrong("bild_policy")
+def the_first_place_instead_of_a_list(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, 0
+    return True, _first(target_probability, rollback)
+
+
+@wrong("bild_policy")
+def only_says_whether(draft_confidence, target_probability, fallback, rollback):
+    return _over(draft_confidence, fallback)
+
+
+@wrong("bild_policy")
+def newest_first(draft_confidence, target_probability, fallback, rollback):
+    if not _over(draft_confidence, fallback):
+        return False, []
+    n = len(target_probability)
+    return True, list(range(n - 1, _first(target_probability, rollback) - 1, -1))

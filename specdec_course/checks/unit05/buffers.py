@@ -156,12 +156,12 @@ def _ask_bytes(student, cases, told) -> None:
         raise Wrong(told)
 
 
-@kv_cache_bytes.part("one text in half precision", weight=2)
+@kv_cache_bytes.part("one text, in half and in full precision", weight=2)
 def _(student, rng):
     cases = []
-    for length in (1, 100, 4097):
+    for length, *width in ((1,), (100,), (4097, 1, 4)):
         config = _config(rng)
-        cases.append(((config, length), _count(config, length, 1, 2)))
+        cases.append(((config, length, *width), _count(config, length, 1, 4 if width else 2)))
     _ask_bytes(student, cases, "Count the tensors of one layer: how many are there, and what shape has each?")
 
 

@@ -35,13 +35,18 @@ def check_text(done: CachedPlay) -> None:
     try:
         of_loops.check_text(done)
     except Wrong as wrong:
-        if wrong.mistake not in BLAMES_THE_TEXT:
+        if wrong.mistake not in BLAMES_THE_TEXT and not (done.answer is not None and _follows_own_text(done)):
             check_target(done)
         raise
 
 
 # What the caches cannot be blamed for.
 BLAMES_THE_TEXT = ("never_drafts", "overshoots", "eos_ignored", "drops_prompt", "rejected_eos_stops", "eos_in_prompt")
+
+
+def _follows_own_text(done: CachedPlay) -> bool:
+    """Whether the target's cache always held the student's own text, right or wrong."""
+    return all(call.ids[: call.start] == done.ids[: call.start] for call in done.calls[1:])
 
 
 def check_rounds(done: CachedPlay) -> None:
@@ -56,6 +61,11 @@ def steps(done: CachedPlay) -> list[tuple[Append, int, Round, tuple[int, Round] 
         told.append((call, start, counts, before))
         before = (start, counts)
     return told
+
+
+def _full(counts: Round) -> bool:
+    """Whether a draft was accepted in full."""
+    return counts.accepted == counts.drafted > 0
 
 
 def check_target(done: CachedPlay) -> None:
@@ -99,8 +109,11 @@ def check_drafts(done: CachedPlay) -> None:
             raise _why_other_draft(call, end, before)
         silent = before is None and not call.draft_fed  # the prompt may go first, alone
         if len(drafted) < min(done.k, room - 1) and not silent and (not drafted or drafted[-1] != done.eos_id):
+            if before is not None and _full(before[1]) and call.start == end - 2:
+                raise Wrong("After a draft that was accepted in full, the next round starts one token too early.",
+                            mistake="no_bonus")
             raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {room} more are allowed.",
-                        mistake="never_drafts" if not drafted else "short_drafts")
+                        mistake="short_drafts" if drafted else "many_calls" if call.draft_fed else "never_drafts")
 
 
 def _why_other_draft(call: Append, end: int, before) -> Wrong:
@@ -115,7 +128,7 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
                      mistake="other_row")
     if before is not None:
         began, counts = before
-        full = counts.accepted == counts.drafted > 0
+        full = _full(counts)
         if full and place == began + counts.drafted - 1:
             return Wrong("After a draft that was accepted in full, the draft's cache lacks a token.",
                          mistake="last_draft_token")
@@ -142,7 +155,7 @@ def check_work(done: CachedPlay) -> None:
         drafted = before is not None and before[1].drafted > 0
         fed = sum(len(one.ids) for one in call.draft_fed)
         if drafted and call.draft_fed:
-            full = before[1].accepted == before[1].drafted
+            full = _full(before[1])
             start = call.draft_fed[0].start
             if start == 0 and end > 2:
                 raise Wrong("The draft's cache was emptied, and the whole text fed to it again.", mistake="reset")

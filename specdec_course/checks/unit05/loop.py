@@ -128,9 +128,9 @@ def _(student, rng):
 for _id, _told in (
     ("last_draft_token",
      "After full acceptance your draft model misses a token. The last token that it drafted was never fed to it "
-     "(nobody asked what comes after it), but now it belongs to the text. Feeding only the newest token puts that one in its "
-     "place: from there on every position is off by one, and a drafter that was perfect guesses worse and worse. "
-     "The text stays right, which is why this goes unnoticed."),
+     "(nobody asked what comes after it), but now it belongs to the text. Feeding only the newest token puts "
+     "that one in its place: from there on every position is off by one, and a drafter that was perfect guesses "
+     "worse and worse. The text stays right, which is why this goes unnoticed."),
     ("reset",
      "You empty a cache and feed the text again instead of rolling back. The text is right, and every round costs a "
      "pass over everything: the work grows with the square of the length. Take back only what was rejected."),

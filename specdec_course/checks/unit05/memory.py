@@ -41,11 +41,13 @@ CachedModel.help(r"missing \d+ required positional|takes \d+ positional",
 
 @dataclass
 class Fed:
-    """One call of the model: how many ids it got, how many positions the cache already held, the first position."""
+    """One call of the model: how many ids it got, how many positions the cache already held, the position given to
+    the first id, the width of the attention mask (None without one)."""
 
     ids: int
     held: int
     first: int
+    mask: int | None
 
 
 @functools.cache
@@ -58,7 +60,8 @@ def tiny_model(seed: int):
             held = 0 if past_key_values is None else int(past_key_values.get_seq_length())
             first = held if position_ids is None else int(position_ids.reshape(-1)[0])
             count = 0 if input_ids is None else input_ids.shape[-1]
-            self.log.append(Fed(count, held, first))
+            flat = attention_mask is not None and attention_mask.dim() == 2
+            self.log.append(Fed(count, held, first, attention_mask.shape[-1] if flat else None))
             return super().forward(input_ids, attention_mask, position_ids, past_key_values, **options)
 
         @torch.no_grad()
@@ -144,6 +147,8 @@ class Box:
         if calls[0].first != held:
             raise Wrong(f"The first new id was given position {calls[0].first}; it stands at {held}.",
                         mistake="positions")
+        if calls[0].mask not in (None, held + new):
+            raise Wrong(f"The attention mask covers {calls[0].mask} positions; there are {held + new}.", mistake="mask")
 
     def _judge_logits(self, answer, call: Fed, new: int) -> None:
         array = torch.from_numpy(values.as_array(answer))
@@ -257,6 +262,9 @@ for _id, _told in (
     ("positions",
      "Positions count from the wrong place. The first new id stands where the cache ends, not at 0. (Leave "
      "position_ids out: the model then counts from the cache's length.)"),
+    ("mask",
+     "The attention mask does not follow the cache: after a rollback it has to be cropped too. (Leave it out: without "
+     "padding nothing has to be masked.)"),
     ("batch_axis", "A batch of one goes in and comes out, but append answers without that axis: out.logits[0]."),
     ("last_row",
      "You return only the last row. A verification needs a row for each of its k+1 tokens: that is what one call "

@@ -96,12 +96,12 @@ def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> Cache
         if name == "draft":
             waiting.append(fed)
         else:
-            done.calls.append(Append(fed.text, start=fed.start, draft_fed=waiting))
+            known = fed.start + 1 if fed.start else len(prompt)  # the text so far; what follows was drafted
+            shown, drafted = fed.text[:known], fed.text[known:]
+            done.calls.append(Append(fed.text, shown, draft=drafted, start=fed.start, draft_fed=waiting))
             waiting = []
-    done.questions = models[1].calls
-    done.offered = done.questions > 0 and k > 0 and budget > 1
-    done.used = any(len(fed.ids) > 1 for name, fed in events if name == "target" and fed.start) or (
-        bool(done.calls) and len(done.calls[0].ids) > len(prompt))
+    done.questions = models[1].calls or int(len(truth) - len(prompt) <= 2)  # too short a text to ask for a draft
+    done.offered = done.used = done.stuck
     return done
 
 

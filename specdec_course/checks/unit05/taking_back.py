@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..engine import Exercise, Wrong, reading
 
 rollback = Exercise(
     "rollback", unit="05", points=1, difficulty=1, minutes=8,
@@ -29,7 +29,7 @@ class Lists:
     """A cache with the interface of transformers 4.46, as far as a rollback sees it."""
 
     def __init__(self):
-        self.key_cache, self.value_cache = [], []
+        self.key_cache, self.value_cache, self._seen_tokens = [], [], 0
 
     def get_seq_length(self, layer_idx=0):
         return self.key_cache[layer_idx].shape[-2] if len(self.key_cache) > layer_idx else 0
@@ -41,8 +41,10 @@ class Lists:
         if keep < held:
             self.key_cache = [keys[..., :keep, :] for keys in self.key_cache]
             self.value_cache = [values[..., :keep, :] for values in self.value_cache]
+            self._seen_tokens = keep
 
     def update(self, keys, values, layer_idx):
+        self._seen_tokens += keys.shape[-2] if layer_idx == 0 else 0
         if layer_idx == len(self.key_cache):
             self.key_cache.append(keys)
             self.value_cache.append(values)
@@ -99,13 +101,26 @@ def _current():
 def _fill(cache, rng, positions: int, layers: int = 3) -> list[torch.Tensor]:
     """Appends random keys and values to every layer; returns them, keys and values in turn."""
     new = [torch.randn(1, 2, positions, 4, generator=rng) for _ in range(2 * layers)]
-    for i in range(layers):
-        cache.update(new[2 * i].clone(), new[2 * i + 1].clone(), i)
+    try:
+        for i in range(layers):
+            cache.update(new[2 * i].clone(), new[2 * i + 1].clone(), i)
+    except Exception as error:  # whatever was done to its tensors
+        raise Wrong(f"After your rollback the cache cannot be filled again ({type(error).__name__}).") from None
     return new
 
 
-def _held(cache, layers: int = 3) -> list[torch.Tensor]:
+def _held(cache) -> list[torch.Tensor]:
     """What the cache holds, keys and values in turn; an emptied or forgotten layer holds nothing."""
+    with reading("a cache whose layers hold keys and values, [batch, heads, positions, d]"):
+        return [one.reshape(1, 2, -1, 4) if one.shape[-1] == 4 else _torn(one) for one in _tensors(cache)]
+
+
+def _torn(one):
+    raise Wrong(f"After your rollback a tensor has shape {list(one.shape)}: positions are the last but one axis.",
+                mistake="wrong_axis")
+
+
+def _tensors(cache, layers: int = 3) -> list[torch.Tensor]:
     nothing, found = torch.zeros(1, 2, 0, 4), []
     for i in range(layers):
         if hasattr(cache, "layers"):
@@ -158,7 +173,7 @@ def _unequal(lengths: list[int], wanted: int) -> Wrong:
 
 @rollback.part("the last n positions go, in every layer, keys and values", weight=2)
 def _(student, rng):
-    for held, n in ((7, 3), (6, 2), (9, 1), (8, 7)):
+    for held, n in ((8, 3), (9, 2), (6, 1), (8, 7)):
         cache = _current()
         before = _fill(cache, rng, held)
         student.does(cache, n)
@@ -221,6 +236,7 @@ for _id, _told in (
      "You throw everything away. Only the last n positions were wrong; the others were expensive to compute."),
     ("wrong_end", "You drop the first positions. The rejected tokens are the newest ones, at the end."),
     ("one_layer", "You cut one layer. Every layer has keys and values of its own, and all have to stay equally long."),
+    ("wrong_axis", "You cut along another axis. Keys are [batch, heads, positions, d]: `keys[..., :length, :]`."),
     ("one_of_two", "You cut the keys or the values, but not both."),
     ("not_refused",
      "More positions than the cache holds cannot be dropped. Something went wrong in the caller: say so with a "

@@ -1,0 +1,1309 @@
+"""Unit 05: right answers written in other ways, and the mistakes that students make."""
+
+import copy
+from collections import namedtuple
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from answers import right, wrong
+from specdec_course.trace import Decoded, Round
+
+# rollback -----------------------------------------------------------------------------------------------------------
+
+
+def _too_many(cache, n):
+    if n < 0 or n > cache.get_seq_length():
+        raise ValueError(f"{n} positions cannot be dropped")
+
+
+@right("rollback")
+def crop_with_a_minus(cache, n):
+    _too_many(cache, n)
+    if n:
+        cache.crop(-n)
+
+
+@right("rollback")
+def cut_by_hand(cache, n):
+    keep = cache.get_seq_length() - n
+    if not 0 <= keep <= cache.get_seq_length():
+        raise ValueError("more than there is")
+    if hasattr(cache, "layers"):
+        for layer in cache.layers:
+            layer.keys = layer.keys[..., :keep, :]
+            layer.values = layer.values[..., :keep, :]
+    else:
+        for i in range(len(cache.key_cache)):
+            cache.key_cache[i] = cache.key_cache[i][:, :, :keep]
+            cache.value_cache[i] = cache.value_cache[i][:, :, :keep]
+
+
+@right("rollback")
+def layer_by_layer(cache, n):
+    held = cache.get_seq_length()
+    assert isinstance(n, int)
+    if n > held or n < 0:
+        raise ValueError("cannot drop that many")
+    if n == 0:
+        return None
+    if hasattr(cache, "layers"):
+        for layer in cache.layers:
+            layer.crop(-n)
+        return cache
+    cache.key_cache = [k.narrow(2, 0, held - n).clone() for k in cache.key_cache]
+    cache.value_cache = [v.narrow(2, 0, held - n).clone() for v in cache.value_cache]
+    cache._seen_tokens = held - n
+    return cache
+
+
+@right("rollback")
+def one_at_a_time(cache, n):
+    _too_many(cache, n)
+    for _ in range(n):
+        cache.crop(-1)
+
+
+@wrong("rollback", named="zero_empties")
+def minus_zero(cache, n):
+    _too_many(cache, n)
+    if hasattr(cache, "key_cache"):
+        cache.crop(-n)
+        return
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[..., :-n, :], layer.values[..., :-n, :]
+
+
+@wrong("rollback", named="zero_empties")
+def crop_whatever_n_is(cache, n):
+    _too_many(cache, n)
+    cache.crop(-n)
+
+
+@wrong("rollback")
+def crop_to_the_rest(cache, n):
+    _too_many(cache, n)
+    cache.crop(cache.get_seq_length() - n)
+
+
+@wrong("rollback")
+def crop_by_plus_n(cache, n):
+    _too_many(cache, n)
+    cache.crop(n)
+
+
+@wrong("rollback", named="keeps_n")
+def keeps_the_first_n(cache, n):
+    _too_many(cache, n)
+    if hasattr(cache, "key_cache"):
+        cache.crop(n)
+        return
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[..., :n, :], layer.values[..., :n, :]
+
+
+@wrong("rollback")
+def lists_of_older_versions_only(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    for i in range(len(cache.key_cache)):
+        cache.key_cache[i] = cache.key_cache[i][..., :keep, :]
+        cache.value_cache[i] = cache.value_cache[i][..., :keep, :]
+
+
+@wrong("rollback")
+def layers_only(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[..., :keep, :], layer.values[..., :keep, :]
+
+
+@wrong("rollback", named="one_too_many")
+def drops_one_more(cache, n):
+    _too_many(cache, n)
+    if n:
+        cache.crop(-min(n + 1, cache.get_seq_length()))
+
+
+@wrong("rollback", named="one_too_few")
+def drops_one_fewer(cache, n):
+    _too_many(cache, n)
+    if n > 1:
+        cache.crop(-(n - 1))
+
+
+@wrong("rollback", named="one_layer")
+def only_the_first_layer(cache, n):
+    _too_many(cache, n)
+    if n and hasattr(cache, "layers"):
+        cache.layers[0].crop(-n)
+    elif n:
+        cache.crop(-n)
+
+
+@wrong("rollback", named="one_layer")
+def forgets_the_last_layer(cache, n):
+    _too_many(cache, n)
+    for layer in cache.layers[:-1] if n else ():
+        layer.crop(-n)
+
+
+@wrong("rollback", named="one_of_two")
+def keys_but_not_values(cache, n):
+    _too_many(cache, n)
+    for layer in cache.layers if n else ():
+        layer.keys = layer.keys[..., :-n, :]
+
+
+@wrong("rollback", named="nothing_dropped")
+def slices_into_the_air(cache, n):
+    _too_many(cache, n)
+    for layer in getattr(cache, "layers", ()):
+        keys = layer.keys[..., : cache.get_seq_length() - n, :]  # noqa: F841
+        values = layer.values[..., : cache.get_seq_length() - n, :]  # noqa: F841
+
+
+@wrong("rollback", named="nothing_dropped")
+def cuts_a_copy(cache, n):
+    _too_many(cache, n)
+    cache = copy.deepcopy(cache)
+    if n:
+        cache.crop(-n)
+    return cache
+
+
+@wrong("rollback", named="empties")
+def resets(cache, n):
+    _too_many(cache, n)
+    if n:
+        cache.crop(-cache.get_seq_length())
+
+
+@wrong("rollback", named="wrong_end")
+def drops_the_first(cache, n):
+    _too_many(cache, n)
+    for layer in cache.layers if n else ():
+        layer.keys, layer.values = layer.keys[..., n:, :], layer.values[..., n:, :]
+
+
+@wrong("rollback", named="not_refused")
+def never_refuses(cache, n):
+    if n:
+        cache.crop(-n)
+
+
+@wrong("rollback", named="not_refused")
+def drops_what_there_is(cache, n):
+    if n:
+        cache.crop(-min(n, cache.get_seq_length()))
+
+
+@wrong("rollback", named="wrong_axis")
+def wrong_axis(cache, n):
+    _too_many(cache, n)
+    for layer in cache.layers if n else ():
+        layer.keys, layer.values = layer.keys[..., :-n], layer.values[..., :-n]
+
+
+@wrong("rollback")
+def treats_it_as_pairs(cache, n):
+    _too_many(cache, n)
+    return tuple((k[..., :-n, :], v[..., :-n, :]) for k, v in cache)
+
+
+@wrong("rollback")
+def zeroes_the_rows(cache, n):
+    _too_many(cache, n)
+    for layer in cache.layers if n else ():
+        layer.keys[..., -n:, :] = 0
+        layer.values[..., -n:, :] = 0
+
+
+# CachedModel --------------------------------------------------------------------------------------------------------
+
+
+def _drop(cache, n):
+    if n:
+        cache.crop(-n)
+
+
+@right("CachedModel")
+class OwnCache:
+    """Makes the cache itself, and counts by itself."""
+
+    def __init__(self, model):
+        from transformers import DynamicCache
+
+        self.model, self.cache, self.length = model, DynamicCache(), 0
+
+    @torch.no_grad()
+    def append(self, ids):
+        self.length += len(ids)
+        return self.model(ids.unsqueeze(0), past_key_values=self.cache, use_cache=True).logits.squeeze(0)
+
+    def rollback(self, n):
+        if n > self.length or n < 0:
+            raise ValueError("not that many")
+        if n > 0:
+            self.cache.crop(-n)
+            self.length -= n
+
+
+@right("CachedModel")
+class OwnPositions:
+    """Gives positions and a mask explicitly; they follow the cache."""
+
+    def __init__(self, model):
+        self.model, self.past = model, None
+
+    @property
+    def length(self):
+        return torch.tensor(0 if self.past is None else self.past.get_seq_length())
+
+    def append(self, ids):
+        start = int(self.length)
+        with torch.inference_mode():
+            out = self.model(
+                input_ids=ids.view(1, -1),
+                attention_mask=torch.ones(1, start + len(ids), dtype=torch.long),
+                position_ids=torch.arange(start, start + len(ids))[None],
+                past_key_values=self.past,
+                use_cache=True,
+            )
+        self.past = out["past_key_values"]
+        return out["logits"][0].numpy()
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError("out of range")
+        for layer in self.past.layers if self.past is not None else ():
+            layer.keys = layer.keys[..., : layer.keys.shape[-2] - n, :]
+            layer.values = layer.values[..., : layer.values.shape[-2] - n, :]
+
+
+@right("CachedModel")
+class KeepsTheText:
+    """Keeps the ids as well; forgets the cache when everything is taken back."""
+
+    def __init__(self, model):
+        self.model, self.cache, self.ids = model, None, []
+
+    def append(self, ids, last=None):
+        with torch.no_grad():
+            out = self.model(input_ids=torch.stack([ids]), past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        self.ids += ids.tolist()
+        return out.logits[0, :] if last is None else out.logits[0, -last:]
+
+    def rollback(self, n):
+        if n < 0 or len(self.ids) < n:
+            raise ValueError(n)
+        if n == len(self.ids):
+            self.cache, self.ids = None, []
+        elif n:
+            del self.ids[-n:]
+            self.cache.crop(-n)
+
+    length = property(lambda self: len(self.ids))
+
+
+@right("CachedModel")
+class RollsBackLate:
+    """Notes how much is to be dropped, and drops it with the next append."""
+
+    def __init__(self, model):
+        self.model, self.cache, self.due = model, None, 0
+
+    @property
+    def length(self):
+        return np.int64(self.cache.get_seq_length() if self.cache else 0) - self.due
+
+    @torch.no_grad()
+    def append(self, ids):
+        if self.due:
+            self.cache.crop(-int(self.due))
+            self.due = 0
+        out = self.model(input_ids=ids[None, :], past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0].clone()
+
+    def rollback(self, n):
+        if n > self.length:
+            raise ValueError("too many")
+        self.due += n
+
+
+class _Base:
+    """A right one, whose methods the mutants replace."""
+
+    def __init__(self, model):
+        self.model, self.cache = model, None
+
+    @property
+    def length(self):
+        return 0 if self.cache is None else self.cache.get_seq_length()
+
+    @torch.no_grad()
+    def append(self, ids):
+        out = self.model(input_ids=ids[None], past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0]
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError("too many")
+        if n:
+            _drop(self.cache, n)
+
+
+@wrong("CachedModel", named="reset")
+class ResetsInRollback(_Base):
+    def __init__(self, model):
+        super().__init__(model)
+        self.text = torch.empty(0, dtype=torch.long)
+
+    def append(self, ids):
+        self.text = torch.cat([self.text, ids])
+        return super().append(ids)
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError("too many")
+        self.text = self.text[: len(self.text) - n]
+        self.cache = None
+        if len(self.text):
+            super().append(self.text)
+
+
+@wrong("CachedModel", named="reset")
+class FeedsAgainAfterRollback(_Base):
+    def __init__(self, model):
+        super().__init__(model)
+        self.text = torch.empty(0, dtype=torch.long)
+
+    @property
+    def length(self):
+        return len(self.text)
+
+    def append(self, ids):
+        self.text = torch.cat([self.text, ids])
+        new = ids if self.cache is not None else self.text
+        return super().append(new)[-len(ids) :]
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError("too many")
+        if n:
+            self.text, self.cache = self.text[: len(self.text) - n], None
+
+
+@wrong("CachedModel", named="no_cache")
+class WithoutCache(_Base):
+    def __init__(self, model):
+        self.model, self.text = model, torch.empty(0, dtype=torch.long)
+
+    @property
+    def length(self):
+        return len(self.text)
+
+    @torch.no_grad()
+    def append(self, ids):
+        self.text = torch.cat([self.text, ids])
+        return self.model(input_ids=self.text[None], use_cache=False).logits[0, -len(ids) :]
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError("too many")
+        self.text = self.text[: len(self.text) - n]
+
+
+@wrong("CachedModel", named="fed_twice")
+class FeedsAllOnTop(_Base):
+    def __init__(self, model):
+        super().__init__(model)
+        self.text = torch.empty(0, dtype=torch.long)
+
+    def append(self, ids):
+        self.text = torch.cat([self.text, ids])
+        return super().append(self.text)[-len(ids) :]
+
+
+@wrong("CachedModel", named="one_by_one")
+class TokenByToken(_Base):
+    def append(self, ids):
+        return torch.cat([_Base.append(self, one[None]) for one in ids])
+
+
+@wrong("CachedModel", named="not_kept")
+class ForgetsTheCache(_Base):
+    fed = 0
+    length = property(lambda self: self.fed)
+
+    @torch.no_grad()
+    def append(self, ids):
+        self.fed += len(ids)
+        return self.model(input_ids=ids[None], use_cache=True).logits[0]
+
+    def rollback(self, n):
+        if n > self.fed:
+            raise ValueError("too many")
+        self.fed -= n
+
+
+@wrong("CachedModel", named="shared")
+class CacheOfTheClass(_Base):
+    cache = None
+
+    def __init__(self, model):
+        self.model = model
+
+    @torch.no_grad()
+    def append(self, ids):
+        out = self.model(input_ids=ids[None], past_key_values=type(self).cache, use_cache=True)
+        type(self).cache = out.past_key_values
+        return out.logits[0]
+
+
+@wrong("CachedModel", named="shared")
+class CacheAsADefault(_Base):
+    def __init__(self, model, cache=[]):
+        self.model, self.kept = model, cache
+
+    @property
+    def cache(self):
+        return self.kept[0] if self.kept else None
+
+    @torch.no_grad()
+    def append(self, ids):
+        out = self.model(input_ids=ids[None], past_key_values=self.cache, use_cache=True)
+        self.kept[:] = [out.past_key_values]
+        return out.logits[0]
+
+
+@wrong("CachedModel", named="shared")
+class CachePerModel(_Base):
+    def __init__(self, model):
+        self.model = model
+        model.__dict__.setdefault("kept_by_mistake", None)
+        model.kept_by_mistake = None
+
+    cache = property(lambda self: self.model.kept_by_mistake)
+
+    @torch.no_grad()
+    def append(self, ids):
+        out = self.model(input_ids=ids[None], past_key_values=self.cache, use_cache=True)
+        self.model.kept_by_mistake = out.past_key_values
+        return out.logits[0]
+
+
+@wrong("CachedModel", named="positions")
+class PositionsFromZero(_Base):
+    @torch.no_grad()
+    def append(self, ids):
+        positions = torch.arange(len(ids))[None]
+        out = self.model(input_ids=ids[None], position_ids=positions, past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0]
+
+
+@wrong("CachedModel", named="positions")
+class PositionsRestartAfterARollback(_Base):
+    start = 0
+
+    @torch.no_grad()
+    def append(self, ids):
+        positions = torch.arange(self.start, self.start + len(ids))[None]
+        self.start += len(ids)
+        out = self.model(input_ids=ids[None], position_ids=positions, past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0]
+
+    def rollback(self, n):
+        super().rollback(n)
+        self.start = 0 if n else self.start
+
+
+@wrong("CachedModel", named="mask")
+class MaskNotCropped(_Base):
+    def __init__(self, model):
+        super().__init__(model)
+        self.mask = torch.ones(1, 0, dtype=torch.long)
+
+    @torch.no_grad()
+    def append(self, ids):
+        self.mask = torch.cat([self.mask, torch.ones(1, len(ids), dtype=torch.long)], 1)
+        out = self.model(input_ids=ids[None], attention_mask=self.mask, past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0]
+
+
+@wrong("CachedModel", named="batch_axis")
+class WithBatchAxis(_Base):
+    def append(self, ids):
+        return super().append(ids)[None]
+
+
+@wrong("CachedModel", named="last_row")
+class LastRowOnly(_Base):
+    def append(self, ids):
+        return super().append(ids)[-1]
+
+
+@wrong("CachedModel", named="last_row")
+class AlwaysOneRow(_Base):
+    def append(self, ids):
+        return super().append(ids)[-1:]
+
+
+@wrong("CachedModel", named="not_rolled_back")
+class RollbackOnPaper(_Base):
+    dropped = 0
+
+    @property
+    def length(self):
+        return (0 if self.cache is None else self.cache.get_seq_length()) - self.dropped
+
+    def rollback(self, n):
+        if n > self.length:
+            raise ValueError("too many")
+        self.dropped += n
+
+
+@wrong("CachedModel", named="stale_length")
+class LengthOnlyGrows(_Base):
+    fed = 0
+    length = property(lambda self: self.fed)
+
+    def append(self, ids):
+        self.fed += len(ids)
+        return super().append(ids)
+
+
+@wrong("CachedModel", named="stale_length")
+class RollbackDoesNothing(_Base):
+    def rollback(self, n):
+        if n > self.length:
+            raise ValueError("too many")
+
+
+@wrong("CachedModel", named="stale_length")
+class RollbackOneTooFew(_Base):
+    def rollback(self, n):
+        super().rollback(n)
+        if n and self.length:
+            self.append(torch.zeros(1, dtype=torch.long)) if n < 0 else None
+        self.extra = n
+
+    length = property(lambda self: _Base.length.fget(self) + (1 if getattr(self, "extra", 0) else 0))
+
+
+@wrong("CachedModel")
+class RollbackOneTooMany(_Base):
+    def rollback(self, n):
+        super().rollback(n)
+        if n and self.length:
+            _drop(self.cache, 1)
+
+
+@wrong("CachedModel")
+class RollbackKeepsN(_Base):
+    def rollback(self, n):
+        super().rollback(self.length - n if n else 0)
+
+
+@wrong("CachedModel")
+class CropsWhateverNIs(_Base):
+    def rollback(self, n):
+        if n > self.length:
+            raise ValueError("too many")
+        self.cache.crop(-n)
+
+
+@wrong("CachedModel", named="length_called")
+class LengthIsAMethod(_Base):
+    def length(self):
+        return 0 if self.cache is None else self.cache.get_seq_length()
+
+    def rollback(self, n):
+        if n > self.length():
+            raise ValueError("too many")
+        _drop(self.cache, n)
+
+
+@wrong("CachedModel", named="not_refused")
+class NeverRefuses(_Base):
+    def rollback(self, n):
+        if n and self.cache is not None:
+            _drop(self.cache, min(n, self.length))
+
+
+@wrong("CachedModel")
+class RefusesTooLate(_Base):
+    def rollback(self, n):
+        before = self.length
+        if n and self.cache is not None:
+            _drop(self.cache, min(n, before))
+        if n > before:
+            raise ValueError("too many")
+
+
+@wrong("CachedModel")
+class FailsWithoutACache(_Base):
+    @property
+    def length(self):
+        return self.cache.get_seq_length()
+
+
+@wrong("CachedModel")
+class NoBatchAxisIn(_Base):
+    def append(self, ids):
+        return self.model(input_ids=ids, past_key_values=self.cache, use_cache=True).logits
+
+
+@wrong("CachedModel")
+class AppendWithoutReturn(_Base):
+    def append(self, ids):
+        super().append(ids)
+
+
+@wrong("CachedModel")
+class OverwritesEarlierAnswers(_Base):
+    def __init__(self, model):
+        super().__init__(model)
+        self.buffer = torch.zeros(64, 41)
+
+    def append(self, ids):
+        self.buffer[: len(ids)] = super().append(ids)
+        return self.buffer[: len(ids)]
+
+
+@wrong("CachedModel")
+class Probabilities(_Base):
+    def append(self, ids):
+        return super().append(ids).softmax(-1)
+
+
+@wrong("CachedModel")
+class FeedsTheLastIdOnly(_Base):
+    def append(self, ids):
+        return super().append(ids[-1:]).expand(len(ids), -1)
+
+
+# generate_cached ----------------------------------------------------------------------------------------------------
+
+
+def _verify(draft, logits):
+    choice = logits.argmax(-1)
+    n = 0
+    while n < len(draft) and draft[n] == choice[n]:
+        n += 1
+    return choice[: n + 1]
+
+
+def _cut(out, room, eos_token_id):
+    out = out[:room].tolist()
+    if eos_token_id is not None and eos_token_id in out:
+        out = out[: out.index(eos_token_id) + 1]
+    return out
+
+
+@right("generate_cached")
+def prompt_in_its_own_append(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    """Both models read the prompt first, all but its last token; the draft catches up at once."""
+    text, rounds = ids.tolist(), []
+    if len(ids) > 1 and max_new_tokens:
+        target.append(ids[:-1])
+        draft.append(ids[:-1])
+    end = len(ids) + max_new_tokens
+    while len(text) < end:
+        tokens = [text[-1]]
+        for _ in range(k):
+            tokens.append(int(draft.append(torch.tensor(tokens[-1:]))[-1].argmax()))
+        drafted = tokens[1:]
+        out = _verify(torch.tensor(drafted, dtype=torch.long), target.append(torch.tensor(tokens)))
+        accepted = len(out) - 1
+        out = _cut(out, end - len(text), eos_token_id)
+        rounds.append(Round(len(drafted), min(accepted, len(out)), len(out)))
+        target.rollback(len(drafted) - accepted)
+        if k and accepted == len(drafted):
+            draft.append(torch.tensor(drafted[-1:]))  # nobody has asked what comes after it
+        elif k:
+            draft.rollback(len(drafted) - accepted - 1)
+        else:
+            draft.append(torch.tensor(tokens))  # stays in step although it drafts nothing
+        text += out
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(torch.tensor(text), rounds)
+
+
+@right("generate_cached")
+def first_token_from_the_prompt(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    """The prompt's append gives the first token, listed as a round without a draft. One more draft step than needed,
+    so that the last drafted token is in the cache."""
+    rounds, end = [], len(ids) + max_new_tokens
+    if max_new_tokens == 0:
+        return ids, rounds
+    first = target.append(ids)[-1].argmax().view(1)
+    draft.append(ids)
+    ids = torch.cat([ids, first])
+    rounds.append(Round(0, 0, 1))
+    while len(ids) < end and int(ids[-1]) != eos_token_id:
+        ask, last, drafted = min(k, end - len(ids) - 1), ids[-1:], []
+        for _ in range(ask + 1):
+            last = draft.append(last)[-1].argmax().view(1)
+            drafted.append(last)
+        drafted = torch.cat(drafted)[:ask]
+        out = _verify(drafted, target.append(torch.cat([ids[-1:], drafted])))
+        n = len(out) - 1
+        for model in (draft, target):
+            model.rollback(ask - n)
+        out = torch.tensor(_cut(out, end - len(ids), eos_token_id))
+        ids = torch.cat([ids, out])
+        rounds.append({"drafted": ask, "accepted": min(n, len(out)), "emitted": len(out)})
+    return {"ids": ids, "rounds": rounds}
+
+
+@right("generate_cached")
+def first_token_not_listed(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    done = first_token_from_the_prompt(target, draft, ids, k, max_new_tokens, eos_token_id)
+    return done if max_new_tokens == 0 else SimpleNamespace(ids=done["ids"], rounds=done["rounds"][1:])
+
+
+Kept = namedtuple("Kept", "drafted accepted emitted")
+
+
+@right("generate_cached")
+def saves_the_prompts_last_row(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    """The target reads the whole prompt; its last row judges the first draft, which goes in alone."""
+    rounds, text, end = [], ids.clone(), len(ids) + max_new_tokens
+    saved = target.append(ids)[-1:] if max_new_tokens else None
+    while len(text) < end:
+        ask = min(k, end - len(text) - 1)
+        drafted = text[:0]
+        while len(drafted) < ask:
+            have = torch.cat([text, drafted])
+            drafted = torch.cat([drafted, draft.append(have[draft.length :])[-1].argmax(-1, keepdim=True)])
+            if drafted[-1] == eos_token_id:
+                break
+        if saved is not None:
+            rows = torch.cat([saved, target.append(drafted)]) if len(drafted) else saved
+        else:
+            rows = target.append(torch.cat([text[-1:], drafted]))
+        alone = saved is not None and not len(drafted)
+        saved = None
+        out = _verify(drafted, rows)
+        n = len(out) - 1
+        out = torch.tensor(_cut(out, end - len(text), eos_token_id))
+        text = torch.cat([text, out])
+        if not alone or max_new_tokens:
+            rounds.append(Kept(len(drafted), torch.tensor(min(n, len(out))), np.int64(len(out))))
+        for model in (target, draft):
+            extra = model.length - len(text) + 1
+            if extra > 0:
+                model.rollback(extra)
+        if text[-1] == eos_token_id:
+            break
+    return Decoded(text, rounds)
+
+
+@right("generate_cached")
+def asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds, start = [], len(ids)
+    while len(ids) - start < max_new_tokens:
+        whole = ids
+        while len(whole) < len(ids) + k:
+            row = draft.append(whole[draft.length :])[-1]
+            whole = torch.cat([whole, torch.argmax(row, dim=0).reshape(1)])
+        rows = target.append(whole[target.length :])[-k - 1 :]
+        out = _verify(whole[len(ids) :], rows)
+        accepted = len(out) - 1
+        out = _cut(out, max_new_tokens - (len(ids) - start), eos_token_id)
+        valid = len(ids) + accepted
+        draft.rollback(max(draft.length - valid, 0))
+        target.rollback(target.length - valid)
+        ids = torch.cat([ids, torch.tensor(out)])
+        rounds.append(Round(k, min(accepted, len(out)), len(out)))
+        if out[-1] == eos_token_id:
+            return Decoded(ids, rounds)
+    return Decoded(ids, rounds)
+
+
+def _loop(
+    verify=_verify, draft_feed=lambda text, n: text[n:], target_feed=lambda text, n, k: text[n:], keep=None,
+    keep_draft=None, own=lambda row: row.argmax(-1, keepdim=True), cut=True, find_eos="first", count="after",
+    ask=lambda k, left: min(k, left - 1), drafted_as=lambda drafted, k: len(drafted), after=lambda *a: None,
+):
+    """A right loop with one screw loose: each mutant below turns one of them.
+
+    keep(old length, accepted, drafted, emitted) says how many positions stay in a cache after a round.
+    """
+
+    def fits(model, n):
+        model.rollback(max(0, model.length - max(0, n)))
+
+    def generate(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+        start, rounds = len(ids), []
+        while len(ids) < start + max_new_tokens:
+            left = start + max_new_tokens - len(ids)
+            text = ids
+            for _ in range(ask(k, left)):
+                row = draft.append(draft_feed(text, draft.length))[-1]
+                text = torch.cat([text, own(row)])
+            drafted = text[len(ids) :]
+            rows = target.append(target_feed(text, target.length, len(drafted)))[-len(drafted) - 1 :]
+            out = verify(drafted, rows).tolist()
+            whole = len(out)
+            if cut:
+                out = out[:left]
+            stop = False
+            if find_eos == "first" and eos_token_id is not None and eos_token_id in out:
+                out, stop = out[: out.index(eos_token_id) + 1], True
+            elif find_eos == "last":
+                stop = out[-1] == eos_token_id
+            elif find_eos == "draft":
+                if eos_token_id in out:
+                    out = out[: out.index(eos_token_id) + 1]
+                stop = eos_token_id in drafted.tolist() or eos_token_id in out
+            old = len(ids)
+            ids = torch.cat([ids, torch.tensor(out, dtype=torch.long)])
+            n = len(ids) - 1
+            fits(target, n if keep is None else keep(old, whole - 1, len(drafted), len(out)))
+            fits(draft, n if keep_draft is None else keep_draft(old, whole - 1, len(drafted), len(out)))
+            after(target, draft, ids)
+            kept = whole - 1 if count == "before" else len(out) if count == "bonus" else min(whole - 1, len(out))
+            emitted = whole if count == "before" else len(out)
+            rounds.append(Round(drafted_as(drafted, k), kept, emitted))
+            if stop:
+                break
+        return Decoded(ids, rounds)
+
+    return generate
+
+
+def _mutant(name, named=None, **loose):
+    function = _loop(**loose)
+    function.__name__ = name
+    wrong("generate_cached", named=named)(function)
+
+
+def _newest_only(text, n):
+    return text if n == 0 else text[-1:]
+
+
+_mutant("feeds_the_draft_only_the_newest_token", named="last_draft_token", draft_feed=_newest_only)
+_mutant("keeps_all_that_was_drafted", keep=lambda old, accepted, drafted, emitted: old + drafted,
+        named="target_not_rolled_back", target_feed=lambda text, n, k: text if n == 0 else text[-k - 1 :])
+_mutant("keeps_one_too_many", named="target_not_rolled_back",
+        keep=lambda old, accepted, drafted, emitted: old + emitted,
+        target_feed=lambda text, n, k: text if n == 0 else text[-k - 1 :])
+_mutant("keeps_one_too_few", named="rolled_back_too_far",
+        keep=lambda old, accepted, drafted, emitted: old + emitted - 2)
+_mutant("drops_all_that_was_drafted", named="rolled_back_too_far",
+        keep=lambda old, accepted, drafted, emitted: old - 1)
+_mutant("keeps_only_the_prompts_beginning", keep=lambda old, accepted, drafted, emitted: 1)
+_mutant("empties_both_caches", named="reset", keep=lambda *a: 0, keep_draft=lambda *a: 0)
+_mutant("empties_the_targets_cache", named="reset", keep=lambda *a: 0)
+_mutant("empties_the_drafts_cache", named="reset", keep_draft=lambda *a: 0)
+_mutant("draft_goes_back_one_more", named="rolled_back_too_far",
+        keep_draft=lambda old, accepted, drafted, emitted: old + emitted - 2)
+_mutant("draft_goes_back_to_where_it_began", named="rolled_back_too_far",
+        keep_draft=lambda old, accepted, drafted, emitted: old - 1)
+_mutant("never_rolls_the_draft_back", named="draft_not_rolled_back", keep_draft=lambda *a: 10**6,
+        draft_feed=_newest_only)
+_mutant("never_rolls_back_and_trusts_length", keep=lambda *a: 10**6, keep_draft=lambda *a: 10**6)
+_mutant("feeds_the_whole_text_on_top", draft_feed=lambda text, n: text)
+_mutant("feeds_the_whole_text_to_the_target", target_feed=lambda text, n, k: text)
+_mutant("newest_token_never_fed",
+        target_feed=lambda text, n, k: text if n == 0 else text[len(text) - k :] if k else text[-1:])
+_mutant("drafts_from_the_first_row", own=lambda row: row.roll(-1).argmax(-1, keepdim=True), named="other_row")
+_mutant("drafts_the_least_probable", own=lambda row: row.argmin(-1, keepdim=True), named="other_row")
+_mutant("uncut", named="overshoots", cut=False, ask=lambda k, left: k)
+_mutant("uncut_but_asks_for_what_is_left", named="overshoots", cut=False, ask=lambda k, left: min(k, left))
+_mutant("eos_only_as_the_last_token", named="eos_ignored", find_eos="last")
+_mutant("eos_never", named="eos_ignored", find_eos="never")
+_mutant("eos_in_the_draft", named="rejected_eos_stops", find_eos="draft")
+_mutant("counts_before_the_cut", named="cut_counted", count="before", ask=lambda k, left: k)
+_mutant("counts_the_bonus", named="bonus_counted", count="bonus")
+_mutant("reports_k", named="drafted_is_k", drafted_as=lambda drafted, k: k)
+_mutant("asks_for_all_that_is_left", named="ignores_k", ask=lambda k, left: left - 1)
+_mutant("drafts_one_token_whatever_k", named="short_drafts", ask=lambda k, left: min(1, k, left - 1))
+_mutant("never_asks_the_draft", named="never_drafts", ask=lambda k, left: 0)
+_mutant("believes_every_draft", verify=lambda d, rows: torch.cat([d, rows[-1:].argmax(-1)]), named="rejected_emitted")
+
+
+def _no_bonus(draft, logits):
+    out = _verify(draft, logits)
+    return out[: len(draft)] if len(draft) and len(out) > len(draft) else out
+
+
+def _no_correction(draft, logits):
+    out = _verify(draft, logits)
+    return out if len(out) == len(draft) + 1 else out[:-1]
+
+
+_mutant("drops_the_bonus", named="no_bonus", verify=_no_bonus)
+_mutant("drops_the_correction", verify=_no_correction)
+
+
+@wrong("generate_cached", named="reset")
+def begins_anew_every_round(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        target.rollback(target.length)
+        draft.rollback(draft.length)
+        text = ids
+        for _ in range(min(k, end - len(ids) - 1)):
+            text = torch.cat([text, draft.append(text[draft.length :])[-1].argmax(-1, keepdim=True)])
+        drafted = text[len(ids) :]
+        out = _verify(drafted, target.append(text)[len(ids) - 1 :])
+        n, out = len(out) - 1, _cut(out, end - len(ids), eos_token_id)
+        rounds.append(Round(len(drafted), min(n, len(out)), len(out)))
+        ids = torch.cat([ids, torch.tensor(out)])
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_cached", named="reset")
+def new_draft_cache_every_token(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    class Anew:
+        length = 0
+
+        def append(self, text):
+            draft.rollback(draft.length)
+            return draft.append(text)
+
+        def rollback(self, n):
+            pass
+
+    return asks_for_k_and_cuts(target, Anew(), ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached", named="many_calls")
+def one_target_call_per_guess(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        text = ids
+        for _ in range(min(k, end - len(ids) - 1)):
+            text = torch.cat([text, draft.append(text[draft.length :])[-1].argmax(-1, keepdim=True)])
+        out = []
+        while True:
+            known = torch.cat([ids, torch.tensor(out, dtype=torch.long)])
+            out.append(int(target.append(known[target.length :])[-1].argmax()))
+            place = len(ids) + len(out) - 1
+            if place >= len(text) or out[-1] != int(text[place]) or out[-1] == eos_token_id:
+                break
+        drafted = len(text) - len(ids)
+        n = sum(a == int(b) for a, b in zip(out, text[len(ids) :], strict=False))
+        ids = torch.cat([ids, torch.tensor(out)])
+        draft.rollback(max(0, draft.length - len(ids) + 1))
+        rounds.append(Round(drafted, n, len(out)))
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_cached")
+def drafts_with_the_target(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts(target, target, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached", named="never_drafts")
+def plain_decoding_with_a_cache(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds = []
+    for _ in range(max_new_tokens):
+        ids = torch.cat([ids, target.append(ids[target.length :])[-1:].argmax(-1)])
+        rounds.append(Round(0, 0, 1))
+        if ids[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_cached", named="drops_prompt")
+def only_the_new_tokens(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
+    return Decoded(done.ids[len(ids) :], done.rounds)
+
+
+@wrong("generate_cached", named="eos_ignored")
+def eos_zero_is_false(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id or None)
+
+
+@wrong("generate_cached", named="stops_early")
+def stops_before_the_last_token(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts(target, draft, ids, k, max(0, max_new_tokens - 1), eos_token_id)
+
+
+@wrong("generate_cached")
+def returns_ids_only(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id).ids
+
+
+@wrong("generate_cached")
+def calls_the_models_as_functions(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    while True:
+        ids = torch.cat([ids, target(ids)[-1:].argmax(-1)])
+
+
+@wrong("generate_cached")
+def rolls_back_by_what_was_accepted(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        text = ids
+        for _ in range(min(k, end - len(ids) - 1)):
+            text = torch.cat([text, draft.append(text[draft.length :])[-1].argmax(-1, keepdim=True)])
+        drafted = text[len(ids) :]
+        out = _verify(drafted, target.append(text[target.length :])[-len(drafted) - 1 :])
+        n, out = len(out) - 1, _cut(out, end - len(ids), eos_token_id)
+        target.rollback(n)
+        draft.rollback(n)
+        rounds.append(Round(len(drafted), min(n, len(out)), len(out)))
+        ids = torch.cat([ids, torch.tensor(out)])
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_cached")
+def subtracts_without_looking(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    """After full acceptance the draft is one short, and its rollback is by -1."""
+    loop = _loop()
+
+    class Strict:
+        def __init__(self, model):
+            self.model = model
+
+        length = property(lambda self: self.model.length)
+
+        def append(self, ids):
+            return self.model.append(ids)
+
+        def rollback(self, n):
+            self.model.rollback(self.model.length - self.wanted if n == 0 and self.model is draft else n)
+
+        wanted = 10**3
+
+    return loop(target, Strict(draft), ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def writes_into_the_callers_ids(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    done = asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
+    ids[-1] = 0 if int(ids[-1]) else 1
+    return done
+
+
+@wrong("generate_cached")
+def loses_step_when_k_is_zero(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    """Divides by k."""
+    done = asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
+    return Decoded(done.ids, [Round(r.drafted, r.accepted * k // k, r.emitted) for r in done.rounds])
+
+
+@wrong("generate_cached")
+def remembers_the_last_call(target, draft, ids, k, max_new_tokens, eos_token_id=None, kept={}):
+    """The caches of an earlier call are used again."""
+    target, draft = kept.setdefault("models", (target, draft))
+    return asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def never_ends(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    while True:
+        target.append(ids)
+
+
+# static_mask --------------------------------------------------------------------------------------------------------
+
+
+@right("static_mask")
+def place_by_place(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    for i in range(n_new):
+        mask[i, : length + i + 1] = True
+    return mask
+
+
+@right("static_mask")
+def lower_triangle(length, n_new, max_length):
+    return torch.ones(n_new, max_length).tril(diagonal=length).bool()
+
+
+@right("static_mask")
+def rows_of_the_whole_triangle(length, n_new, max_length):
+    return np.tri(max_length, dtype=bool)[length : length + n_new]
+
+
+@right("static_mask")
+def past_and_new_side_by_side(length, n_new, max_length):
+    past = torch.ones(n_new, length, dtype=torch.bool)
+    new = ~torch.triu(torch.ones(n_new, n_new, dtype=torch.bool), 1)
+    rest = torch.zeros(n_new, max_length - length - n_new, dtype=torch.bool)
+    return torch.cat([past, new, rest], 1)
+
+
+@right("static_mask")
+def nested_lists(length, n_new, max_length):
+    return [[place <= length + i for place in range(max_length)] for i in range(n_new)]
+
+
+@wrong("static_mask", named="not_causal")
+def everything_up_to_the_pointer(length, n_new, max_length):
+    return (torch.arange(max_length) < length + n_new).expand(n_new, -1)
+
+
+@wrong("static_mask", named="not_itself")
+def strictly_before(length, n_new, max_length):
+    return torch.arange(max_length)[None] < length + torch.arange(n_new)[:, None]
+
+
+@wrong("static_mask", named="stale")
+def one_too_far(length, n_new, max_length):
+    return torch.arange(max_length)[None] <= length + 1 + torch.arange(n_new)[:, None]
+
+
+@wrong("static_mask", named="stale")
+def all_of_the_buffer(length, n_new, max_length):
+    return torch.ones(n_new, max_length, dtype=torch.bool)
+
+
+@wrong("static_mask", named="inverted")
+def true_means_hidden(length, n_new, max_length):
+    return ~place_by_place(length, n_new, max_length)
+
+
+@wrong("static_mask", named="no_past")
+def new_tokens_only(length, n_new, max_length):
+    mask = place_by_place(length, n_new, max_length)
+    mask[:, :length] = False
+    return mask
+
+
+@wrong("static_mask")
+def without_the_pointer(length, n_new, max_length):
+    return torch.ones(n_new, max_length, dtype=torch.bool).tril()
+
+
+@wrong("static_mask", named="transposed")
+def columns_for_rows(length, n_new, max_length):
+    return place_by_place(length, n_new, max_length).T
+
+
+@wrong("static_mask", named="not_bool")
+def additive(length, n_new, max_length):
+    return torch.zeros(n_new, max_length).masked_fill(~place_by_place(length, n_new, max_length), -1e9)
+
+
+@wrong("static_mask", named="not_bool")
+def ones_and_zeros(length, n_new, max_length):
+    return place_by_place(length, n_new, max_length).long()
+
+
+@wrong("static_mask")
+def with_a_batch_axis(length, n_new, max_length):
+    return place_by_place(length, n_new, max_length)[None, None]
+
+
+@wrong("static_mask")
+def only_what_is_filled(length, n_new, max_length):
+    return place_by_place(length, n_new, max_length)[:, : length + n_new]
+
+
+@wrong("static_mask")
+def never_the_first_place(length, n_new, max_length):
+    mask = place_by_place(length, n_new, max_length)
+    mask[:, 0] = False
+    return mask
+
+
+@wrong("static_mask")
+def crashes_without_new_tokens(length, n_new, max_length):
+    return torch.stack([torch.arange(max_length) <= length + i for i in range(n_new)])
+
+
+# kv_cache_bytes -----------------------------------------------------------------------------------------------------
+
+
+@right("kv_cache_bytes")
+def shape_by_shape(config, length, batch=1, bytes_per_value=2):
+    d = config.head_dim if getattr(config, "head_dim", None) else config.hidden_size // config.num_attention_heads
+    shape = (batch, config.num_key_value_heads, length, d)
+    total = 0
+    for _layer in range(config.num_hidden_layers):
+        for _tensor in range(2):
+            total += int(np.prod(shape)) * bytes_per_value
+    return total
+
+
+@right("kv_cache_bytes")
+def as_a_tensor(config, length, batch=1, bytes_per_value=2):
+    fields = vars(config)
+    d = fields.get("head_dim") or fields["hidden_size"] / fields["num_attention_heads"]
+    factors = [2, config.num_hidden_layers, config.num_key_value_heads, d, length, batch, bytes_per_value]
+    return torch.tensor(factors, dtype=torch.float64).prod()
+
+
+@right("kv_cache_bytes")
+def through_the_width(config, length, batch=1, bytes_per_value=2):
+    head = getattr(config, "head_dim", None)
+    head = head if head is not None else config.hidden_size // config.num_attention_heads
+    keys = np.int64(config.num_key_value_heads * head) * config.num_hidden_layers * length
+    return (keys + keys) * bytes_per_value * batch
+
+
+@right("kv_cache_bytes")
+def measured_on_meta(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", 0) or config.hidden_size // config.num_attention_heads
+    one = torch.empty(batch, config.num_key_value_heads, length, d, device="meta")
+    return one.numel() * 2 * config.num_hidden_layers * bytes_per_value
+
+
+def _bytes(tensors=2, heads="num_key_value_heads", layers=True, dim="head_dim", use_batch=True, width=True, plus=0):
+    def count(config, length, batch=1, bytes_per_value=2):
+        own = config.hidden_size // config.num_attention_heads
+        d = (getattr(config, "head_dim", None) or own) if dim == "head_dim" else own
+        number = tensors * getattr(config, heads) * d * (length + plus)
+        number *= config.num_hidden_layers if layers else 1
+        return number * (batch if use_batch else 1) * (bytes_per_value if width else 1)
+
+    return count
+
+
+for _name, _named, _loose in (
+    ("all_query_heads", "all_heads", {"heads": "num_attention_heads"}),
+    ("keys_only", "one_tensor", {"tensors": 1}),
+    ("a_single_layer", "one_layer", {"layers": False}),
+    ("numbers_instead_of_bytes", "no_bytes", {"width": False}),
+    ("no_batch", "no_batch", {"use_batch": False}),
+    ("never_reads_head_dim", "own_head_dim", {"dim": "own"}),
+    ("keys_values_and_queries", None, {"tensors": 3}),
+    ("one_position_more", None, {"plus": 1}),
+):
+    _count = _bytes(**_loose)
+    _count.__name__ = _name
+    wrong("kv_cache_bytes", named=_named)(_count)
+
+
+@wrong("kv_cache_bytes")
+def hidden_size_per_position(config, length, batch=1, bytes_per_value=2):
+    return 2 * config.num_hidden_layers * config.hidden_size * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def needs_head_dim(config, length, batch=1, bytes_per_value=2):
+    heads = config.num_key_value_heads * config.head_dim
+    return 2 * config.num_hidden_layers * heads * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def in_megabytes(config, length, batch=1, bytes_per_value=2):
+    return shape_by_shape(config, length, batch, bytes_per_value) // 10**6
+
+
+@wrong("kv_cache_bytes")
+def always_two_bytes(config, length, batch=1, bytes_per_value=2):
+    return shape_by_shape(config, length, batch, 2)

@@ -1,0 +1,19 @@
+"""Unit 06, qwen_pairing: may it guess (language, width), what does it bring (formula, length, alpha), which one."""
+
+# ruff: noqa: I001 (the order of the course, which `progress` shows)
+from .language import compatible
+from .width import align_vocabulary
+from .formula import expected_tokens, speedup
+from .length import best_k
+from .alpha import estimate_alpha
+from .choice import choose_draft
+
+__all__ = [
+    "align_vocabulary",
+    "best_k",
+    "choose_draft",
+    "compatible",
+    "estimate_alpha",
+    "expected_tokens",
+    "speedup",
+]

@@ -1,0 +1,160 @@
+"""estimate_alpha: what is right, and the mistakes that can be named.
+
+Knows: this exercise; an estimate is held against the likelihood itself, and against drafters whose alpha is known. Does
+not know: what alpha is good for (formula, choice), how a verdict is reached or shown (engine).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..engine import Exercise, Wrong
+from .formula import uniform, whole
+
+estimate_alpha = Exercise(
+    "estimate_alpha", unit="06", points=2, difficulty=3, minutes=15,
+    reference="specdec_course.theory:estimate_alpha",
+    hints=(
+        "A round drafts 5 tokens, the first is accepted, the second rejected. Of how many tokens do you know whether "
+        "the target would have taken them? And in a round of 5 where all were accepted?",
+        "Judged are the accepted tokens, and one more in every round with accepted < drafted. alpha = accepted / "
+        "judged, each summed over all rounds.",
+    ),
+)
+
+
+def simulated(alpha: float, lengths, rng) -> tuple[list[int], list[int]]:
+    """(accepted, drafted) of rounds whose every judged token is accepted with probability alpha."""
+    drafted = list(lengths)
+    coins = torch.rand(len(drafted), max(drafted), generator=rng) < alpha
+    runs = coins.int().cumprod(1)
+    return [int(runs[i, :k].sum()) for i, k in enumerate(drafted)], drafted
+
+
+def log_likelihood(alpha: float, accepted, drafted) -> float:
+    """Of the rounds: alpha for every accepted token, 1 - alpha for the rejection that ended the round, if any."""
+    total = 0.0
+    for a, d in zip(accepted, drafted, strict=True):
+        total += a * math.log(alpha) + (math.log1p(-alpha) if a < d else 0.0)
+    return total
+
+
+def most_probable(accepted, drafted) -> float:
+    """The alpha that makes these rounds most probable, found by search: the likelihood has one peak."""
+    low, high = 1e-9, 1 - 1e-9
+    for _ in range(60):
+        a, b = low + (high - low) / 3, high - (high - low) / 3
+        if log_likelihood(a, accepted, drafted) < log_likelihood(b, accepted, drafted):
+            low = a
+        else:
+            high = b
+    return (low + high) / 2
+
+
+def _ask_alpha(student, cases, told: str, close: float = 1e-4) -> None:
+    answers = [(student.returned_float(*rounds), wanted) for rounds, wanted in cases]
+    if any(abs(answer - wanted) > close for answer, wanted in answers):
+        raise Wrong(told)
+
+
+BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9
+
+
+@estimate_alpha.part("the alpha that makes the rounds most probable", weight=3)
+def _(student, rng):
+    cases = [BY_HAND]
+    for count in (6, 11, 30):
+        lengths = [whole(1, 7, rng) for _ in range(count)]
+        accepted, drafted = simulated(uniform(0.4, 0.85, rng), lengths, rng)
+        cases.append(([*accepted, 1, 3, 0], [*drafted, 4, 3, 2]))  # never all alike
+    _ask_alpha(student, [(case, most_probable(*case)) for case in cases],
+               "Try it by hand: accepted = [1, 4, 0, 2] of drafted = [4, 4, 4, 2]. How many drafted tokens were "
+               "judged, and how many of these were accepted? There is an alpha under which these rounds are more "
+               "probable than under yours.")
+
+
+@estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2)
+def _(student, rng):
+    alpha = uniform(0.55, 0.85, rng)
+    rounds = [simulated(alpha, [k] * (6000 // k + 1500), rng) for k in (1, 2, 4, 8, 16)]
+    answers = [student.returned_float(*case) for case in rounds]
+    if any(abs(answer - alpha) > 0.05 for answer in answers):  # more than five standard errors
+        raise Wrong("One drafter was watched at five draft lengths. It is as good at each of them, and your alpha is "
+                    "not the same.")
+
+
+@estimate_alpha.part("all accepted, all rejected", weight=1)
+def _(student, rng):
+    k = whole(2, 6, rng)
+    cases = [(([k] * 5, [k] * 5), 1.0), (([0] * 4, [k] * 4), 0.0), (([0, k], [k, k]), k / (k + 1))]
+    _ask_alpha(student, cases, "A drafter that was never rejected has alpha = 1, one that was rejected at once in "
+                               "every round 0.")
+
+
+@estimate_alpha.part("rounds without a draft; nothing judged", weight=1)
+def _(student, rng):
+    cases = [(([0, 3, 0, 1], [0, 4, 0, 1]), 4 / 5), (([], []), 0.0), (([0, 0], [0, 0]), 0.0)]
+    _ask_alpha(student, cases, "A round that drafted nothing has no rejection. Nothing judged at all: 0.0.")
+
+
+def _ratio(above, below):
+    def rule(accepted, drafted):
+        pairs = list(zip(accepted, drafted, strict=True))
+        total = sum(below(a, d) for a, d in pairs)
+        return sum(above(a, d) for a, d in pairs) / total if total else 0.0
+
+    return rule
+
+
+def _mean_per_round(of):
+    def rule(accepted, drafted):
+        rates = [of(a, d) for a, d in zip(accepted, drafted, strict=True) if d]
+        return sum(rates) / len(rates) if rates else 0.0
+
+    return rule
+
+
+estimate_alpha.mistake(
+    "accepted_over_drafted",
+    "You divide by what was drafted. Behind a rejection stand tokens that nobody judged; you count all of them as "
+    "wrong. So your alpha is too low, and the lower the longer the draft. Divide by what was judged.",
+    imitate=_ratio(lambda a, d: a, lambda a, d: d),
+)
+estimate_alpha.mistake(
+    "rejection_in_every_round",
+    "You count a rejection in every round. A round whose whole draft was accepted has none: there your alpha comes out "
+    "below 1 even for a perfect drafter.",
+    imitate=(_ratio(lambda a, d: a, lambda a, d: a + 1), _ratio(lambda a, d: a, lambda a, d: a + (d > 0))),
+)
+estimate_alpha.mistake(
+    "no_rejections",
+    "You leave the rejections out: then everything that was judged was accepted, always.",
+    imitate=_ratio(lambda a, d: a, lambda a, d: a),
+)
+estimate_alpha.mistake(
+    "own_token_counted",
+    "You count the target's own token as accepted. Nobody drafted it.",
+    imitate=(_ratio(lambda a, d: a + 1, lambda a, d: d), _ratio(lambda a, d: a + 1, lambda a, d: d + 1),
+             _ratio(lambda a, d: a + 1, lambda a, d: a + 1 + (a < d))),
+)
+estimate_alpha.mistake(
+    "mean_of_rounds",
+    "You average over rounds. Then a token judged in a short round weighs more than one in a long round: sum first, "
+    "divide once.",
+    imitate=(_mean_per_round(lambda a, d: a / d), _mean_per_round(lambda a, d: a / (a + (a < d)))),
+)
+estimate_alpha.mistake(
+    "first_place_only",
+    "You only look at the first token of each round. The later ones that were judged say just as much: use them all.",
+    imitate=_ratio(lambda a, d: a > 0, lambda a, d: d > 0),
+)
+estimate_alpha.mistake(
+    "whole_rounds",
+    "You count whole rounds: how many were accepted in full. Asked for is the chance of a single token.",
+    imitate=_ratio(lambda a, d: a == d, lambda a, d: 1),
+)
+estimate_alpha.help(r"ZeroDivisionError", "What if nothing was judged: no rounds, or rounds without a draft? Then 0.0.")
+estimate_alpha.help(r"unsupported operand|can only concatenate|'list' and",
+                    "accepted and drafted are plain lists: go through them in pairs with zip.")

@@ -1,0 +1,193 @@
+"""choose_draft: what is right, and the mistakes that can be named.
+
+Knows: this exercise; a choice is held against all candidates at all draft lengths, on lists that are traps for the
+usual shortcuts. Does not know: the formulas' own checks (formula, length), how a verdict is reached or shown (engine).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...theory import Candidate
+from .. import values
+from ..engine import Exercise, Wrong, reading
+from .formula import rate, uniform, written_first
+from .length import clear_best, speeds
+
+choose_draft = Exercise(
+    "choose_draft", unit="06", points=2, difficulty=2, minutes=10,
+    reference="specdec_course.theory:choose_draft",
+    hints=(
+        "Each candidate deserves its own best draft length. Once you have given it that, what is the one number by "
+        "which you compare them?",
+        "Refuse an empty list. For every candidate: k = best_k(its alpha, its c), s = speedup(alpha, k, c). Return "
+        "(name, k, s) of the candidate with the largest s.",
+    ),
+)
+
+
+def _fastest(candidates) -> tuple[Candidate, int, float]:
+    choices = [(speed, one, k) for one in candidates for k, speed in enumerate(speeds(one.alpha, one.c))]
+    speed, one, k = max(choices, key=lambda choice: choice[0])
+    return one, k, speed
+
+
+def _clear(candidates) -> bool:
+    """Whether something pays, and round-off can decide neither the candidate nor its draft length."""
+    ranked = sorted((max(speeds(one.alpha, one.c)) for one in candidates), reverse=True)
+    apart = len(ranked) == 1 or ranked[0] > ranked[1] * 1.002
+    return ranked[0] > 1.05 and apart and all(clear_best(one.alpha, one.c) is not None for one in candidates)
+
+
+def _family(rng, count: int) -> list[Candidate]:
+    """Better drafts cost more, as in life; in random order, under names that say nothing."""
+    while True:
+        candidates = []
+        for place in torch.randperm(count, generator=rng).tolist():
+            size = (place + 1) / count
+            alpha = min(0.97, 0.35 + 0.55 * size ** uniform(0.2, 0.9, rng))
+            candidates.append(Candidate(f"model {len(candidates)}", alpha, 0.015 + uniform(0.2, 0.7, rng) * size**1.5))
+        if _clear(candidates):
+            return candidates
+
+
+def _misled(rng, rules) -> list[Candidate]:
+    """Drafts of all kinds, among which each of the rules chooses another one, and none of them the fastest."""
+    while True:
+        candidates = [Candidate("nearly free", uniform(0.02, 0.1, rng), uniform(0.005, 0.01, rng)),
+                      Candidate("nearly perfect", uniform(0.95, 0.98, rng), uniform(0.85, 0.93, rng))]
+        for number in range(5):
+            candidates.append(Candidate(f"model {number}", uniform(0.3, 0.94, rng), uniform(0.012, 0.5, rng)))
+        candidates = [candidates[i] for i in torch.randperm(7, generator=rng).tolist()]
+        chosen = {rule(candidates)[0] for rule in rules}
+        if len(chosen) == len(rules) and _clear(candidates) and _fastest(candidates)[0].name not in chosen:
+            return candidates
+
+
+def _ask_choice(student, candidates) -> tuple[str, int, float]:
+    with written_first("choose_draft", "expected_tokens", "speedup", "best_k"):
+        answer = student(candidates)
+    with reading("a tuple (name, k, speedup)"):
+        try:
+            name, k, speed = answer
+        except ValueError:
+            told = f"Expected a tuple (name, k, speedup), your function returned {values.describe(answer)}."
+            raise Wrong(told) from None
+    if isinstance(name, Candidate):
+        raise Wrong("The first of the three should be the candidate's name, not the candidate.")
+    return name, values.as_int(k), values.as_float(speed)
+
+
+def _expect_choices(student, lists, told: str) -> None:
+    answers = [(_ask_choice(student, candidates), _fastest(candidates)) for candidates in lists]
+    for (name, _, _), (one, _, _) in answers:
+        if name != one.name:
+            raise Wrong(told)
+    for (_, k, speed), (_, wanted, best) in answers:
+        if k != wanted:
+            raise Wrong("The candidate is right, its draft length is not: run `check(best_k)`.")
+        if abs(speed - best) > 1e-4 * best:
+            raise Wrong("Candidate and draft length are right. The third number should be the speed-up they give.")
+
+
+def _by(score, length=lambda one: clear_best(one.alpha, one.c) or 0):
+    """A wrong rule: the candidate with the largest score, and the draft length that it would then use."""
+
+    def rule(candidates):
+        if not candidates:
+            raise ValueError
+        one = max(candidates, key=score)
+        return one.name, length(one), rate(one.alpha, length(one), one.c)
+
+    return rule
+
+
+def _best(one, first=0) -> float:
+    return max(speeds(one.alpha, one.c)[first:])
+
+
+def _at(k):
+    return _by(lambda one: rate(one.alpha, k, one.c), lambda one: k)
+
+
+SHORTCUTS = {  # what people look at instead of the speed-up
+    "most_accurate": _by(lambda one: one.alpha),
+    "cheapest": _by(lambda one: -one.c),
+    "ratio": _by(lambda one: one.alpha / one.c),
+    "most_tokens": _by(lambda one: rate(one.alpha, clear_best(one.alpha, one.c) or 0, 0.0)),
+}
+
+
+@choose_draft.part("neither the most accurate, nor the cheapest, nor the best ratio", weight=3)
+def _(student, rng):
+    lists = [_misled(rng, SHORTCUTS.values()) for _ in range(6)]
+    _expect_choices(student, lists, "One of your choices is not the fastest. What the best draft is depends on alpha "
+                                    "and c together, through the speed-up at its own best k.")
+
+
+@choose_draft.part("each candidate at its own draft length", weight=2)
+def _(student, rng):
+    lists = [_misled(rng, [_at(k)]) for k in (1, 4, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+    _expect_choices(student, lists, "One of your choices is not the fastest: another candidate, at its own best draft "
+                                    "length, is faster.")
+
+
+@choose_draft.part("a single candidate; the order of the list does not matter", weight=1)
+def _(student, rng):
+    candidates = _family(rng, 4)
+    turned = [candidates[i:] + candidates[:i] for i in range(4)]
+    told = "The same candidates in another order, and you choose another one."
+    _expect_choices(student, [candidates[:1], *turned], told)
+
+
+@choose_draft.part("nothing pays", weight=2)
+def _(student, rng):
+    for count in (1, 3):
+        slow = [Candidate(f"slow {i}", alpha := uniform(0.1, 0.8, rng), alpha + uniform(0.05, 0.6, rng))
+                for i in range(count)]
+        name, k, speed = _ask_choice(student, slow)
+        if k != 0 or abs(speed - 1) > 1e-6:
+            raise Wrong("No candidate is faster than plain decoding (alpha < c for all of them): the answer is then "
+                        "k = 0, with a speed-up of 1.0.", otherwise="misses_zero")
+        if name not in [one.name for one in slow]:
+            raise Wrong("When nothing pays, the name of any of the candidates is asked for.")
+
+
+@choose_draft.part("no candidates: ValueError", weight=1)
+def _(student, rng):
+    with written_first("choose_draft", "expected_tokens", "speedup", "best_k"):
+        if not student.raises(ValueError, []):
+            raise Wrong("Without candidates there is nothing to choose from: raise ValueError.")
+        name, _, _ = _ask_choice(student, [Candidate("only", 0.8, 0.05)])
+    if name != "only":
+        raise Wrong("With one candidate, its name is asked for.")
+
+
+for _id, _told in (
+    ("most_accurate",
+     "You choose the candidate with the largest alpha. It is usually the largest one, and the slowest: what it gains "
+     "in accepted tokens it loses in time."),
+    ("cheapest",
+     "You choose the candidate with the smallest c. A draft that costs nothing and is always wrong is worth nothing: "
+     "the target's passes are wasted on it."),
+    ("ratio",
+     "You choose by alpha over c. A ratio prefers what is nearly free, however bad it is. Ask what comes out in the "
+     "end: tokens per time."),
+    ("most_tokens", "You choose the candidate with the most tokens per target call. Count the time as well."),
+):
+    choose_draft.mistake(_id, _told, imitate=SHORTCUTS[_id])
+choose_draft.mistake(
+    "misses_zero",
+    "You always draft. If the best of all speed-ups is below 1, the best draft length is 0: no draft at all.",
+    imitate=_by(lambda one: _best(one, 1), lambda one: max(range(1, 65), key=lambda k: rate(one.alpha, k, one.c))),
+)
+choose_draft.mistake(
+    "fixed_k",
+    "You compare all candidates at one draft length. A cheap draft wants a long draft, a good but slow one a short "
+    "one: give each its own best k first.",
+    imitate=tuple(_at(k) for k in range(1, 11))
+    + tuple(_by(lambda one, k=k: rate(one.alpha, k, one.c)) for k in range(1, 11)),
+)
+choose_draft.help(r"not subscriptable|indices must be|no attribute 'get'",
+                  "A Candidate has three fields: one.name, one.alpha, one.c.")
+choose_draft.help(r"empty (sequence|iterable)|arg is an empty", "The list is empty: raise ValueError yourself.")

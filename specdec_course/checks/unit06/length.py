@@ -1,0 +1,144 @@
+"""best_k: what is right, and the mistakes that can be named.
+
+Knows: this exercise; the right draft length is found by trying all. Does not know: what a speed-up is made of
+(formula), how a verdict is reached or shown (engine).
+"""
+
+from __future__ import annotations
+
+from ..engine import Exercise, Wrong
+from .formula import TOO_SHORT, rate, uniform, whole, written_first
+
+best_k = Exercise(
+    "best_k", unit="06", points=1, difficulty=2, minutes=10,
+    reference="specdec_course.theory:best_k",
+    hints=(
+        "How would you find it with pencil, paper and patience? Which draft length do people forget to try?",
+        "Try k = 0, 1, ..., k_max, the last one included, and keep the k whose speedup(alpha, k, c) is larger than "
+        "anything before it: larger, not equal.",
+    ),
+)
+
+
+def clear_best(alpha: float, c: float, k_max: int = 64) -> int | None:
+    """The best draft length, all being tried; None where the second best is so close that round-off could decide."""
+    ranked = sorted(zip(speeds(alpha, c, k_max), range(k_max + 1), strict=True), reverse=True)
+    if len(ranked) > 1 and ranked[0][0] < ranked[1][0] * (1 + 1e-5):
+        return None
+    return ranked[0][1]
+
+
+def speeds(alpha: float, c: float, k_max: int = 64) -> list[float]:
+    """The speed-ups at k = 0 ... k_max, where the target's curve is flat."""
+    tau, found = 0.0, []
+    for k in range(k_max + 1):
+        tau += alpha**k
+        found.append(tau / (k * c + 1))
+    return found
+
+
+def _expect_k(student, cases, told: str) -> None:
+    with written_first("best_k", "expected_tokens", "speedup"):
+        answers = [(student.returned_int(*case), wanted) for case, wanted in cases]
+    for answer, wanted in answers:
+        if answer != wanted:
+            where = "longer" if answer > wanted else "shorter"
+            raise Wrong(f"{told} For one case your answer is {where} than the fastest draft length.")
+
+
+PEERS = {(0.5, 0.01): 5, (0.6, 0.05): 4, (0.8, 0.05): 8, (0.9, 0.1): 10, (0.7, 0.2): 3, (0.6, 0.3): 1, (0.95, 0.3): 8}
+
+
+@best_k.part("the fastest of all draft lengths", weight=3)
+def _(student, rng):
+    cases = list(PEERS.items())
+    while len(cases) < 18:
+        alpha = uniform(0.3, 0.95, rng)
+        case = (alpha, uniform(0.02, 0.8, rng) * alpha)
+        wanted = clear_best(*case)
+        if wanted is not None:
+            cases.append((case, wanted))
+    _expect_k(student, cases, "Print speedup(alpha, k, c) for k = 0, 1, 2, ...: it rises and falls.")
+
+
+@best_k.part("no draft pays: 0", weight=2)
+def _(student, rng):
+    cases = [((alpha, alpha + uniform(0.02, 0.5, rng)), 0) for alpha in (0.2, 0.5, 0.9)]
+    cases += [((0.0, 0.1), 0), ((0.818, 0.86), 0)]
+    _expect_k(student, cases, "A draft that is accepted less often than its step costs (alpha < c) only loses time.")
+
+
+@best_k.part("equally fast: the smallest", weight=1)
+def _(student, rng):
+    # Numbers for which round-off cannot decide, however tau is computed: (1 + alpha) / (1 + c) is exactly 1.
+    cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, 9), 0)]
+    _expect_k(student, cases, "Here drafting is exactly as fast as not drafting.")
+
+
+@best_k.part("k_max: included, and never exceeded", weight=1)
+def _(student, rng):
+    limit = whole(3, 12, rng)
+    cases = [((1.0, 0.1, limit), limit), ((0.97, 0.01, limit), limit), ((0.9, 0.05, 0), 0), ((0.7, 0.05, 1), 1),
+             ((1.0, 0.01), 64), ((0.8, 0.05, 200), 8)]
+    _expect_k(student, cases, "k_max is the longest draft that may be answered; 64 where nobody says otherwise.")
+
+
+def _argmax(first=0, beyond=1, key=rate, last_of_equals=False, shift=0):
+    def rule(alpha, c, k_max=64):
+        lengths = list(range(first, k_max + beyond)) or [0]
+        sign = 1 if last_of_equals else -1
+        return max(lengths, key=lambda k: (round(key(alpha, k, c), 12), sign * k)) + shift
+
+    return rule
+
+
+def _first_that_pays(alpha, c, k_max=64):
+    return next((k for k in range(1, k_max + 1) if rate(alpha, k, c) > 1), 0)
+
+
+def _last_that_pays(alpha, c, k_max=64):
+    return next((k for k in range(k_max, 0, -1) if rate(alpha, k, c) > 1), 0)
+
+
+best_k.mistake(
+    "misses_zero",
+    "You never answer 0. Not drafting at all is a draft length, too, and its speed-up is exactly 1: if nothing is "
+    "above that, it is the answer.",
+    imitate=_argmax(first=1),
+)
+best_k.mistake(
+    "most_tokens",
+    "You look for the most tokens per round. They only ever grow with k. What you want is the most tokens per *time*, "
+    "and time grows with k as well.",
+    imitate=(_argmax(key=lambda alpha, k, c: rate(alpha, k, 0.0)), lambda alpha, c, k_max=64: k_max),
+)
+best_k.mistake(
+    "index_not_length",
+    "Your answer is one off: it looks like the place in a list that does not begin with k = 0.",
+    imitate=(_argmax(first=1, shift=-1), _argmax(shift=1)),
+)
+best_k.mistake(
+    "first_that_pays", "You stop at the first k that gains something. The next one may gain more: go on.",
+    imitate=_first_that_pays,
+)
+best_k.mistake(
+    "last_that_pays", "You answer the longest draft that still gains something. Asked for is the one that gains most.",
+    imitate=_last_that_pays,
+)
+best_k.mistake(
+    "largest_of_equals",
+    "Of equally fast draft lengths you answer the largest. Take the smallest: less work for the same speed.",
+    imitate=_argmax(last_of_equals=True),
+)
+best_k.mistake(
+    "k_max_excluded", "You never try k_max itself: range(n) ends at n - 1.", imitate=_argmax(beyond=0),
+)
+best_k.mistake(
+    "wrong_tokens",
+    "Your search may be right, but the speed-ups it compares are not. Run `check(speedup)` and "
+    "`check(expected_tokens)`.",
+    imitate=(_argmax(key=lambda alpha, k, c: TOO_SHORT(alpha, k) / (k * c + 1)),
+             _argmax(key=lambda alpha, k, c: (1 + k * alpha) / (k * c + 1))),
+)
+best_k.help(r"empty (sequence|iterable)|arg is an empty", "With k_max = 0 there is still one draft length to try: 0.")
+best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed: is your expected_tokens ready for it?")

@@ -1,0 +1,198 @@
+"""align_vocabulary: rows of logits made wider or narrower, and the mistakes that can be named.
+
+Knows: this exercise. Does not know: tokenizers (language), how a verdict is reached or shown (engine).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .. import values
+from ..engine import Exercise, Wrong
+
+INF = float("inf")
+
+align_vocabulary = Exercise(
+    "align_vocabulary", unit="06", points=1, difficulty=2, minutes=10,
+    reference="specdec_course.vocabulary:align_vocabulary",
+    hints=(
+        "Which logit gives a token the probability 0, exactly? And which columns may be thrown away without changing a "
+        "single probability?",
+        "Wider: new = logits.new_full((*logits.shape[:-1], missing), -inf), joined behind with torch.cat(..., dim=-1). "
+        "Narrower: if every entry of logits[..., vocab_size:] is -inf, return logits[..., :vocab_size], else raise "
+        "ValueError.",
+    ),
+)
+SHAPES = ((), (5,), (2, 3), (1,), (2, 1, 4))  # what may stand in front of the vocabulary
+
+
+def _logits(rng, shape, width, dtype=torch.float32):
+    return 3 * torch.randn(*shape, width, generator=rng, dtype=dtype)
+
+
+def _aligned(student, cases) -> list[np.ndarray]:
+    """The answers to (logits, vocab_size), all asked before any is judged; each of the right shape."""
+    answers = [student.array(logits, size) for logits, size in cases]
+    for answer, (logits, size) in zip(answers, cases, strict=True):
+        wanted = (*logits.shape[:-1], size)
+        if answer.shape != wanted:
+            raise Wrong(f"From logits of shape {tuple(logits.shape)} and vocab_size = {size} comes the shape {wanted}; "
+                        f"your answer has {answer.shape}.")
+    return answers
+
+
+def _judge(answers, cases) -> None:
+    for answer, (logits, size) in zip(answers, cases, strict=True):
+        old = logits.double().numpy()
+        kept = min(size, old.shape[-1])
+        if not np.allclose(answer[..., :kept], old[..., :kept], rtol=1e-5, atol=1e-6):
+            raise Wrong("A column that should stay has other values, or stands in another place: id i is column i, "
+                        "before and after.")
+        if not np.all(answer[..., kept:] == -INF):
+            raise Wrong("An added column is not -inf.",
+                        otherwise="finite_padding" if np.all(answer[..., kept:] < -1000) else None)
+
+
+def _probabilities(row: np.ndarray) -> np.ndarray:
+    weights = np.exp(row - row.max())
+    return weights / weights.sum()
+
+
+@align_vocabulary.part("a wider vocabulary: -inf in the added columns, all others in their places", weight=2)
+def _(student, rng):
+    cases = [(_logits(rng, shape, width), width + more)
+             for shape, width, more in zip(SHAPES, (7, 6, 9, 3, 5), (2, 1, 11, 5, 1), strict=True)]
+    cases.append((_logits(rng, (3,), 8, torch.float64), 12))
+    _judge(_aligned(student, cases), cases)
+
+
+@align_vocabulary.part("the probabilities of all tokens stay what they were", weight=1)
+def _(student, rng):
+    logits = _logits(rng, (4,), 30) - 8  # far below 0: a column of zeros would take almost everything
+    wide = _aligned(student, [(logits, 41)])[0]
+    for before, after in zip(logits.double().numpy(), wide, strict=True):
+        if not np.allclose(_probabilities(after)[:30], _probabilities(before), atol=1e-6):
+            raise Wrong("After widening, softmax gives the old tokens other probabilities than before.")
+
+
+@align_vocabulary.part("the same width: nothing changes", weight=1)
+def _(student, rng):
+    cases = [(_logits(rng, shape, 6), 6) for shape in SHAPES]
+    _judge(_aligned(student, cases), cases)
+
+
+@align_vocabulary.part("a narrower one: columns that are -inf everywhere may go", weight=2)
+def _(student, rng):
+    cases = []
+    for shape, keep in zip(SHAPES, (4, 6, 3, 5, 2), strict=True):
+        logits = _logits(rng, shape, keep + 3)
+        logits[..., keep:] = -INF
+        logits[..., 0] = -INF  # a token that stays may be impossible, too
+        cases.append((logits, keep))
+        cases.append((logits, keep + 1))
+    _judge(_aligned(student, cases), cases)
+
+
+@align_vocabulary.part("a column that is alive is not cut: ValueError", weight=2)
+def _(student, rng):
+    for shape in ((), (4,), (2, 3)):
+        for dead in (0, 2):
+            logits = _logits(rng, shape, 9)
+            logits[..., 7 : 7 + dead] = -INF
+            logits[..., 7 + dead :] += 8  # whoever folds them onto other columns changes those
+            size = 7 if dead == 0 else 6
+            if not student.raises(ValueError, logits, size):
+                raise Wrong("A column with ordinary logits was cut. Its token could be drawn, and now it cannot.",
+                            mistake=_how(student.quiet(logits, size), logits[..., :size]))
+    logits = _logits(rng, (4,), 9)
+    logits[:, 6:] = -INF
+    logits[2, 7] = -40.0  # improbable, in one row only, and yet possible
+    if not student.raises(ValueError, logits, 6):
+        raise Wrong("Of the columns to cut, one has an entry that is not -inf, in one row: that is alive.",
+                    otherwise="looks_at_one_row")
+
+
+def _how(answer, cut) -> str | None:
+    """Which mistake made this answer out of columns that should have been refused."""
+    answer = values.as_array(answer)
+    if answer.shape != tuple(cut.shape):
+        return None
+    return "cuts_silently" if np.array_equal(answer, cut.double().numpy()) else "wraps"
+
+
+def _pad(value, side=-1, dim=-1):
+    def rule(logits, vocab_size):
+        missing = vocab_size - logits.shape[-1]
+        if missing <= 0:
+            return logits[..., :vocab_size]
+        shape = list(logits.shape)
+        shape[dim] = missing
+        pair = [logits, logits.new_full(shape, value)]
+        return torch.cat(pair[::-1] if side == 0 else pair, dim=dim)
+
+    return rule
+
+
+def _wraps(logits, vocab_size):
+    return logits[..., torch.arange(vocab_size) % logits.shape[-1]]
+
+
+def _folds(logits, vocab_size):
+    out = logits.new_full((*logits.shape[:-1], vocab_size), -INF)
+    for column in range(logits.shape[-1]):
+        out[..., column % vocab_size] = torch.maximum(out[..., column % vocab_size], logits[..., column])
+    return out
+
+
+def _never_cuts(logits, vocab_size):
+    if vocab_size < logits.shape[-1]:
+        raise ValueError
+    return _pad(-INF)(logits, vocab_size)
+
+
+align_vocabulary.mistake(
+    "wraps",
+    "You count the ids round and round: an id beyond the end becomes a small one. But id 7 of the one model is id 7 of "
+    "the other, and an id that the smaller one does not have is nobody's.",
+    imitate=(_wraps, _folds),
+)
+align_vocabulary.mistake(
+    "pads_with_zero",
+    "You fill up with zeros. A logit of 0 is not a probability of 0: exp(0) = 1, and next to logits of -8 such a token "
+    "would be drawn almost always. Which logit makes a probability of exactly 0?",
+    imitate=_pad(0.0),
+)
+align_vocabulary.mistake(
+    "finite_padding",
+    "You fill up with a large negative number. Softmax makes (nearly) 0 of it, but the contract says -inf: a "
+    "temperature of 100 brings -1e4 closer to life, and a column that is not -inf counts as alive when somebody wants "
+    "to cut it.",
+    imitate=(_pad(-1e9), _pad(-1e4), _pad(torch.finfo(torch.float32).min)),
+)
+align_vocabulary.mistake(
+    "front", "You put the new columns in front. Then every token has another id. They belong behind the last one.",
+    imitate=_pad(-INF, side=0),
+)
+align_vocabulary.mistake(
+    "cuts_silently",
+    "You cut columns without a look at them. If the column is alive, its token has a probability, and after the cut "
+    "the others share it: another distribution, and nobody was told. Raise ValueError unless all of it is -inf.",
+)
+align_vocabulary.mistake(
+    "never_cuts",
+    "You refuse every narrower vocabulary. Columns that are -inf everywhere have probability 0: they may go.",
+    imitate=_never_cuts,
+)
+align_vocabulary.mistake(
+    "looks_at_one_row",
+    "You do not look at all of the columns to cut. A single entry that is not -inf, in any row and any column, is a "
+    "token that can be drawn there.",
+)
+align_vocabulary.help(r"same number of dimensions|Tensors must have same number|Sizes of tensors must match",
+                      "There may be no, one or several dimensions in front of the vocabulary: take logits.shape[:-1].")
+align_vocabulary.help(r"negative dimension|must be non-negative", "vocab_size may be smaller than the width there is.")
+align_vocabulary.help(r"[Bb]oolean value of Tensor|ambiguous",
+                      "A comparison gives one True or False per entry: put .all() or .any() behind it.")
+align_vocabulary.help(r"too many indices|Dimension out of range|out of range \(expected to be in range",
+                      "A single row has no batch dimension: index the last one, logits[..., i:].")

@@ -1,0 +1,1049 @@
+"""Unit 06: right and wrong answers, written independently of the package."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+
+from answers import right, wrong
+from specdec_course.vocabulary import PROBE
+
+# ---------------------------------------------------------------------------------------------------- compatible
+
+
+@right("compatible")
+def dictionaries_without_padding(draft_tokenizer, target_tokenizer):
+    pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    one, two = ({t: i for t, i in tok.get_vocab().items() if t not in pads}
+                for tok in (draft_tokenizer, target_tokenizer))
+    problems = []
+    if one != two:
+        problems.append("the vocabularies differ")
+    if draft_tokenizer.encode(PROBE, add_special_tokens=False) != target_tokenizer.encode(
+            PROBE, add_special_tokens=False):
+        problems.append("the text differs")
+    if draft_tokenizer.eos_token_id != target_tokenizer.eos_token_id:
+        problems.append("eos")
+    if draft_tokenizer.bos_token_id != target_tokenizer.bos_token_id:
+        problems.append("bos")
+    return problems
+
+
+@right("compatible")
+def one_loop_with_pieces_and_names(draft_tokenizer, target_tokenizer):
+    found = []
+    ours, theirs = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    for token in set(ours) | set(theirs):
+        if token in (draft_tokenizer.pad_token, target_tokenizer.pad_token):
+            continue
+        if ours.get(token) != theirs.get(token):
+            found.append(f"{token}: {ours.get(token)} and {theirs.get(token)}")
+    if draft_tokenizer.tokenize(PROBE) != target_tokenizer.tokenize(PROBE):
+        found.append("another cut")
+    for role in ("bos_token", "eos_token"):
+        if getattr(draft_tokenizer, role) != getattr(target_tokenizer, role):
+            found.append(role)
+    return tuple(found)
+
+
+@right("compatible")
+def ids_to_tokens_and_a_call(draft_tokenizer, target_tokenizer):
+    def table(tokenizer):
+        return {i: t for t, i in tokenizer.get_vocab().items()}
+
+    pads = {draft_tokenizer.pad_token_id, target_tokenizer.pad_token_id}
+    a, b = table(draft_tokenizer), table(target_tokenizer)
+    problems = [f"id {i}" for i in sorted(a.keys() | b.keys()) if a.get(i) != b.get(i) and i not in pads]
+    for text in (PROBE, "Hello World 42", " many   spaces\n\n"):
+        if (draft_tokenizer(text, add_special_tokens=False)["input_ids"]
+                != target_tokenizer(text, add_special_tokens=False)["input_ids"]):
+            problems.append(f"cuts {text[:10]!r} differently")
+    if (draft_tokenizer.bos_token_id, draft_tokenizer.eos_token_id) != (
+            target_tokenizer.bos_token_id, target_tokenizer.eos_token_id):
+        problems.append("other special tokens")
+    return problems
+
+
+@right("compatible")
+def a_set_of_problems_and_the_whole_vocabulary_as_text(draft_tokenizer, target_tokenizer):
+    problems = set()
+    d, t = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    only = {w for w in d if w not in t} | {w for w in t if w not in d}
+    if only - {draft_tokenizer.pad_token} - {target_tokenizer.pad_token}:
+        problems.add("missing tokens")
+    if any(d[w] != t[w] for w in d if w in t):
+        problems.add("moved tokens")
+    text = target_tokenizer.decode(list(t.values()), skip_special_tokens=True)
+    for tried in (PROBE, text):
+        if draft_tokenizer.encode(tried, add_special_tokens=False) != target_tokenizer.encode(
+                tried, add_special_tokens=False):
+            problems.add("another cut")
+    if draft_tokenizer.eos_token_id != target_tokenizer.eos_token_id:
+        problems.add("another end")
+    if draft_tokenizer.bos_token_id != target_tokenizer.bos_token_id:
+        problems.add("another beginning")
+    return problems
+
+
+def encoded(tokenizer, text=PROBE):
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
+@wrong("compatible", named="sizes")
+def the_sizes_agree(draft_tokenizer, target_tokenizer):
+    a, b = len(draft_tokenizer), len(target_tokenizer)
+    return [] if a == b else [f"{a} tokens here, {b} there"]
+
+
+@wrong("compatible", named="sizes")
+def the_sizes_and_the_ends_agree(draft_tokenizer, target_tokenizer):
+    problems = the_sizes_agree(draft_tokenizer, target_tokenizer)
+    for role in ("bos_token_id", "eos_token_id"):
+        if getattr(draft_tokenizer, role) != getattr(target_tokenizer, role):
+            problems.append(role)
+    return problems
+
+
+@wrong("compatible", named="names_only")
+def the_same_words(draft_tokenizer, target_tokenizer):
+    only = set(draft_tokenizer.get_vocab()) ^ set(target_tokenizer.get_vocab())
+    return [f"only one knows {t}" for t in only - {draft_tokenizer.pad_token, target_tokenizer.pad_token}]
+
+
+@wrong("compatible", named="vocabulary_only")
+def forgets_the_merges(draft_tokenizer, target_tokenizer):
+    pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    a, b = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    problems = [t for t in a.keys() | b.keys() if t not in pads and a.get(t) != b.get(t)]
+    if draft_tokenizer.eos_token_id != target_tokenizer.eos_token_id:
+        problems.append("eos")
+    if draft_tokenizer.bos_token_id != target_tokenizer.bos_token_id:
+        problems.append("bos")
+    return problems
+
+
+@wrong("compatible", named="text_only")
+def only_a_text(draft_tokenizer, target_tokenizer):
+    return [] if encoded(draft_tokenizer) == encoded(target_tokenizer) else ["other ids"]
+
+
+@wrong("compatible", named="padding")
+def padding_is_a_token_like_any(draft_tokenizer, target_tokenizer):
+    problems = []
+    if draft_tokenizer.get_vocab() != target_tokenizer.get_vocab():
+        problems.append("other vocabulary")
+    if encoded(draft_tokenizer) != encoded(target_tokenizer):
+        problems.append("other ids")
+    for role in ("bos_token_id", "eos_token_id"):
+        if getattr(draft_tokenizer, role) != getattr(target_tokenizer, role):
+            problems.append(role)
+    return problems
+
+
+@wrong("compatible", named="padding")
+def each_leaves_out_its_own_padding(draft_tokenizer, target_tokenizer):
+    a = {t: i for t, i in draft_tokenizer.get_vocab().items() if t != draft_tokenizer.pad_token}
+    b = {t: i for t, i in target_tokenizer.get_vocab().items() if t != target_tokenizer.pad_token}
+    problems = [] if a == b else ["other vocabulary"]
+    problems += [] if encoded(draft_tokenizer) == encoded(target_tokenizer) else ["other ids"]
+    for role in ("bos_token_id", "eos_token_id"):
+        if getattr(draft_tokenizer, role) != getattr(target_tokenizer, role):
+            problems.append(role)
+    return problems
+
+
+@wrong("compatible", named="padding")
+def padding_is_a_special_token(draft_tokenizer, target_tokenizer):
+    problems = dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+    if draft_tokenizer.pad_token_id != target_tokenizer.pad_token_id:
+        problems.append("pad")
+    return problems
+
+
+@wrong("compatible", named="special_tokens")
+def forgets_the_ends(draft_tokenizer, target_tokenizer):
+    pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    a, b = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    problems = [t for t in a.keys() | b.keys() if t not in pads and a.get(t) != b.get(t)]
+    return problems + ([] if encoded(draft_tokenizer) == encoded(target_tokenizer) else ["cut"])
+
+
+@wrong("compatible")
+def forgets_the_beginning(draft_tokenizer, target_tokenizer):
+    return [line for line in dictionaries_without_padding(draft_tokenizer, target_tokenizer) if line != "bos"]
+
+
+@wrong("compatible")
+def asks_only_for_the_drafts_tokens(draft_tokenizer, target_tokenizer):
+    a, b = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    problems = [t for t in a if t not in pads and a[t] != b.get(t)]
+    if encoded(draft_tokenizer) != encoded(target_tokenizer):
+        problems.append("cut")
+    if (draft_tokenizer.bos_token_id, draft_tokenizer.eos_token_id) != (
+            target_tokenizer.bos_token_id, target_tokenizer.eos_token_id):
+        problems.append("ends")
+    return problems
+
+
+@wrong("compatible")
+def a_probe_of_small_letters(draft_tokenizer, target_tokenizer):
+    problems = [line for line in dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+                if line != "the text differs"]
+    text = "the river runs past the mill"
+    return problems + ([] if encoded(draft_tokenizer, text) == encoded(target_tokenizer, text) else ["cut"])
+
+
+@wrong("compatible")
+def the_same_object(draft_tokenizer, target_tokenizer):
+    return [] if draft_tokenizer is target_tokenizer else ["two tokenizers"]
+
+
+@wrong("compatible")
+def the_same_name(draft_tokenizer, target_tokenizer):
+    return [] if draft_tokenizer.name_or_path == target_tokenizer.name_or_path else ["two names"]
+
+
+@wrong("compatible")
+def nothing_is_a_problem(draft_tokenizer, target_tokenizer):
+    return []
+
+
+@wrong("compatible", named="yes_or_no")
+def true_or_false(draft_tokenizer, target_tokenizer):
+    return not dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+
+
+@wrong("compatible")
+def one_long_string(draft_tokenizer, target_tokenizer):
+    return "; ".join(dictionaries_without_padding(draft_tokenizer, target_tokenizer))
+
+
+@wrong("compatible")
+def raises_instead(draft_tokenizer, target_tokenizer):
+    problems = dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+    if problems:
+        raise ValueError(problems)
+    return []
+
+
+# ---------------------------------------------------------------------------------------------- align_vocabulary
+
+
+@right("align_vocabulary")
+def joined_behind(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing >= 0:
+        return torch.cat([logits, logits.new_full((*logits.shape[:-1], missing), -math.inf)], dim=-1)
+    if not torch.isneginf(logits[..., vocab_size:]).all():
+        raise ValueError("live tokens")
+    return logits[..., :vocab_size].clone()
+
+
+@right("align_vocabulary")
+def filled_and_copied(logits, vocab_size):
+    width = logits.size(-1)
+    if width > vocab_size and logits[..., vocab_size:].max() != float("-inf"):
+        raise ValueError("these can be drawn")
+    out = torch.full((*logits.shape[:-1], vocab_size), float("-inf"), dtype=logits.dtype)
+    kept = min(width, vocab_size)
+    out[..., :kept] = logits[..., :kept]
+    return out
+
+
+@right("align_vocabulary")
+def with_numpy(logits, vocab_size):
+    rows = logits.numpy()
+    width = rows.shape[-1]
+    if width < vocab_size:
+        return np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, vocab_size - width)], constant_values=-np.inf)
+    if (rows[..., vocab_size:] > -np.inf).any():
+        raise ValueError
+    return rows[..., :vocab_size]
+
+
+@right("align_vocabulary")
+def column_by_column(logits, vocab_size):
+    columns = list(logits.unbind(-1))
+    while len(columns) > vocab_size:
+        if bool((columns.pop() != -torch.inf).any()):
+            raise ValueError("alive")
+    while len(columns) < vocab_size:
+        columns.append(torch.full_like(logits[..., 0], -torch.inf))
+    return torch.stack(columns, -1)
+
+
+@right("align_vocabulary")
+def by_probability(logits, vocab_size):
+    extra = vocab_size - logits.shape[-1]
+    if extra == 0:
+        return logits
+    if extra < 0:
+        if logits.double().exp()[..., extra:].sum() > 0:
+            raise ValueError("those have a probability")
+        return logits[..., :extra]
+    pad = torch.zeros(*logits.shape[:-1], extra, dtype=logits.dtype).log()
+    return torch.cat((logits, pad), -1)
+
+
+@wrong("align_vocabulary", named="wraps")
+def round_and_round(logits, vocab_size):
+    return torch.stack([logits[..., i % logits.shape[-1]] for i in range(vocab_size)], -1)
+
+
+@wrong("align_vocabulary", named="wraps")
+def added_up_modulo(logits, vocab_size):
+    out = torch.full((*logits.shape[:-1], vocab_size), -torch.inf, dtype=logits.dtype)
+    for i in range(logits.shape[-1]):
+        out[..., i % vocab_size] = torch.maximum(out[..., i % vocab_size], logits[..., i])
+    return out
+
+
+@wrong("align_vocabulary", named="pads_with_zero")
+def zeros_behind(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing < 0:
+        return joined_behind(logits, vocab_size)
+    return torch.nn.functional.pad(logits, (0, missing))
+
+
+@wrong("align_vocabulary", named="finite_padding")
+def a_billion_below(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing < 0:
+        return joined_behind(logits, vocab_size)
+    return torch.nn.functional.pad(logits, (0, missing), value=-1e9)
+
+
+@wrong("align_vocabulary", named="finite_padding")
+def the_smallest_float(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing < 0:
+        return joined_behind(logits, vocab_size)
+    return torch.nn.functional.pad(logits, (0, missing), value=torch.finfo(logits.dtype).min)
+
+
+@wrong("align_vocabulary", named="front")
+def new_columns_in_front(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing < 0:
+        return joined_behind(logits, vocab_size)
+    return torch.cat([logits.new_full((*logits.shape[:-1], missing), -torch.inf), logits], -1)
+
+
+@wrong("align_vocabulary", named="cuts_silently")
+def cuts_what_is_too_much(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary", named="cuts_silently")
+def cuts_improbable_tokens(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        if logits[..., vocab_size:].max() > 50:
+            raise ValueError
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary", named="never_cuts")
+def refuses_to_cut(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        raise ValueError("too wide")
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary", named="looks_at_one_row")
+def looks_at_the_first_row(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        row = logits.reshape(-1, logits.shape[-1])[0]
+        if (row[vocab_size:] != -torch.inf).any():
+            raise ValueError
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def looks_at_the_first_column(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        if (logits[..., vocab_size] != -torch.inf).any():
+            raise ValueError
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def one_dead_entry_is_enough(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        if not (logits[..., vocab_size:] == -torch.inf).any():
+            raise ValueError
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def only_single_rows(logits, vocab_size):
+    if logits.shape[-1] < vocab_size:
+        return torch.cat([logits, torch.full((vocab_size - len(logits),), -torch.inf)])
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def the_wrong_error(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        if (logits[..., vocab_size:] != -torch.inf).any():
+            raise RuntimeError("live tokens")
+        return logits[..., :vocab_size]
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def kills_the_surplus_and_keeps_the_width(logits, vocab_size):
+    if logits.shape[-1] > vocab_size:
+        out = logits.clone()
+        out[..., vocab_size:] = -torch.inf
+        return out
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary")
+def normalises_on_the_way(logits, vocab_size):
+    return joined_behind(logits, vocab_size).log_softmax(-1)
+
+
+# ----------------------------------------------------------------------------------------------- expected_tokens
+
+
+@right("expected_tokens")
+def closed_form(alpha, k):
+    return k + 1 if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
+
+
+@right("expected_tokens")
+def chance_by_chance(alpha, k):
+    mean, reached = 0.0, 1.0
+    for n in range(1, k + 1):
+        mean += n * reached * (1 - alpha)
+        reached *= alpha
+    return mean + (k + 1) * reached
+
+
+@right("expected_tokens")
+def with_numpy_powers(alpha, k):
+    return np.power(float(alpha), np.arange(k + 1)).sum()
+
+
+@right("expected_tokens")
+def with_torch(alpha, k):
+    return (torch.tensor(alpha) ** torch.arange(k + 1)).sum()
+
+
+@right("expected_tokens")
+def horner(alpha, k):
+    tau = 1
+    for _ in range(k):
+        tau = 1 + alpha * tau
+    return tau
+
+
+@right("expected_tokens")
+def close_to_one_is_one(alpha, k):
+    if abs(1 - alpha) < 1e-8:
+        return float(k + 1)
+    return (alpha ** (k + 1) - 1) / (alpha - 1)
+
+
+@wrong("expected_tokens", named="one_term_short")
+def exponent_k(alpha, k):
+    return float(k) if alpha == 1 else (1 - alpha**k) / (1 - alpha)
+
+
+@wrong("expected_tokens", named="one_term_short")
+def range_k(alpha, k):
+    return float(sum(alpha**i for i in range(k)))
+
+
+@wrong("expected_tokens", named="no_own_token")
+def accepted_only(alpha, k):
+    return float(sum(alpha**i for i in range(1, k + 1)))
+
+
+@wrong("expected_tokens", named="counts_all")
+def each_on_its_own(alpha, k):
+    return 1 + alpha * k
+
+
+@wrong("expected_tokens", named="per_drafted")
+def divided_by_k(alpha, k):
+    return horner(alpha, k) / max(k, 1)
+
+
+@wrong("expected_tokens", named="per_drafted")
+def divided_by_k_plus_one(alpha, k):
+    return horner(alpha, k) / (k + 1)
+
+
+@wrong("expected_tokens", named="endless")
+def an_endless_draft(alpha, k):
+    return k + 1 if alpha == 1 else 1 / (1 - alpha)
+
+
+@wrong("expected_tokens", named="one_term_long")
+def exponent_k_plus_two(alpha, k):
+    return k + 2 if alpha == 1 else (1 - alpha ** (k + 2)) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def divides_by_zero(alpha, k):
+    return (1 - alpha ** (k + 1)) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def divides_by_zero_in_numpy(alpha, k):
+    return (1 - np.float64(alpha) ** (k + 1)) / (1 - np.float64(alpha))
+
+
+@wrong("expected_tokens")
+def a_little_is_added_below(alpha, k):
+    return (1 - alpha ** (k + 1)) / (1 - alpha + 1e-3)
+
+
+@wrong("expected_tokens")
+def one_at_the_end(alpha, k):
+    return 1.0 if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def arguments_swapped(alpha, k):
+    return float(sum(k**i for i in range(int(alpha) + 1)))
+
+
+@wrong("expected_tokens")
+def a_whole_number(alpha, k):
+    return round(horner(alpha, k))
+
+
+# ------------------------------------------------------------------------------------------------------- speedup
+
+
+@right("speedup")
+def closed_speedup(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return closed_form(alpha, k) / (k * c + verify_cost + overhead)
+
+
+@right("speedup")
+def time_step_by_step(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    time = overhead
+    for _ in range(k):
+        time += c
+    time += verify_cost
+    return chance_by_chance(alpha, k) / time
+
+
+@right("speedup")
+def plain_time_over_round_time(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    tokens = np.float64(horner(alpha, k))
+    plain = tokens * 1.0
+    return plain / (np.full(k, c).sum() + verify_cost + overhead)
+
+
+@right("speedup")
+def in_float32(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    tau = (torch.tensor(alpha) ** torch.arange(k + 1)).sum()
+    return tau / (torch.tensor(c) * k + verify_cost + overhead)
+
+
+@wrong("speedup", named="draft_is_free")
+def the_draft_is_free(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (verify_cost + overhead)
+
+
+@wrong("speedup", named="draft_is_free")
+def tokens_per_call_only(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return float(horner(alpha, k))
+
+
+@wrong("speedup", named="one_draft_step")
+def one_step_of_the_draft(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (c + verify_cost + overhead)
+
+
+@wrong("speedup", named="extra_draft_step")
+def k_plus_one_steps(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / ((k + 1) * c + verify_cost + overhead)
+
+
+@wrong("speedup", named="verify_per_token")
+def pays_for_every_verified_token(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (k * c + (k + 1) * verify_cost + overhead)
+
+
+@wrong("speedup", named="overhead_per_token")
+def overhead_for_every_draft_step(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (k * (c + overhead) + verify_cost)
+
+
+@wrong("speedup", named="forgets")
+def forgets_both(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (k * c + 1)
+
+
+@wrong("speedup", named="forgets")
+def forgets_the_host(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (k * c + verify_cost)
+
+
+@wrong("speedup", named="upside_down")
+def time_per_token(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return (k * c + verify_cost + overhead) / horner(alpha, k)
+
+
+@wrong("speedup", named="wrong_tokens")
+def with_a_term_too_few(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return range_k(alpha, k) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup", named="wrong_tokens")
+def with_independent_tokens(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return (1 + k * alpha) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def defaults_swapped(alpha, k, c, overhead=0.0, verify_cost=1.0):
+    return horner(alpha, k) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def never_below_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return max(1.0, horner(alpha, k) / (k * c + verify_cost + overhead))
+
+
+@wrong("speedup")
+def draft_and_target_side_by_side(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (max(k * c, verify_cost) + overhead)
+
+
+@wrong("speedup")
+def divides_by_k_too(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return horner(alpha, k) / (k * c + verify_cost + overhead) / k
+
+
+# -------------------------------------------------------------------------------------------------------- best_k
+
+
+def speed(alpha, k, c):
+    return closed_form(alpha, k) / (k * c + 1)
+
+
+@right("best_k")
+def numpy_argmax(alpha, c, k_max=64):
+    return np.argmax([round(speed(alpha, k, c), 10) for k in range(k_max + 1)])
+
+
+@right("best_k")
+def plain_argmax(alpha, c, k_max=64):
+    speeds = [speed(alpha, k, c) for k in range(k_max + 1)]
+    return speeds.index(max(speeds))
+
+
+@right("best_k")
+def climbs_while_it_gains(alpha, c, k_max=64):
+    k = 0
+    while k < k_max and speed(alpha, k + 1, c) > speed(alpha, k, c) + 1e-12:
+        k += 1
+    return k
+
+
+@right("best_k")
+def marginal_rule(alpha, c, k_max=64):
+    """Draft one more as long as the chance to keep it, per step of the draft, beats the speed so far."""
+    tau, time, k = 1.0, 1.0, 0
+    while k < k_max and alpha ** (k + 1) * time > c * tau * (1 + 1e-12):
+        tau, time, k = tau + alpha ** (k + 1), time + c, k + 1
+    return k
+
+
+@right("best_k")
+def sorted_by_speed_then_length(alpha, c, k_max=64):
+    return torch.tensor(sorted((-speed(alpha, k, c), k) for k in range(k_max + 1))[0][1])
+
+
+@wrong("best_k", named="misses_zero")
+def begins_at_one(alpha, c, k_max=64):
+    return max(range(1, k_max + 1), key=lambda k: speed(alpha, k, c), default=0)
+
+
+@wrong("best_k", named="most_tokens")
+def most_tokens_per_call(alpha, c, k_max=64):
+    return max(range(k_max + 1), key=lambda k: (round(closed_form(alpha, k), 12), -k))
+
+
+@wrong("best_k", named="most_tokens")
+def as_long_as_allowed(alpha, c, k_max=64):
+    return k_max
+
+
+@wrong("best_k", named="index_not_length")
+def place_in_a_list_from_one(alpha, c, k_max=64):
+    return int(np.argmax([speed(alpha, k, c) for k in range(1, k_max + 1)] or [0]))
+
+
+@wrong("best_k", named="first_that_pays")
+def stops_at_the_first_gain(alpha, c, k_max=64):
+    for k in range(1, k_max + 1):
+        if speed(alpha, k, c) > 1:
+            return k
+    return 0
+
+
+@wrong("best_k", named="last_that_pays")
+def the_longest_that_gains(alpha, c, k_max=64):
+    return max([0] + [k for k in range(1, k_max + 1) if speed(alpha, k, c) > 1])
+
+
+@wrong("best_k", named="largest_of_equals")
+def later_wins_ties(alpha, c, k_max=64):
+    best = 0
+    for k in range(k_max + 1):
+        if speed(alpha, k, c) >= speed(alpha, best, c):
+            best = k
+    return best
+
+
+@wrong("best_k", named="k_max_excluded")
+def range_k_max(alpha, c, k_max=64):
+    return max(range(max(k_max, 1)), key=lambda k: (round(speed(alpha, k, c), 12), -k))
+
+
+@wrong("best_k", named="wrong_tokens")
+def with_a_wrong_formula(alpha, c, k_max=64):
+    return max(range(k_max + 1), key=lambda k: (round(range_k(alpha, k) / (k * c + 1), 12), -k))
+
+
+@wrong("best_k")
+def returns_the_speed(alpha, c, k_max=64):
+    return max(speed(alpha, k, c) for k in range(k_max + 1))
+
+
+@wrong("best_k")
+def looks_no_further_than_ten(alpha, c, k_max=64):
+    return max(range(min(10, k_max) + 1), key=lambda k: (round(speed(alpha, k, c), 12), -k))
+
+
+@wrong("best_k")
+def ignores_k_max(alpha, c, k_max=64):
+    return max(range(65), key=lambda k: (round(speed(alpha, k, c), 12), -k))
+
+
+@wrong("best_k")
+def only_powers_of_two(alpha, c, k_max=64):
+    return max([k for k in (0, 1, 2, 4, 8, 16, 32, 64) if k <= k_max], key=lambda k: speed(alpha, k, c))
+
+
+@wrong("best_k")
+def alpha_against_c_only(alpha, c, k_max=64):
+    return 0 if alpha <= c else min(5, k_max)
+
+
+@wrong("best_k")
+def raises_when_nothing_pays(alpha, c, k_max=64):
+    best = begins_at_one(alpha, c, k_max)
+    if speed(alpha, best, c) <= 1:
+        raise ValueError("nothing pays")
+    return best
+
+
+# ------------------------------------------------------------------------------------------------ estimate_alpha
+
+
+@right("estimate_alpha")
+def counts_coin_by_coin(accepted, drafted):
+    heads = tails = 0
+    for a, d in zip(accepted, drafted, strict=True):
+        for place in range(d):
+            if place < a:
+                heads += 1
+            else:
+                tails += 1
+                break
+    return 0.0 if heads + tails == 0 else heads / (heads + tails)
+
+
+@right("estimate_alpha")
+def with_numpy_sums(accepted, drafted):
+    a, d = np.array(accepted, dtype=int), np.array(drafted, dtype=int)
+    judged = np.minimum(a + 1, d).sum()
+    return a.sum() / judged if judged > 0 else np.float64(0)
+
+
+@right("estimate_alpha")
+def in_tensors(accepted, drafted):
+    a, d = torch.tensor(accepted), torch.tensor(drafted)
+    return a.sum() / ((a.sum() + (a < d).sum()).clamp(min=1))
+
+
+@right("estimate_alpha")
+def odds(accepted, drafted):
+    rejections = len([1 for a, d in zip(accepted, drafted, strict=True) if a != d])
+    kept = sum(accepted)
+    if rejections == 0:
+        return 1.0 if kept else 0
+    return 1 - rejections / (kept + rejections)
+
+
+@right("estimate_alpha")
+def by_newton_on_the_score(accepted, drafted):
+    """Maximises the likelihood numerically: bisection on its derivative."""
+    kept = sum(accepted)
+    rejected = sum(1 for a, d in zip(accepted, drafted, strict=True) if a < d)
+    if kept == 0:
+        return 0.0
+    if rejected == 0:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if kept * (1 - middle) > rejected * middle else (low, middle)
+    return low
+
+
+@wrong("estimate_alpha", named="accepted_over_drafted")
+def the_acceptance_rate(accepted, drafted):
+    return sum(accepted) / sum(drafted) if sum(drafted) else 0.0
+
+
+@wrong("estimate_alpha", named="rejection_in_every_round")
+def everybody_is_rejected_once(accepted, drafted):
+    return sum(accepted) / (sum(accepted) + len(accepted)) if accepted else 0.0
+
+
+@wrong("estimate_alpha", named="rejection_in_every_round")
+def everybody_who_drafted_is_rejected_once(accepted, drafted):
+    rounds = sum(d > 0 for d in drafted)
+    return sum(accepted) / (sum(accepted) + rounds) if rounds else 0.0
+
+
+@wrong("estimate_alpha", named="no_rejections")
+def never_rejected(accepted, drafted):
+    return 1.0 if sum(accepted) else 0.0
+
+
+@wrong("estimate_alpha", named="own_token_counted")
+def emitted_over_drafted_and_own(accepted, drafted):
+    total = sum(d + 1 for d in drafted)
+    return sum(a + 1 for a in accepted) / total if total else 0.0
+
+
+@wrong("estimate_alpha", named="mean_of_rounds")
+def mean_of_the_rates(accepted, drafted):
+    rates = [a / d for a, d in zip(accepted, drafted, strict=True) if d]
+    return sum(rates) / len(rates) if rates else 0.0
+
+
+@wrong("estimate_alpha", named="mean_of_rounds")
+def mean_of_the_estimates(accepted, drafted):
+    rates = [a / (a + (a < d)) for a, d in zip(accepted, drafted, strict=True) if d]
+    return float(np.mean(rates)) if rates else 0.0
+
+
+@wrong("estimate_alpha", named="first_place_only")
+def share_of_first_guesses(accepted, drafted):
+    rounds = [a for a, d in zip(accepted, drafted, strict=True) if d]
+    return sum(a > 0 for a in rounds) / len(rounds) if rounds else 0.0
+
+
+@wrong("estimate_alpha", named="whole_rounds")
+def share_of_full_rounds(accepted, drafted):
+    return sum(a == d for a, d in zip(accepted, drafted, strict=True)) / len(drafted) if drafted else 0.0
+
+
+@wrong("estimate_alpha")
+def every_lost_token_is_a_rejection(accepted, drafted):
+    lost = sum(d - a for a, d in zip(accepted, drafted, strict=True))
+    return sum(accepted) / (sum(accepted) + lost) if sum(drafted) else 0.0
+
+
+@wrong("estimate_alpha")
+def smoothed(accepted, drafted):
+    rejected = sum(a < d for a, d in zip(accepted, drafted, strict=True))
+    return (sum(accepted) + 1) / (sum(accepted) + rejected + 2)
+
+
+@wrong("estimate_alpha")
+def divides_by_nothing(accepted, drafted):
+    return sum(accepted) / (sum(accepted) + sum(a < d for a, d in zip(accepted, drafted, strict=True)))
+
+
+@wrong("estimate_alpha")
+def chance_of_rejection(accepted, drafted):
+    judged = sum(min(a + 1, d) for a, d in zip(accepted, drafted, strict=True))
+    return 1 - sum(accepted) / judged if judged else 0.0
+
+
+@wrong("estimate_alpha")
+def the_last_round_only(accepted, drafted):
+    return counts_coin_by_coin(accepted[-1:], drafted[-1:])
+
+
+@wrong("estimate_alpha")
+def the_root_of_the_full_rounds(accepted, drafted):
+    if not drafted or not max(drafted):
+        return 0.0
+    full = sum(a == d for a, d in zip(accepted, drafted, strict=True)) / len(drafted)
+    return full ** (1 / (sum(drafted) / len(drafted)))
+
+
+# -------------------------------------------------------------------------------------------------- choose_draft
+
+
+@right("choose_draft")
+def all_pairs(candidates):
+    if len(candidates) == 0:
+        raise ValueError("choose from what?")
+    best = (0.0, None, None)
+    for one, k in itertools.product(candidates, range(65)):
+        if speed(one.alpha, k, one.c) > best[0] + 1e-12:
+            best = speed(one.alpha, k, one.c), one.name, k
+    return best[1], best[2], best[0]
+
+
+@right("choose_draft")
+def a_table_in_numpy(candidates):
+    if not candidates:
+        raise ValueError("empty")
+    table = np.array([[speed(alpha, k, c) for k in range(65)] for _, alpha, c in candidates]).round(12)
+    row, k = np.unravel_index(table.argmax(), table.shape)
+    return candidates[row].name, k, table[row, k]
+
+
+@right("choose_draft")
+def the_last_of_equals_in_a_list(candidates):
+    if not candidates:
+        raise ValueError("there is nobody")
+    name, k, best = None, 0, 0.0
+    for one in candidates:
+        own = climbs_while_it_gains(one.alpha, one.c)
+        gain = speed(one.alpha, own, one.c)
+        if gain >= best:
+            name, k, best = one.name, own, gain
+    return [name, torch.tensor(k), torch.tensor(best)]
+
+
+@right("choose_draft")
+def not_drafting_first(candidates):
+    if not candidates:
+        raise ValueError("no candidates")
+    answer = candidates[0].name, 0, 1.0
+    for one in sorted(candidates, key=lambda one: one.c):
+        for k in range(1, 65):
+            if speed(one.alpha, k, one.c) > answer[2]:
+                answer = one.name, k, speed(one.alpha, k, one.c)
+    return answer
+
+
+def picked(candidates, score, length=lambda one: marginal_rule(one.alpha, one.c)):
+    if not candidates:
+        raise ValueError("empty")
+    one = max(candidates, key=score)
+    return one.name, length(one), speed(one.alpha, length(one), one.c)
+
+
+@wrong("choose_draft", named="most_accurate")
+def the_most_accurate(candidates):
+    return picked(candidates, lambda one: one.alpha)
+
+
+@wrong("choose_draft", named="cheapest")
+def the_cheapest(candidates):
+    return picked(candidates, lambda one: -one.c)
+
+
+@wrong("choose_draft", named="ratio")
+def accuracy_per_cost(candidates):
+    return picked(candidates, lambda one: one.alpha / one.c)
+
+
+@wrong("choose_draft", named="most_tokens")
+def the_most_tokens(candidates):
+    return picked(candidates, lambda one: closed_form(one.alpha, marginal_rule(one.alpha, one.c)))
+
+
+@wrong("choose_draft", named="fixed_k")
+def all_at_five(candidates):
+    return picked(candidates, lambda one: speed(one.alpha, 5, one.c), lambda one: 5)
+
+
+@wrong("choose_draft", named="fixed_k")
+def compared_at_four(candidates):
+    return picked(candidates, lambda one: speed(one.alpha, 4, one.c))
+
+
+@wrong("choose_draft", named="misses_zero")
+def always_drafts(candidates):
+    return picked(candidates, lambda one: max(speed(one.alpha, k, one.c) for k in range(1, 65)),
+                  lambda one: begins_at_one(one.alpha, one.c))
+
+
+@wrong("choose_draft")
+def longest_draft(candidates):
+    return picked(candidates, lambda one: marginal_rule(one.alpha, one.c))
+
+
+@wrong("choose_draft")
+def alpha_minus_c(candidates):
+    return picked(candidates, lambda one: one.alpha - one.c)
+
+
+@wrong("choose_draft")
+def the_tokens_as_speed(candidates):
+    name, k, _ = all_pairs(candidates)
+    one = next(one for one in candidates if one.name == name)
+    return name, k, closed_form(one.alpha, k)
+
+
+@wrong("choose_draft")
+def forgets_the_name(candidates):
+    name, k, gain = all_pairs(candidates)
+    return k, gain
+
+
+@wrong("choose_draft")
+def the_candidate_itself(candidates):
+    name, k, gain = all_pairs(candidates)
+    return next(one for one in candidates if one.name == name), k, gain
+
+
+@wrong("choose_draft")
+def none_when_nothing_pays(candidates):
+    name, k, gain = all_pairs(candidates)
+    return (None, 0, 1.0) if k == 0 else (name, k, gain)
+
+
+@wrong("choose_draft")
+def no_refusal(candidates):
+    return all_pairs(candidates) if candidates else (None, 0, 1.0)
+
+
+@wrong("choose_draft")
+def refuses_with_an_index_error(candidates):
+    candidates[0]
+    return all_pairs(candidates)
+
+
+@wrong("choose_draft")
+def the_first_that_pays(candidates):
+    if not candidates:
+        raise ValueError
+    for one in candidates:
+        if one.alpha > one.c:
+            k = marginal_rule(one.alpha, one.c)
+            return one.name, k, speed(one.alpha, k, one.c)
+    return candidates[0].name, 0, 1.0
+
+
+@wrong("choose_draft")
+def only_short_drafts(candidates):
+    return picked(candidates, lambda one: max(speed(one.alpha, k, one.c) for k in range(4)),
+                  lambda one: marginal_rule(one.alpha, one.c, 3))

@@ -591,12 +591,9 @@ class RollbackDoesNothing(_Base):
 @wrong("CachedModel", named="stale_length")
 class RollbackOneTooFew(_Base):
     def rollback(self, n):
-        super().rollback(n)
-        if n and self.length:
-            self.append(torch.zeros(1, dtype=torch.long)) if n < 0 else None
-        self.extra = n
-
-    length = property(lambda self: _Base.length.fget(self) + (1 if getattr(self, "extra", 0) else 0))
+        if n > self.length:
+            raise ValueError("too many")
+        super().rollback(max(0, n - 1))
 
 
 @wrong("CachedModel")
@@ -945,7 +942,7 @@ def _no_correction(draft, logits):
 
 
 _mutant("drops_the_bonus", named="no_bonus", verify=_no_bonus)
-_mutant("drops_the_correction", verify=_no_correction)
+_mutant("drops_the_correction", named="correction_dropped", verify=_no_correction)
 
 
 @wrong("generate_cached", named="reset")
@@ -1006,7 +1003,7 @@ def one_target_call_per_guess(target, draft, ids, k, max_new_tokens, eos_token_i
     return Decoded(ids, rounds)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="drafts_with_target")
 def drafts_with_the_target(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return asks_for_k_and_cuts(target, target, ids, k, max_new_tokens, eos_token_id)
 
@@ -1071,23 +1068,21 @@ def rolls_back_by_what_was_accepted(target, draft, ids, k, max_new_tokens, eos_t
 @wrong("generate_cached")
 def subtracts_without_looking(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     """After full acceptance the draft is one short, and its rollback is by -1."""
-    loop = _loop()
-
-    class Strict:
-        def __init__(self, model):
-            self.model = model
-
-        length = property(lambda self: self.model.length)
-
-        def append(self, ids):
-            return self.model.append(ids)
-
-        def rollback(self, n):
-            self.model.rollback(self.model.length - self.wanted if n == 0 and self.model is draft else n)
-
-        wanted = 10**3
-
-    return loop(target, Strict(draft), ids, k, max_new_tokens, eos_token_id)
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        text = ids
+        for _ in range(min(k, end - len(ids) - 1)):
+            text = torch.cat([text, draft.append(text[draft.length :])[-1].argmax(-1, keepdim=True)])
+        drafted = text[len(ids) :]
+        out = _verify(drafted, target.append(text[target.length :])[-len(drafted) - 1 :])
+        n, out = len(out) - 1, _cut(out, end - len(ids), eos_token_id)
+        rounds.append(Round(len(drafted), min(n, len(out)), len(out)))
+        ids = torch.cat([ids, torch.tensor(out)])
+        target.rollback(target.length - len(ids) + 1)
+        draft.rollback(draft.length - len(ids) + 1)
+        if out[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)
 
 
 @wrong("generate_cached")

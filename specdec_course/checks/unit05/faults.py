@@ -32,6 +32,9 @@ def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:
 
 def check_text(done: CachedPlay) -> None:
     """Raises Wrong unless the text is the target's own; a cache that is to blame is named before the text is."""
+    if not done.draft_calls and len(done.calls) > len(done.truth) - len(done.prompt) + 1:
+        raise Wrong(f"The draft model was never asked, and the target {len(done.calls)} times.",
+                    mistake="drafts_with_target")
     try:
         of_loops.check_text(done)
     except Wrong as wrong:
@@ -73,14 +76,28 @@ def check_target(done: CachedPlay) -> None:
     happened = steps(done)
     for number, call in enumerate(done.calls):
         if number < len(happened):
-            _check_place(done, call, happened[number][1], first=number == 0)
+            _, end, _, before = happened[number]
+            short = len(call.ids) - end < min(done.k, len(done.prompt) + done.budget - end - 1)
+            if before is not None and short and call.start == end - 2:
+                raise _own_token_dropped(before[1])
+            _check_place(done, call, end, first=number == 0)
             continue
         end = happened[-1][1] + happened[-1][2].emitted if happened else 0
         if end >= len(done.truth):
             raise Wrong("The target is called again after the text has ended.", mistake="many_calls")
+        if call.start == end - 2 and call.ids[: end - 1] == done.beyond[: end - 1]:
+            raise _own_token_dropped(happened[-1][2])
         _check_place(done, call, end or len(done.prompt), first=number == 0)
         raise Wrong("The target's cache does not hold the text of that round: what it was fed is not the newest token "
                     "of the text with the draft behind it.", mistake="wrong_feed")
+
+
+def _own_token_dropped(before: Round) -> Wrong:
+    """A round began where the target's own token of the round before should stand."""
+    if _full(before):
+        return Wrong("After a draft that was accepted in full, the next round starts one token too early.",
+                     mistake="no_bonus")
+    return Wrong("After a rejection, the next round starts without the correction.", mistake="correction_dropped")
 
 
 def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
@@ -109,9 +126,8 @@ def check_drafts(done: CachedPlay) -> None:
             raise _why_other_draft(call, end, before)
         silent = before is None and not call.draft_fed  # the prompt may go first, alone
         if len(drafted) < min(done.k, room - 1) and not silent and (not drafted or drafted[-1] != done.eos_id):
-            if before is not None and _full(before[1]) and call.start == end - 2:
-                raise Wrong("After a draft that was accepted in full, the next round starts one token too early.",
-                            mistake="no_bonus")
+            if before is not None and call.start == end - 2:
+                raise _own_token_dropped(before[1])
             raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {room} more are allowed.",
                         mistake="short_drafts" if drafted else "many_calls" if call.draft_fed else "never_drafts")
 

@@ -149,6 +149,8 @@ for _id, _told in (
      "The newest token of a text is in no cache yet: it was read off the last logits, and never fed. Every round has "
      "to begin with it, for the target as for the draft."),
     ("other_row", "A drafted token is the argmax of the draft's *last* row, after all that was drafted before it."),
+    ("drafts_with_target",
+     "Your loop asks the target for the drafts. Then nothing is won: every guess costs a target call."),
     ("short_drafts",
      "You draft fewer than k tokens though there is room. (The last round may draft fewer: one place is left for the "
      "target's own token.)"),

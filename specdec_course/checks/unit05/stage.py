@@ -77,6 +77,7 @@ class CachedPlay(Play):
     """One decoding with two caches. `calls` are the target's appends; `prefilled`: the first was the prompt alone."""
 
     draft_model: Callable = None
+    draft_calls: int = 0
     prefilled: bool = False
 
 
@@ -100,7 +101,8 @@ def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> Cache
             shown, drafted = fed.text[:known], fed.text[known:]
             done.calls.append(Append(fed.text, shown, draft=drafted, start=fed.start, draft_fed=waiting))
             waiting = []
-    done.questions = models[1].calls or int(len(truth) - len(prompt) <= 2)  # too short a text to ask for a draft
+    done.draft_calls = models[1].calls
+    done.questions = done.draft_calls or int(len(truth) - len(prompt) <= 2)  # too short a text to ask for a draft
     done.offered = done.used = done.stuck
     return done
 

@@ -19,7 +19,6 @@ rollback = Exercise(
         "once. Everything else is cache.crop(-n): with a minus, it means 'drop n' in every version.",
     ),
 )
-rollback.help(r"positive value", "crop(+n) once meant 'keep n' and is an error now; crop(-n) drops n, everywhere.")
 rollback.help(r"'key_cache'|'value_cache'", "Only old versions have the lists key_cache and value_cache.")
 rollback.help(r"has no attribute 'layers'", "Old versions have lists key_cache and value_cache instead of layers.")
 rollback.help(r"ot subscriptable", "A cache is an object with layers, not a list of (key, value) pairs.")
@@ -171,12 +170,20 @@ def _unequal(lengths: list[int], wanted: int) -> Wrong:
                  mistake="one_layer" if wanted in lengths else None)
 
 
+def _call(student, cache, n: int) -> None:
+    """Rolls the cache back with the student's function."""
+    try:
+        student.does(cache, n)
+    except Wrong as wrong:
+        raise Wrong(wrong.message, mistake="plus_n" if "positive value" in wrong.message else None) from None
+
+
 @rollback.part("the last n positions go, in every layer, keys and values", weight=2)
 def _(student, rng):
     for held, n in ((8, 3), (9, 2), (6, 1), (8, 7)):
         cache = _current()
         before = _fill(cache, rng, held)
-        student.does(cache, n)
+        _call(student, cache, n)
         _judge(cache, before, n)
 
 
@@ -185,7 +192,7 @@ def _(student, rng):
     for make in (_current, Lists, Layers):
         cache = make()
         before = _fill(cache, rng, 5)
-        student.does(cache, 0)
+        _call(student, cache, 0)
         _judge(cache, before, 0)
 
 
@@ -193,11 +200,11 @@ def _(student, rng):
 def _(student, rng):
     cache = _current()
     before = _fill(cache, rng, 6)
-    student.does(cache, 6)
+    _call(student, cache, 6)
     _judge(cache, before, 6)
     before = _fill(cache, rng, 4)
     _judge(cache, before, 0)
-    student.does(cache, 1)
+    _call(student, cache, 1)
     _judge(cache, before, 1)
 
 
@@ -207,7 +214,7 @@ def _(student, rng):
         for held, n in ((7, 2), (5, 5), (9, 6)):
             cache = make()
             before = _fill(cache, rng, held)
-            student.does(cache, n)
+            _call(student, cache, n)
             _judge(cache, before, n)
 
 
@@ -228,6 +235,9 @@ for _id, _told in (
      "empties the cache of older versions too. Treat n = 0 first."),
     ("keeps_n",
      "You keep n positions instead of dropping n. crop(+n) of older versions cuts the cache *to* n; crop(-n) drops n."),
+    ("plus_n",
+     "You call crop with a positive number. In old versions that meant 'keep so many', now it is an error. crop(-n) "
+     "drops n, in every version."),
     ("one_too_many", "You drop one position too many."),
     ("one_too_few", "You drop one position too few."),
     ("nothing_dropped",

@@ -110,6 +110,7 @@ def _at(k):
     return _by(lambda one: rate(one.alpha, k, one.c), lambda one: k)
 
 
+USUAL = (1, 2, 3, 4, 5, 8)  # draft lengths that people like
 SHORTCUTS = {  # what people look at instead of the speed-up
     "most_accurate": _by(lambda one: one.alpha),
     "cheapest": _by(lambda one: -one.c),
@@ -185,8 +186,7 @@ choose_draft.mistake(
     "fixed_k",
     "You compare all candidates at one draft length. A cheap draft wants a long draft, a good but slow one a short "
     "one: give each its own best k first.",
-    imitate=tuple(_at(k) for k in range(1, 11))
-    + tuple(_by(lambda one, k=k: rate(one.alpha, k, one.c)) for k in range(1, 11)),
+    imitate=tuple(_at(k) for k in USUAL) + tuple(_by(lambda one, k=k: rate(one.alpha, k, one.c)) for k in USUAL),
 )
 choose_draft.help(r"not subscriptable|indices must be|no attribute 'get'",
                   "A Candidate has three fields: one.name, one.alpha, one.c.")

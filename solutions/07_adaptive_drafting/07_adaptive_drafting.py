@@ -1,0 +1,702 @@
+# %% setup
+from itertools import accumulate
+from statistics import mean
+
+import torch
+
+from specdec_course import generate, load_corpus, load_pair
+from specdec_course.benchmark import compare
+from specdec_course.bild import generate_bild, measure_loss
+from specdec_course.cache import CachedModel
+from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.corpora import held_out_prompts
+from specdec_course.drafters import ModelDrafter
+from specdec_course.figures.adaptive import (
+    alpha_along_text,
+    bild_tradeoff,
+    reach_along_text,
+    rounds_along_text,
+    rule_bars,
+    steepest_line,
+    trust,
+)
+from specdec_course.figures.laws import law_gallery
+from specdec_course.figures.rounds import token_pieces
+from specdec_course.machine import machine
+from specdec_course.models import as_forward
+from specdec_course.sampling import exact_law
+from specdec_course.trace import Round
+from specdec_course.verification import verify_stochastic
+
+# %% [markdown]
+# # How far ahead should we guess now?
+#
+# So far k was a number that somebody chose before the first word was written. Every round drafted k tokens: in the
+# middle of a phrase that any child could finish, and in front of a name that only the large model can know.
+#
+# That is strange, if you think of a person. Reading a familiar sentence aloud you look far ahead. In front of a foreign
+# name you slow down and look at each letter. You know *when* you know.
+#
+# Does a drafter know when it knows? If it does, k should be different in every round. In this unit you write the four
+# rules that real systems use to choose k on the way, you play them against each other on the same text, and you find
+# out how much there is to gain. Then comes a fifth rule of another kind, which is faster still, and pays for it with
+# the one thing that we never gave away so far.
+
+# %% [markdown]
+# ## How uneven is a text?
+#
+# Let us ask at *every* place of a text: if a round began here, how many of the small model's guesses would be accepted?
+# The target writes a text, greedily. Then the small model drafts 16 tokens from each place of it, and we count how many
+# agree before the first that does not. We note how sure the small model was of each guess, too.
+#
+# (The small model has a cache. It drafts 16 tokens, forgets them, and is fed the true token before it drafts again.)
+
+# %%
+LONGEST = 16
+pair = load_pair("classroom")
+prompts = held_out_prompts(pair.tokenizer, count=3, length=40)
+
+
+class DraftedText:
+    """A text of the target, and what the small model would draft at each of its places.
+
+    reach[i]: how many drafted tokens would be accepted by a round that begins at place i.
+    sure[i]: how sure the small model is of each token of that draft.
+    """
+
+    def __init__(self, prompt, new_tokens=128):
+        self.ids = generate(pair.target, prompt, max_new_tokens=new_tokens).tokens
+        self.start, self.reach, self.sure = len(prompt), [], []
+        small = CachedModel(pair.draft)
+        small.append(self.ids[: len(prompt) - 1])
+        for place in range(len(prompt), len(self.ids)):
+            guesses, sure = self.draft(small, self.ids[place - 1 : place])
+            small.rollback(LONGEST - 1)  # the first of them was fed the true token: that one stays
+            truth = self.ids[place : place + LONGEST].tolist()
+            wrong = [i for i, (a, b) in enumerate(zip(guesses, truth, strict=False)) if a != b]
+            self.reach.append(wrong[0] if wrong else len(truth))
+            self.sure.append(sure)
+
+    def draft(self, small, token):
+        guesses, sure = [], []
+        for _ in range(LONGEST):
+            confidence, token = torch.softmax(small.append(token)[-1], -1).max(-1, keepdim=True)
+            guesses.append(int(token))
+            sure.append(float(confidence))
+        return guesses, sure
+
+
+texts = [DraftedText(prompt) for prompt in prompts]
+first = texts[0]
+reach_along_text(token_pieces(pair.tokenizer, first.ids[first.start :]), first.reach)
+
+# %% [markdown]
+# Look at the shape: saw teeth. A tooth of height 9 means that a draft of 9 tokens or more from there is accepted up to
+# the place where the tooth ends. Between the teeth there are places where the very first guess fails (the small red
+# marks), often several in a row: there every drafted token is thrown away.
+#
+# **Before you go on, two guesses.** Suppose an angel told you before every round how many guesses will be accepted, and
+# you drafted exactly so many. (1) How much faster would that be than the best fixed k: 5 %, 20 %, 50 %? (2) And how much
+# of it will a rule without an angel reach?
+
+# %%
+my_guess_angel = None  # for example 0.2 for 20 %
+my_guess_rule = None
+
+# %% [markdown]
+# ## A game with exact rules
+#
+# We do not need to run the models again to answer that. `reach` says what every possible round would do, so any rule can
+# be *replayed*: ask it how many tokens to draft at this place, look up how many are accepted, go on behind them.
+#
+# Time is counted in plain target steps. A drafted token costs c of a step, and reading it in the verification costs a
+# bit as well (unit 01: on a CPU the latency curve rises early). Take what the package's README reports for this pair on
+# two cores of an AMD EPYC: a draft step is about 0.11 of a target step, and each further token that the target reads adds
+# about 0.075. So a token that is drafted costs 0.185 in all, and a round costs 1 + 0.185 k. Change the numbers if you like.
+
+# %%
+DRAFT, READ = 0.11, 0.075
+
+
+def no_memory(round):
+    """A rule that learns nothing from the rounds."""
+
+
+def replay(text, ask, learn=no_memory):
+    """The rounds of a greedy decoding of this text when `ask(place)` says how many tokens are drafted at a place."""
+    place, rounds = 0, []
+    while place < len(text.reach):
+        k = min(ask(place), len(text.reach) - place - 1)
+        accepted = min(k, text.reach[place])
+        rounds.append(Round(k, accepted, accepted + 1))
+        learn(rounds[-1])
+        place += accepted + 1
+    return rounds
+
+
+def speed(rule, price, over=texts):
+    """Tokens per plain target step, if every drafted token costs `price`. rule(text) gives (ask, learn)."""
+    rounds = [r for text in over for r in replay(text, *rule(text))]
+    return sum(r.emitted for r in rounds) / sum(1 + price * r.drafted for r in rounds)
+
+
+def fixed(k):
+    return lambda text: (lambda place: k, no_memory)
+
+
+def angel(text):
+    return lambda place: text.reach[place], no_memory
+
+
+fixed_speeds = {k: speed(fixed(k), DRAFT + READ) for k in range(0, 13)}
+best_fixed = max(fixed_speeds, key=fixed_speeds.get)
+print("  ".join(f"k = {k}: {value:.2f}" for k, value in fixed_speeds.items()))
+print(f"the best fixed k is {best_fixed}, with {fixed_speeds[best_fixed]:.2f} x the speed of plain decoding")
+gain = speed(angel, DRAFT + READ) / fixed_speeds[best_fixed] - 1
+print(f"the angel is {gain:.0%} faster than that.  You said:", my_guess_angel)
+
+# %% [markdown]
+# That is what there is to gain for anybody who chooses k, however clever: the angel cannot be beaten. (It is the same
+# drafter, remember. Only k changes.) Now for rules that can be had.
+
+# %% [markdown]
+# ## Rule 1: as in the last round, more or less
+#
+# Easy places come in runs, hard ones too. So look at the round that just ended. If everything that was drafted was
+# accepted, the draft was too short: two more next time. If something was rejected, it was too long: one less.
+#
+# Worked example with k_max = 8:
+#
+# | k | drafted | accepted | next k | |
+# |---|---|---|---|---|
+# | 4 | 4 | 4 | 6 | all accepted |
+# | 6 | 6 | 2 | 5 | rejected |
+# | 7 | 7 | 7 | 8 | 9 would be beyond k_max |
+# | 5 | 2 | 2 | 7 | the drafter offered only 2, both accepted: nothing was rejected |
+# | 1 | 1 | 0 | ? | |
+#
+# What belongs in the last row? Think of all the rounds that come after it.
+
+# %% exercise: heuristic_schedule
+
+# %% [markdown]
+# Your rule beside a fixed k, on the first text. A block is a round: as wide as the tokens that it emitted, as high as
+# the draft. Hatched is what was drafted in vain.
+
+# %%
+schedule = yours(heuristic_schedule)
+
+
+def by_heuristic(text):
+    k = [4]
+
+    def learn(r):
+        k[0] = int(schedule(k[0], r.accepted, r.drafted, LONGEST))
+
+    return lambda place: k[0], learn
+
+
+always_four, two_more_one_less = replay(first, *fixed(4)(first)), replay(first, *by_heuristic(first))
+rounds_along_text({"fixed, k = 4": always_four, "two more, one less": two_more_one_less})
+
+# %% [markdown]
+# Follow the tops of the blocks. The rule is always late: it climbs while an easy passage is on, and it arrives at the
+# hard one with its longest draft. But it knows nothing about models, needs no measurement, and it cannot get stuck.
+#
+# It is also safe, and that needs a thought. **k may depend on anything that was known before the round began.** Given
+# all that, the round is a round with a fixed k, and its law is the target's (unit 04). What k must never depend on is
+# the round itself. If you look which tokens were accepted and then decide how many had been drafted, you have changed
+# the game after seeing the cards.
+
+# %% [markdown]
+# ## Rule 2: ask the drafter how sure it is
+#
+# The last round is a poor witness of the next token. The drafter itself is a better one: its largest probability says
+# how sure it is *here*. So draft on while that is at least some threshold, and stop before the first place where it is
+# not.
+#
+# Worked example, threshold 0.4, confidences 0.9, 0.7, 0.4, 0.2, 0.8: draft 3 tokens. The third is exactly on the
+# threshold and stays in. The fifth would be sure again, but nobody will ever see it: it continues a fourth token that was
+# never drafted.
+
+# %% exercise: confident_prefix
+
+# %% [markdown]
+# ### A trap: stop *before* drawing
+#
+# "Stop before the first place" is meant literally. Suppose the drafter first draws a token, then looks at the
+# probability of that very token, finds it small, and stops. There are two ways to go on: keep the token and verify it,
+# or drop it. Both sound harmless.
+#
+# Take p = (0.5, 0.3, 0.2), q = (0.6, 0.25, 0.15), one token, threshold 0.2. C is drawn with probability 0.15, which is
+# below 0.2. **Which of the three ways changes the law of the text? Which token becomes too rare?** Think about it
+# before you run the cell.
+
+# %%
+p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.25, 0.15])
+prefix = yours(confident_prefix)
+
+
+def verified(draft, dice):
+    """The first token of a round with this draft (a list of no or one token)."""
+    n, ids = len(draft), torch.tensor(draft, dtype=torch.long)
+    return int(verify_stochastic(ids, q.repeat(n, 1), p.repeat(n + 1, 1), dice)[0])
+
+
+def looks_before_the_draw(dice):
+    return verified([dice.roll(q) for _ in range(prefix([q.max()], 0.2))], dice)
+
+
+def looks_after_and_keeps(dice):
+    return verified([dice.roll(q)], dice)  # whether it stops or not: the token is verified
+
+
+def looks_after_and_drops(dice):
+    token = dice.roll(q)
+    return verified([token][: prefix([q[token]], 0.2)], dice)
+
+
+ways = {"looks before the draw": looks_before_the_draw, "looks after it, drops the token": looks_after_and_drops,
+        "looks after it, keeps the token": looks_after_and_keeps}
+laws = {name: exact_law(way) for name, way in ways.items()}
+for name, law in laws.items():
+    print(f"{name:34}", [round(law[i], 3) for i in range(3)])
+law_gallery(p, laws, "ABC", columns=4)
+
+# %% [markdown]
+# Dropping is the trap. C comes out with 0.08 instead of 0.20: whenever C is drawn it is thrown away *because it is C*, and
+# the round starts afresh as if nothing had happened. But something had happened: C had been chosen. A token that was
+# drawn must be verified. Whether to draw it may be decided before; what to do with it may not depend on what it is.
+#
+# (That is what the last part of your check looked for: it drew a whole draft, cut it to what your function said, and
+# worked out the law. A rule that looks ahead, for example one that counts *all* sure places, moves the law there.)
+
+# %% [markdown]
+# ### Does the drafter know when it knows?
+#
+# Some five thousand guesses, at every place of a text that neither model has seen: how sure was the drafter, and how
+# often was its guess what the target would have chosen? What would you expect at a confidence of 0.1?
+
+# %%
+reading = load_corpus("atlas", pair.tokenizer, split="validation", max_tokens=6144)
+target_model, draft_model = as_forward(pair.target), as_forward(pair.draft)
+sure, right = [], []
+for window in reading[: len(reading) // 256 * 256].view(-1, 256):
+    confidence, guess = torch.softmax(draft_model(window), -1).max(-1)
+    agrees = guess == target_model(window).argmax(-1)
+    sure += confidence[32:].tolist()  # the first places of a window have too little text in front of them
+    right += agrees[32:].tolist()
+trust(sure, right)
+
+# %% [markdown]
+# It does, at the upper end: where the small model is sure, it is right, nearly always. At the lower end look how far the
+# points lie *above* the dotted line. A guess with confidence 0.1 is accepted much more often than one time in ten. Two
+# reasons. The guess is the drafter's *favourite*, and greedy verification only asks whether that is the target's favourite
+# too, not how strongly. And a small model is unsure of many things that are not really in doubt.
+#
+# So "not sure" does not mean "wrong". A threshold of 0.4 takes the drafter at its word and stops too early. Keep that
+# in mind for what follows.
+
+# %% [markdown]
+# ## Rule 3: know your alpha
+#
+# The cost formula of unit 06 gives the best k for a given alpha. So estimate alpha while the text is being written, and
+# let the estimate follow the text. Three things have to be right.
+#
+# **What counts.** A round drafts 5 tokens, 2 are accepted. The target judged three of them: two yes, one no. What it
+# thinks of tokens 4 and 5 nobody knows, because they continue a text that is no longer there. They count as neither.
+#
+# **The start.** After one accepted token, is alpha 1? Nobody would say so. Begin with a *prior* of, say, one imagined
+# acceptance and one imagined rejection: alpha = 1/2 before the first round, 2/3 after one accepted token. (This is the mean
+# of a Beta distribution, the usual way to estimate a chance from few trials.)
+#
+# **Forgetting.** Chapter 1 was easy and chapter 2 is hard. Old evidence must fade: after `half_life` judged tokens what
+# was seen before counts half. The prior does not fade. It is what you believe when you have seen nothing lately.
+#
+# Worked example, prior (1, 1), half_life 4:
+#
+# | round | judged | fade | accepted evidence | rejected evidence | alpha |
+# |---|---|---|---|---|---|
+# | | | | 0 | 0 | 1/2 = 0.50 |
+# | 4 accepted, 0 not | 4 | 0.5 | 0 x 0.5 + 4 = 4 | 0 | 5/6 = 0.83 |
+# | 1 accepted, 3 not | 2 | 0.71 | 4 x 0.71 + 1 = 3.83 | 0 x 0.71 + 1 = 1 | 4.83/6.83 = 0.71 |
+#
+# This one is a class. You write `__init__`, `update` and `alpha`; the stub shows how they are called.
+
+# %% exercise: AcceptanceTracker
+
+# %% [markdown]
+# Three trackers read the rounds of the same text, k = 6. Green ticks at the top: accepted tokens; red ones at the bottom:
+# rejected ones. Which half-life would you choose?
+
+# %%
+tracker_class = yours(AcceptanceTracker, "AcceptanceTracker")
+rounds = replay(first, *fixed(6)(first))
+curves, places, ticks = {}, [], []
+for half_life in (6, 48, 100_000):
+    tracker, values, place = tracker_class(half_life=half_life), [], 0
+    for r in rounds:
+        tracker.update(r.accepted, r.drafted - r.accepted)
+        values.append(float(tracker.alpha))
+    curves[f"half-life {half_life:,}"] = values
+place = 0
+for r in rounds:
+    ticks += [(place + i, True) for i in range(r.accepted)]
+    ticks += [(place + r.accepted, False)] if r.accepted < r.drafted else []
+    place += r.emitted
+    places.append(place)
+alpha_along_text(places, curves, ticks)
+
+# %% [markdown]
+# The short memory is nervous: it believes every streak. The endless one is calm, and after a long text it would be deaf.
+# There is no right answer in general; a few dozen tokens is what people take.
+
+# %% [markdown]
+# ## Rule 4: stop when one more token makes the round worse
+#
+# Now the heart of the matter: *given* the chances, how long should the draft be? Call survival[i] the chance that the
+# first i + 1 drafted tokens are all accepted. A round with k tokens yields 1 + survival[0] + ... + survival[k-1] tokens on
+# average (the 1 is the target's own), and takes k c + verify_cost + overhead.
+#
+# You want the k with the most tokens per time. Think of it as a walk. You have gained G tokens in time T so far. One more
+# drafted token adds s to G and c to T. If its own rate s/c is better than your average G/T, it pulls the average up: take
+# it. If it is worse, it pulls it down: stop. It is the same question that a bee has to answer when a flower runs dry
+# and the next one is a flight away; biologists call the answer the **marginal value theorem**.
+#
+# Worked example: survival = 0.8, 0.64, 0.51, 0.41, 0.33, ... (alpha = 0.8), c = 0.3, verify_cost = 1, overhead = 0.
+#
+# | k | G | T | G/T | the next token offers s/c |
+# |---|---|---|---|---|
+# | 1 | 1.8 | 1.3 | 1.38 | 0.64/0.3 = 2.13: better than 1.38, take it |
+# | 2 | 2.44 | 1.6 | 1.53 | 0.51/0.3 = 1.71: better, take it |
+# | 3 | 2.95 | 1.9 | 1.55 | 0.41/0.3 = 1.37: worse, stop |
+#
+# So k = 3. Why may you stop at the *first* token that is worse? Because survival never rises: what comes later is worse
+# still. And one question is left over: is k = 3 better than not drafting at all? A plain step yields 1 token in time
+# 1 + overhead. **It has no draft to verify, so verify_cost plays no part in it.** That makes k = 0 a case of its own:
+# when verification is dear, k = 1 may lose and k = 5 win.
+
+# %% exercise: optimal_stop
+
+# %% [markdown]
+# The rule as a picture. Every draft length is a point: its time to the right, its tokens upwards. A line from the corner
+# through a point is as steep as its rate. The best k is the point with the steepest line: there the line touches the
+# curve. Change alpha, c and verify_cost, and watch the point move.
+
+# %%
+stop = yours(optimal_stop)
+ALPHA, C, VERIFY, OVERHEAD = 0.8, 0.1, 1.3, 0.0
+survival = [ALPHA ** (i + 1) for i in range(LONGEST)]
+steepest_line(survival, C, VERIFY, OVERHEAD, int(stop(survival, C, VERIFY, OVERHEAD)))
+
+# %% [markdown]
+# ## Which rule wins?
+#
+# All rules, on the same texts, each with the same drafter:
+#
+# - **best fixed k**: found by trying all of them on these very texts. In real life nobody hands it to you.
+# - **two more, one less** (rule 1).
+# - **confidence 0.4** and **confidence 0.15** (rule 2).
+# - **alpha and cost**: rules 3 and 4 together. Track alpha, take survival = alpha, alpha squared, ..., stop by the rule.
+# - **confidence and cost**: rules 2 and 4 together. If the chance of each place were the drafter's confidence, survival
+#   would be the running product of the confidences.
+# - **the angel**.
+#
+# Two prices: drafting as cheap as it is for this pair, and three times as dear, as with a draft model that is not small
+# enough. **Write down your order for both.** (Remember the picture of trust.)
+
+# %%
+my_order_cheap = None  # for example "angel, alpha and cost, best fixed k, ..."
+my_order_dear = None
+
+
+# %%
+def by_confidence(threshold):
+    return lambda text: (lambda place: int(prefix(text.sure[place], threshold)), no_memory)
+
+
+def by_alpha(price):
+    def rule(text):
+        tracker = tracker_class(prior=(3.0, 1.0), half_life=48)
+
+        def ask(place):
+            return int(stop([float(tracker.alpha) ** (i + 1) for i in range(LONGEST)], price, 1.0, 0.0))
+
+        return ask, lambda r: tracker.update(r.accepted, r.drafted - r.accepted)
+
+    return rule
+
+
+def by_product(price, chance=float):
+    """survival = the product of what each confidence is worth; chance(confidence) says what it is worth."""
+
+    def rule(text):
+        def ask(place):
+            chances = [chance(sure) for sure in text.sure[place]]
+            return int(stop(list(accumulate(chances, lambda a, b: a * b)), price, 1.0, 0.0))
+
+        return ask, no_memory
+
+    return rule
+
+
+def contest(price, more=()):
+    best = max(range(13), key=lambda k: speed(fixed(k), price))
+    rules = {"best fixed k": fixed(best), "two more, one less": by_heuristic, "confidence 0.4": by_confidence(0.4),
+             "confidence 0.15": by_confidence(0.15), "alpha and cost": by_alpha(price),
+             "confidence and cost": by_product(price), **dict(more), "the angel": angel}
+    return {name: speed(rule, price) for name, rule in rules.items()}
+
+
+CHEAP, DEAR = DRAFT + READ, 3 * DRAFT + READ
+rule_bars({f"a drafted token costs {price:.3f} steps": contest(price) for price in (CHEAP, DEAR)}, "best fixed k")
+
+# %% [markdown]
+# Three things to look for.
+#
+# **No rule runs away with it.** Most bars lie within some per cent of the best fixed k, some above, some below. The angel
+# is far ahead of all. What it knows, where exactly the next rejection will come, is not to be had for free.
+#
+# **But nobody chose k for the rules.** The best fixed k was found by looking at the answer. For another text, another
+# temperature, another machine it is another number. A rule that comes near it *everywhere* is worth having for that
+# alone. Which rules do, at both prices? "Two more, one less" knows nothing of the price, so it drafts the same when
+# drafting is dear.
+#
+# **Confidence taken at its word stops too early** when drafting is cheap: a doubtful guess is then still worth its
+# price. When drafting is dear, the same threshold is among the best. A threshold hides a price in it. It should depend
+# on c, and on what a confidence is really worth.
+#
+# ### What is a confidence worth?
+#
+# The picture of trust says it: not itself, but how often guesses with that confidence were right. That was measured on
+# *another* text, so we may use it here. Translate each confidence into what it is worth, multiply, and let `optimal_stop`
+# decide. It is the rule "confidence and cost" with one table lookup in front.
+
+# %%
+BINS = 8
+counts = [[1.0, 2.0] for _ in range(BINS)]  # [right, all]; one of each is imagined, so that an empty bin does not shout
+for confidence, good in zip(sure, right, strict=True):
+    place = min(BINS - 1, int(confidence * BINS))
+    counts[place][0] += good
+    counts[place][1] += 1
+
+
+def worth(confidence):
+    good, total = counts[min(BINS - 1, int(confidence * BINS))]
+    return good / total
+
+
+results = {price: contest(price, [("learned worth and cost", by_product(price, worth))]) for price in (CHEAP, DEAR)}
+for price, speeds in results.items():
+    fastest = max((name for name in speeds if name != "the angel"), key=speeds.get)
+    print(f"at {price:.3f} steps per drafted token the best rule is {fastest}, {speeds[fastest] / speeds['best fixed k'] - 1:+.0%}")
+print("You said:", my_guess_rule, "  your orders:", my_order_cheap, "/", my_order_dear)
+rule_bars({f"a drafted token costs {price:.3f} steps": speeds for price, speeds in results.items()}, "best fixed k")
+
+# %% [markdown]
+# Compare "confidence and cost" with "learned worth and cost": the same rule, the same confidences, only translated first.
+# (Three short texts: a bar may be off by several per cent. Take more prompts above and see what stays.) This is also
+# the size of gain that the literature reports for large models with trained predictors: some 7 to 11 % over a fixed k
+# (figures below). Useful, and far from the angel.
+#
+# There is a fine point about the law in that rule. It looks at confidences as they come up, and `optimal_stop` goes on
+# while one more token pays: that decision only needs what is known before the draw. But its *last* line compares the whole
+# draft with k = 0. With verify_cost = 1 that is the same test as the first step. With a dear verification it could say "0
+# after all" when three tokens are already drawn, and to drop them would be the trap again. Decide about 0 before the
+# round, from what you expect, not after it.
+
+# %% [markdown]
+# ## On a real clock
+#
+# Now the engine, on this machine: the same pair, the same prompts, every row beside plain decoding in the same run.
+# In `generate`, `k="heuristic"` is rule 1, `k="auto"` is rules 3 and 4 with costs that it *measures* while it decodes (it
+# spends a few rounds on trying out other k), and `ModelDrafter(model, confidence=0.4)` is rule 2.
+
+# %%
+draft = ModelDrafter(pair.draft)
+sure_draft = ModelDrafter(pair.draft, confidence=0.4)
+entries = [("fixed", draft, k) for k in (1, 2, 4, 6, 8, 12)]
+entries += [("two more, one less", draft, "heuristic"), ("confidence 0.4", sure_draft, 16)]
+entries += [("alpha and cost", draft, "auto")]
+print(machine())
+for name, drafter, k in entries:
+    row = compare(pair.target, prompts[:2], {"plain": None, name: drafter}, k=k, max_new_tokens=96, repeats=1)[1]
+    told = f"{name}, k = {k}" if name == "fixed" else name
+    print(f"{told:20} {row.tokens_per_call:5.2f} tokens per call {row.speedup:6.2f} x plain   same text: {row.same_text}")
+
+# %% [markdown]
+# Read it with care: two prompts, one repeat, a machine that does other things too. Is "alpha and cost" near the best
+# fixed k? Is "two more, one less"? Is anything below 1? Two costs appear here that the game did not have. `auto` has to
+# try out lengths that it then does not use, and a text of a hundred tokens is short for that. And the confidence rule
+# looks at a softmax over the whole vocabulary for every drafted token and waits for the answer before it goes on: on a
+# GPU each such look is a stop of the queue, and can cost more than the token that it saves.
+#
+# ### What real systems do
+#
+# | system | rule | reported |
+# |---|---|---|
+# | Hugging Face assisted generation, `num_assistant_tokens_schedule="heuristic"` | rule 1, without an upper end | no figure |
+# | the same, by default (read in transformers 5.23: `num_assistant_tokens=20`, schedule `"constant"`, `assistant_confidence_threshold=0.4`) | rule 2, looking after the draw and *keeping* the token; if scikit-learn is installed, the threshold moves: a missed stop weighs 1, a needless one 3 | no figure |
+# | DISCO (Mamou et al. 2024) | a trained classifier decides after each drafted token | 10 % on average over the best fixed k, same text |
+# | SpecDec++ (Huang et al. 2025), Llama-2-chat 70B with 7B | a trained head predicts acceptance; stop when the chance of a rejection passes a threshold | 7.2 %, 9.4 %, 11.1 % over a fixed k on three data sets |
+#
+# The figures are the authors' own, from their abstracts. None of them was measured here.
+
+# %% [markdown]
+# ## Where there is nothing to adapt to
+#
+# An honest test of rules that adapt: a world in which every place is equally hard. Every guess is accepted with chance
+# 0.8, whatever happened before. **Which of the rules will beat the best fixed k now?**
+
+# %%
+my_guess_coin = None
+
+
+# %%
+class CoinText:
+    """20,000 places; each guess is right with chance alpha, independently of all others."""
+
+    def __init__(self, alpha, seed=0, length=20_000):
+        good = (torch.rand(length, generator=torch.Generator().manual_seed(seed)) < alpha).tolist()
+        self.reach, run = [], 0
+        for right in reversed(good):
+            run = run + 1 if right else 0
+            self.reach.append(min(run, LONGEST))
+        self.reach.reverse()
+
+
+def coin_contest(price, alpha=0.8):
+    world = [CoinText(alpha)]
+    best = max(range(13), key=lambda k: speed(fixed(k), price, world))
+    return {"best fixed k": speed(fixed(best), price, world), "two more, one less": speed(by_heuristic, price, world),
+            "alpha and cost": speed(by_alpha(price), price, world)}
+
+
+rule_bars({f"a drafted token costs {price:.3f} steps": coin_contest(price) for price in (CHEAP, DEAR)}, "best fixed k")
+
+# %% [markdown]
+# None of them, and none can (a hair's breadth is chance): when nothing changes, the best answer does not change either,
+# and every wobble around it costs. The heuristic pays most. It never stops trying, and it settles where a step of +2 is as
+# frequent as two steps of -1: where one round in three is accepted in full. That place knows nothing of c. The tracker
+# comes close, and closer the longer its memory. **Adapting pays where the world changes, and slowly enough to be learned.**
+#
+# So adaptive drafting loses where text is uniform, where texts are short (there is no time to learn), where k is bounded by
+# something else (a batch that shares one k, unit 12; a tree with a fixed shape, unit 10), and where asking costs more than
+# guessing.
+
+# %% [markdown]
+# ## Rule 5: let the small model write
+#
+# All rules so far ask how *many* tokens the target should check. One can ask another question: does it have to check at
+# all? If the small model is sure, let it write. Only when it is not sure, call the large one. Such a **Big Little
+# Decoder** (Kim et al. 2023) works with two thresholds:
+#
+# - **fallback**: when the small model's confidence in the token it just wrote is below it, it hands over.
+# - **rollback**: the large model reads, in one pass, all that was written since the last time, and looks at *its own*
+#   probability of each token. From the first one below the threshold on, everything is written again.
+#
+# Worked example, fallback 0.5, rollback 0.1:
+#
+# | the small model's confidence | hand over? | the large model's probability | redo |
+# |---|---|---|---|
+# | 0.9, 0.7 | no | (has not looked) | nothing |
+# | 0.9, 0.7, 0.3 | yes | 0.8, 0.6, 0.2 | nothing: it finds even the doubtful token probable enough |
+# | 0.9, 0.7, 0.3 | yes | 0.8, 0.05, 0.6 | places 1 and 2 |
+#
+# In the last row place 2 has to go, though its own probability is high: it was written, and judged, behind a token that
+# is about to change.
+#
+# *Before you write it, one question:* is this still lossless? What happens to a token that the large model finds
+# probable enough, but would not have chosen?
+
+# %% exercise: bild_policy
+
+# %% [markdown]
+# It is **lossy**, and on purpose. "Probable enough" is not "what the target would have written". And tokens between two
+# hand-overs that look fine to the small model are read by the large one only later, or never.
+#
+# How much is lost? Three measures, for several thresholds:
+#
+# - **target calls per token**: what is saved.
+# - **own choice**: the share of tokens that the target would have chosen itself, given the text in front of them.
+# - **log-likelihood**: what the target thinks of the whole text, per token. (Compare it with the target's own text.)
+
+# %%
+NEW = 80
+own_texts = [text.ids[: text.start + NEW] for text in texts]
+
+
+def lossless_calls(k):
+    outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW) for prompt in prompts]
+    return sum(out.trace.target_calls for out in outs) / (NEW * len(outs))
+
+
+def bild(fallback, rollback):
+    done = [generate_bild(pair.target, pair.draft, prompt, fallback, rollback, NEW) for prompt in prompts]
+    losses = [measure_loss(pair.target, d.ids, own, len(p)) for d, own, p in zip(done, own_texts, prompts, strict=True)]
+    calls = sum(len(d.rounds) for d in done) / (NEW * len(done))
+    return done, calls, mean(x.own_choice for x in losses), mean(x.log_likelihood for x in losses)
+
+
+own_losses = [measure_loss(pair.target, own, own, len(p)) for own, p in zip(own_texts, prompts, strict=True)]
+print("fallback, rollback   calls per token   own choice   log-likelihood")
+print(f"{'the target alone':21}{1:15.2f}{1:13.0%}{mean(x.log_likelihood for x in own_losses):17.2f}")
+points = []
+for fallback, rollback in ((0.0, 0.0), (0.1, 0.0), (0.1, 0.05), (0.1, 0.3), (0.6, 0.05), (0.6, 0.5)):
+    _, calls, share, likelihood = bild(fallback, rollback)
+    points.append((f"{fallback}, {rollback}", calls, share))
+    print(f"{points[-1][0]:21}{calls:15.2f}{share:13.0%}{likelihood:17.2f}")
+bild_tradeoff(points, {"plain": 1.0, **{f"k = {k}": lossless_calls(k) for k in (4, 8)}})
+
+# %% [markdown]
+# Look for three things.
+#
+# The first point, (0, 0), is the small model alone: no calls, and the lowest share. From there each threshold buys back
+# some of the target's text for some of its calls. With rollback at 0.5 or above, every token that is *checked* is the
+# target's own: a token with more than half of the probability is the most probable one. You are back at greedy
+# verification.
+#
+# Then compare with the green diamonds. **Lossless speculation needs about as few target calls as the decoder that gives
+# away some of the text**, with a longer draft. What the Big Little Decoder saves on top are verifications that would have
+# said yes, and for a pair that agrees this often there is not much of that to save. Where the large model is far larger,
+# or sits on another machine, it is another matter: the paper reports up to 2.12x on a T4, with little loss in translation
+# and summarisation quality.
+#
+# And the log-likelihood? It hardly moves; it may even be *better* than that of the target's own greedy text. Greedy
+# decoding takes the best token at each step, which is not the best text. So a benchmark that only looks at such a
+# number would not notice that the text has changed. Here is what one reader would notice:
+
+# %%
+done, _, _, _ = bild(0.1, 0.05)
+own, mixed = own_texts[0][texts[0].start :], done[0].ids[texts[0].start :]
+same = next((i for i, (a, b) in enumerate(zip(own.tolist(), mixed.tolist(), strict=False)) if a != b), len(own))
+print("both:  ", pair.tokenizer.decode(own[:same]).strip())
+print("target:", pair.tokenizer.decode(own[same : same + 30]).strip())
+print("mixed: ", pair.tokenizer.decode(mixed[same : same + 30]).strip())
+
+# %% [markdown]
+# Both read well. Only one of them is the target's. Look at the names, the numbers, the pronouns: it is not only the style
+# that changes. Whether that matters is for whoever uses the text to decide, so say it when you build such a thing:
+# **this is lossy**.
+#
+# ## What to take along
+#
+# - Text is uneven, and an angel who knew where it gets hard would gain a lot. Rules gain a little over the best fixed k,
+#   and a lot over a badly chosen one. Nobody has to choose k by hand.
+# - k may depend on all that was known before a token is drawn, and on nothing after. A token that was drawn is verified.
+# - Draft on while the next token's survival over its price beats the average of the round so far. That one line contains
+#   the price of drafting, the drafter's quality and the place in the text.
+# - A drafter's confidence is a good signal and a bad probability: learn what it is worth before you multiply it.
+# - Tokens that were never judged are neither accepted nor rejected.
+# - To check less is faster, and it is lossy. Measure it as such.
+#
+# Next, unit 08: drafters that need no model at all, because the text has said it before.
+#
+# Sources: Kim et al. 2023, "Speculative decoding with Big Little Decoder"; Mamou et al. 2024, "Dynamic speculation
+# lookahead accelerates speculative decoding of large language models"; Huang et al. 2025, "SpecDec++: boosting speculative
+# decoding via adaptive candidate lengths"; Charnov 1976 for the marginal value theorem; Leviathan et al. 2023 for the
+# rate; the source of Hugging Face's transformers 5.23 (`generation/candidate_generator.py`,
+# `generation/configuration_utils.py`, `generation/stopping_criteria.py`).
+
+# %%
+progress()

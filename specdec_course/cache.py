@@ -105,11 +105,11 @@ class CachedModel:
 
 def _new_cache(model):
     """None: the model makes its own. For a model with sliding windows, a cache that still has what a rollback needs."""
-    config = getattr(model, "config", None)
-    if not hasattr(config, "get_text_config"):
-        return None
-    from transformers import DynamicCache
+    from transformers import DynamicCache, PreTrainedConfig
 
+    config = getattr(model, "config", None)
+    if not isinstance(config, PreTrainedConfig):
+        return None
     cache = DynamicCache(config=config.get_text_config())
     if not any(cache.is_sliding) or not hasattr(cache, "activate_past_recording"):
         return None

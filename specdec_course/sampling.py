@@ -96,19 +96,41 @@ class Dice:
         return self._roll(_die(probabilities))
 
     def flips(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """One independent flip per entry: FloatTensor [k] -> BoolTensor [k], in one draw."""
-        draws = torch.rand(probabilities.shape, generator=self.generator, device=self.generator.device)
-        return draws.to(probabilities.device) < probabilities
+        """One independent flip per entry: FloatTensor [k] -> BoolTensor [k], in one draw, left on the device."""
+        return self.numbers(len(probabilities), probabilities.device) < probabilities
 
     def draw(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """`roll` for the decoding loop: FloatTensor [V] -> LongTensor [1], unchecked and left on the device."""
-        return torch.multinomial(probabilities, 1, generator=self.generator)
+        """`roll` for the decoding loop: FloatTensor [V] -> LongTensor [1], unchecked and left on the device.
+
+        Turns one uniform number into a token: the first whose cumulated probability is above it. In float64, where the
+        round-off of 150,000 sums is of no account; a token of probability 0 is never the first.
+        """
+        heights = probabilities.double().cumsum(-1)
+        place = torch.searchsorted(heights, self.numbers(1, probabilities.device) * heights[-1:], right=True)
+        return place.clamp(max=len(probabilities) - 1)
+
+    def numbers(self, n: int, device) -> torch.Tensor:
+        """n independent uniform numbers in [0, 1), float64."""
+        numbers = torch.rand(n, generator=self.generator, dtype=torch.float64, device=self.generator.device)
+        return numbers.to(device)
 
     def _flip(self, probability: float) -> bool:
         return torch.rand((), generator=self.generator, dtype=torch.float64).item() < probability
 
     def _roll(self, probabilities: torch.Tensor) -> int:
         return int(torch.multinomial(probabilities, 1, generator=self.generator))
+
+
+class Handed(Dice):
+    """A Dice whose numbers were drawn beforehand: FloatTensor [n] in [0, 1), each used once. A captured graph draws
+    nothing itself; it is handed fresh numbers at every replay."""
+
+    def __init__(self, numbers: torch.Tensor):
+        self.rest = numbers
+
+    def numbers(self, n: int, device) -> torch.Tensor:
+        taken, self.rest = self.rest[:n], self.rest[n:]
+        return taken
 
 
 def _coin(probability) -> float:

@@ -1,11 +1,15 @@
 """Static key-value buffers: room for the whole text from the start, and a pointer to where it ends.
 
-Knows: which rows of a buffer a token may look at. Does not know: models, drafts, rounds.
+Knows: which rows of a buffer a token may look at, how a Hugging Face model runs over such buffers in passes of fixed
+shapes, and how such a pass is compiled and captured once. Does not know: drafts, rounds.
 """
 
 from __future__ import annotations
 
+import types
+
 import torch
+from transformers.cache_utils import Cache, DynamicCache
 
 
 def static_mask(length, n_new, max_length):
@@ -26,3 +30,185 @@ def static_mask(length, n_new, max_length):
     device = getattr(length, "device", None)
     own = length + torch.arange(n_new, device=device)
     return torch.arange(max_length, device=device) <= own[:, None]
+
+
+WIDTHS = (1, 2, 3, 5, 9, 17, 33)  # passes are padded to one of these: each is compiled, and on CUDA captured, once
+SMALLEST_ROOM = 256
+
+
+class Buffers(Cache):
+    """What a model's attention layers see of the buffers: they hand in new keys and values, and get all rows back."""
+
+    def __init__(self, keys, values, places):
+        super().__init__(layers=[])
+        self.keys, self.values, self.places = keys, values, places
+
+    def update(self, key_states, value_states, layer_idx, *args, **kwargs):
+        self.keys[layer_idx].index_copy_(2, self.places, key_states)
+        self.values[layer_idx].index_copy_(2, self.places, value_states)
+        return self.keys[layer_idx], self.values[layer_idx]
+
+    def get_seq_length(self, layer_idx=0):
+        return 0  # positions and masks are handed to the model ready-made
+
+
+class StaticModel:
+    """A decoder-only model over static buffers, compiled: the interface of CachedModel, and passes of fixed shapes.
+
+    Nothing grows and nothing is copied when the text does: a pass writes its rows behind the pointer `length`, and a
+    rollback moves the pointer. A pass over n tokens is padded to the next of WIDTHS, so few shapes are ever compiled;
+    what the padding writes lies behind the pointer, where no mask lets anybody look. Long passes (a prompt) run as they
+    are, uncompiled.
+
+    On a CPU torch.compile makes one program of a pass. On CUDA that program is captured as a graph besides, and
+    replayed with a single launch (`replay`).
+    """
+
+    def __init__(self, model):
+        config = model.config.get_text_config()
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if getattr(model.config, "is_encoder_decoder", False) or kinds - {"full_attention", "sliding_attention"}:
+            raise ValueError(
+                f'engine="compiled" is for decoder-only models whose layers are all attention; {type(model).__name__} '
+                'is not one. Use engine="eager"'
+            )
+        self.model, self.device, self.calls, self.length = model, model.device, 0, 0
+        self.limit = getattr(config, "max_position_embeddings", None)
+        self.window = getattr(config, "sliding_window", None)
+        self.kinds = getattr(config, "layer_types", None)
+        self._rooms, self._graphs = {}, {}
+        self._compiled = compiled_once(self._pass)
+
+    def begin(self, positions: int) -> StaticModel:
+        """Starts a new text that will have at most so many positions; the buffers of an earlier one are taken again."""
+        self.length = 0
+        self.room = SMALLEST_ROOM
+        while self.room < positions + WIDTHS[-1]:
+            self.room *= 2
+        if self.room not in self._rooms:
+            self._rooms[self.room] = self._allocate(self.room)
+        self.keys, self.values = self._rooms[self.room]
+        return self
+
+    def append(self, ids, last: int | None = None):
+        """Feeds `ids` LongTensor [T] behind the pointer; returns their logits [T, V], or only the `last` rows."""
+        n = len(ids)
+        self._check_room(n)
+        at, width = self.pointer(), next((w for w in WIDTHS if w >= n), None)
+        with torch.inference_mode():
+            if width is None or self.length == 0:  # a prompt has a length of its own: not worth compiling for
+                logits = self._pass(ids, at, n if last is None else last)
+            else:
+                ids = torch.nn.functional.pad(ids, (0, width - n))
+                logits = self.replay(("append", width), self._compiled, ids, at)[:n]
+        self.advance(n)
+        return logits if last is None else logits[-last:]
+
+    def rollback(self, n: int) -> None:
+        """Forgets the last n positions: the pointer moves, the rows stay where they are."""
+        if not 0 <= n <= self.length:
+            raise ValueError(f"cannot roll back {n} positions; the cache holds {self.length}")
+        self.length -= n
+
+    def advance(self, n: int, calls: int = 1) -> None:
+        """Counts n positions that were written by `calls` passes."""
+        self.length += n
+        self.calls += calls
+
+    def pointer(self):
+        """`length` as the 0-d tensor that a pass reads, without waiting for the device."""
+        return torch.full((), self.length, dtype=torch.long, device=self.device)
+
+    def step(self, ids, at):
+        """One pass inside a function that is replayed: ids LongTensor [T], T one of WIDTHS, written at `at`."""
+        return self._compiled(ids, at)
+
+    def replay(self, key, function, *inputs):
+        """function(*inputs), all tensors; on CUDA captured as one graph per `key` and room, and replayed."""
+        if self.device.type != "cuda":
+            return function(*inputs)
+        key = (key, self.room)
+        if key not in self._graphs:
+            self._graphs[key] = Captured(function, inputs)
+        return self._graphs[key](*inputs)
+
+    def _pass(self, ids, at, last=0):
+        """Logits [T, V] of a pass over ids, whose keys and values are written to the rows from `at` on."""
+        places = at + torch.arange(len(ids), device=self.device)
+        mask = (torch.arange(self.room, device=self.device) <= places[:, None])[None, None]
+        positions = places if self.limit is None else places.clamp(max=self.limit - 1)  # of padding, at the very end
+        out = self.model(
+            input_ids=ids[None], position_ids=positions[None], attention_mask=self._masks(mask, places),
+            past_key_values=Buffers(self.keys, self.values, places), use_cache=True, logits_to_keep=last,
+        )
+        return out.logits[0]
+
+    def _masks(self, mask, places):
+        """The mask, or one for each kind of layer where some look back only so far."""
+        if self.window is None or self.kinds is not None and "sliding_attention" not in self.kinds:
+            return mask
+        rows = torch.arange(self.room, device=self.device)
+        near = mask & (rows > places[:, None] - self.window)[None, None]
+        return near if self.kinds is None else {"full_attention": mask, "sliding_attention": near}
+
+    def _allocate(self, room: int):
+        """Zeroed keys and values, a buffer [1, heads, room, head_dim] a layer, of the shapes that the model writes."""
+        shapes = DynamicCache()
+        with torch.inference_mode():
+            self.model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), past_key_values=shapes)
+            kept = [(layer.keys, layer.values) for layer in shapes.layers]
+            rows = [[torch.zeros(*x.shape[:2], room, x.shape[3], dtype=x.dtype, device=x.device) for x in pair]
+                    for pair in kept]
+        return [keys for keys, _ in rows], [values for _, values in rows]
+
+    def _check_room(self, n: int) -> None:
+        if n < 1:
+            raise ValueError("there is nothing to append; expected at least one token id")
+        if self.limit is not None and self.length + n > self.limit:
+            raise ValueError(f"{self.length} positions and {n} more; the model's context holds {self.limit}")
+        if self.length + (n if n > WIDTHS[-1] else WIDTHS[-1]) > self.room:
+            raise ValueError(f"{self.length} positions and {n} more do not fit the {self.room} rows: call begin first")
+
+
+def static_model(model) -> StaticModel:
+    """The StaticModel of this model: made once, kept with the model, so that what was compiled is compiled once."""
+    if "_specdec_static" not in vars(model):
+        vars(model)["_specdec_static"] = StaticModel(model)
+    return vars(model)["_specdec_static"]
+
+
+def compiled_once(method):
+    """torch.compile for a bound method, apart from all other objects of its class.
+
+    Dynamo files what it compiled under the code object, tries one entry after the other at every call and gives up
+    after eight. A code object of its own per model keeps two models out of each other's way.
+    """
+    shared = method.__func__
+    own = types.FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__, shared.__defaults__)
+    return torch.compile(types.MethodType(own, method.__self__), fullgraph=True)
+
+
+class Captured:
+    """A function of tensors as a CUDA graph: run twice to warm up (and compile), captured once, then replayed.
+
+    The function must give the same outcome when it is run again on the same inputs: it may write to buffers, but only
+    to places that the inputs name. Its outputs live in the graph's memory until the next replay.
+    """
+
+    def __init__(self, function, inputs):
+        self.inputs = [x.clone() for x in inputs]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side), torch.inference_mode():
+            for _ in range(2):
+                function(*self.inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph), torch.inference_mode():
+            self.outputs = function(*self.inputs)
+
+    def __call__(self, *inputs):
+        for kept, given in zip(self.inputs, inputs, strict=True):
+            kept.copy_(given, non_blocking=True)
+        self.graph.replay()
+        return self.outputs

@@ -154,23 +154,37 @@ def verify_block(draft, q, p, dice):
 
 
 def verify_vectorised(draft, q, p, dice):
-    """`verify_stochastic` for the decoding loop: all k coins in one draw, no loop over positions.
+    """`verify_stochastic` for the decoding loop: no loop over positions, and nothing waits for the device.
 
     Args:
         draft: LongTensor [k]; q: FloatTensor [k, V], or None when the drafter did not draw (q is then one-hot and
             is never built); p: FloatTensor [k+1, V]; dice: a Dice.
 
     Returns:
-        LongTensor [1..k+1], the same law as `verify_stochastic`.
+        (tokens LongTensor [k+1], n LongTensor [] in 0..k): n drafted tokens are accepted, and the round emits
+        tokens[:n+1], with the same law as `verify_stochastic`; what stands behind has no meaning.
     """
     k = len(draft)
-    rows = torch.arange(k, device=draft.device)
-    p_draft = p[rows, draft]
-    q_draft = torch.ones_like(p_draft) if q is None else q[rows, draft]
-    accepted = dice.flips(p_draft / q_draft.clamp(min=torch.finfo(p.dtype).tiny))
-    n = int(accepted.long().cumprod(0).sum())
-    last = p[n]
-    if n < k:
-        covered = torch.nn.functional.one_hot(draft[n], p.shape[-1]).to(p.dtype) if q is None else q[n]
-        last = residual(p[n], covered)
-    return torch.cat([draft[:n], dice.draw(last).to(draft)])
+    if k == 0:
+        return dice.draw(p[0]), torch.zeros((), dtype=torch.long, device=p.device)
+    p_draft = p[:k].gather(-1, draft[:, None])[:, 0]
+    q_draft = 1.0 if q is None else q.gather(-1, draft[:, None])[:, 0].clamp(min=torch.finfo(p.dtype).tiny)
+    n = dice.flips(p_draft / q_draft).long().cumprod(0).sum()
+    row, rejected = p.index_select(0, n[None])[0], n.clamp(max=k - 1)[None]
+    if q is None:
+        uncovered = row.scatter(0, draft.index_select(0, rejected), 0.0)  # a one-hot q covers all of its token
+    else:
+        uncovered = (row - q.index_select(0, rejected)[0]).clamp(min=0)
+    total = uncovered.sum()
+    last = torch.where((n < k) & (total > 0), uncovered / total, row)  # the bonus, or p = q up to round-off: p itself
+    places = torch.arange(k + 1, device=p.device)
+    return torch.where(places == n, dice.draw(last), torch.nn.functional.pad(draft, (0, 1))), n
+
+
+def verify_greedy_vectorised(draft, logits):
+    """`verify_greedy` without waiting for the device: (tokens LongTensor [k+1], n LongTensor []), as above.
+
+    Accepted tokens are the target's own choices, so its choices are all that is needed.
+    """
+    choice = logits.argmax(-1)
+    return choice, (draft == choice[: len(draft)]).long().cumprod(0).sum()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_models import small_model
 
-from specdec_course import engine
+from specdec_course import Sampling, engine
 from specdec_course.cache import CachedModel
 from specdec_course.checks.unit03 import stage as scripted
 from specdec_course.decoding import generate_speculative, greedy_decode
@@ -254,10 +254,8 @@ def test_eos_may_be_token_0():
 
 
 def test_sampling_repeats_with_its_seed():
-    from specdec_course import Sampling
-
     texts = [
-        generate(model(), PROMPT, drafter("moody"), sampling=Sampling(1.0), max_new_tokens=16, seed=s).tokens.tolist()
+        generate(model(), PROMPT, drafter("moody"), 4, Sampling(1.0), max_new_tokens=16, seed=s).tokens.tolist()
         for s in (0, 0, 1)
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -295,10 +293,19 @@ def test_nan_logits_are_refused_in_words():
 @pytest.mark.parametrize("token", [VOCAB, -1])
 def test_a_drafter_that_speaks_another_vocabulary_is_refused(token):
     refused("vocabulary", model(), PROMPT, Scripted(lambda ids, k: torch.full((k,), token)))
-    other = ModelDrafter(small_model(VOCAB + 9, seed=3))
-    from specdec_course import Sampling
+    wide = Scripted(None)
+    wide.propose = lambda ids, k, sampling, dice: Draft(ids[-1:], torch.full((1, VOCAB + 9), 1 / (VOCAB + 9)))
+    refused("vocabulary", model(), PROMPT, wide, sampling=Sampling(1.0))
 
-    refused("vocabulary", model(), PROMPT, other, sampling=Sampling(1.0))
+
+@pytest.mark.parametrize("extra", [9, -5])
+def test_a_draft_model_may_have_more_or_fewer_rows_of_vocabulary_than_the_target(extra):
+    """As Qwen2.5's 0.5B (151936) and 7B (152064) do: ids beyond the target's are never proposed."""
+    guesser = ModelDrafter(small_model(VOCAB + extra, seed=3))
+    out = generate(model(), PROMPT % (VOCAB - 5), guesser, k=4, max_new_tokens=24)
+    assert torch.equal(out.tokens, greedy_decode(as_forward(model()), PROMPT % (VOCAB - 5), 24))
+    sampled = generate(model(), PROMPT % (VOCAB - 5), guesser, 4, Sampling(1.0), max_new_tokens=24)
+    assert len(sampled.tokens) == len(PROMPT) + 24 and int(sampled.tokens.max()) < VOCAB
 
 
 def test_a_drafter_that_answers_with_more_than_it_was_asked_for_is_refused():

@@ -21,12 +21,18 @@ class Draft:
 
 
 class Drafter(Protocol):
-    """Anything with `propose`. It may return fewer than k tokens, or none; `calls` counts its forward passes."""
+    """Anything with `propose`. It may return fewer than k tokens, or none; `calls` counts its forward passes.
+
+    A drafter that keeps something from round to round may have two methods more. `begin(vocab_size, positions,
+    engine)` is called before a text, with the target's number of ids and the most positions the text will have.
+    `accepted(n)` is called after a round: the first n tokens of the newest draft are in the text now.
+    """
 
     calls: int
 
     def propose(self, ids: torch.Tensor, k: int, sampling, dice) -> Draft:
-        """A draft of at most k tokens to follow `ids` LongTensor [T]. Randomness comes from `dice` alone."""
+        """A draft of at most k tokens to follow `ids` LongTensor [T], on the CPU. Randomness comes from `dice` alone;
+        the draft may lie on any device."""
         ...
 
 

@@ -1,6 +1,7 @@
 """A small language model as the drafter.
 
-Knows: how to draw a draft from a model, with and without a cache. Does not know: how the draft is verified.
+Knows: how to draw a draft from a model, with and without a cache, and when to stop. Does not know: how the draft is
+verified.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from ..cache import CachedModel
-from ..sampling import next_token_distribution
+from ..sampling import Handed, next_token_distribution
+from ..static import StaticModel, static_model
 from . import Draft
 
 
@@ -38,43 +40,119 @@ def propose_stochastic(draft, ids, k, sampling, dice):
 class ModelDrafter:
     """Drafts with a causal language model that keeps its own cache.
 
-    The cache follows the text by itself: whatever it holds beyond the common beginning with the text is rolled
-    back, whatever is missing is fed with the next proposal. So a rejected draft costs nothing but the rollback, and
-    after full acceptance the last drafted token (never fed so far) is caught up.
+    The cache follows the text by itself: whatever it holds beyond the common beginning with the text is rolled back,
+    whatever is missing is fed with the next proposal. So a rejected draft costs nothing but the rollback, and after
+    full acceptance the last drafted token (never fed so far) is caught up.
+
+    confidence: with a number above 0 the draft ends before the first place where the model's largest probability is
+        below it. It decides before a token is drawn there, so the law stays exact. It has to look at every step's
+        probabilities, which on a GPU means waiting for every step.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, confidence: float = 0.0):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
-        self.cached = CachedModel(model)
-        self.fed = torch.empty(0, dtype=torch.long)
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")
+        self.model, self.confidence, self.calls = model, confidence, 0
+        config = model.config.get_text_config()
+        self.limit, self.vocab_size = getattr(config, "max_position_embeddings", None), config.vocab_size
+        self.begin(self.vocab_size, 0, "eager")
 
-    @property
-    def calls(self) -> int:
-        return self.cached.calls
+    def begin(self, vocab_size: int, positions: int, engine: str) -> None:
+        """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""
+        self.target_vocab_size = vocab_size
+        self.cached = static_model(self.model).begin(positions) if engine == "compiled" else CachedModel(self.model)
+        self.text, self.sure = torch.empty(0, dtype=torch.long), 0
+
+    def accepted(self, n: int) -> None:
+        """Of the newest draft, the first n tokens are in the text: their positions in the cache may stay."""
+        self.sure = min(len(self.text) + n, self.cached.length)
 
     def propose(self, ids, k, sampling, dice) -> Draft:
-        missing = self._follow(ids)
-        tokens, rows = [], []
-        for _ in range(k):
-            logits = self.cached.append(missing, last=1)[-1]
-            self.fed = torch.cat([self.fed, missing])
-            if sampling.greedy:
-                missing = logits.argmax(-1, keepdim=True)
-            else:
-                rows.append(sampling(logits.float()))
-                missing = dice.draw(rows[-1])
-            tokens.append(missing)
-        if not tokens:
+        if self.limit is not None:
+            k = min(k, self.limit - len(ids))  # a draft model with a shorter context than the target's falls silent
+        if k <= 0 or int(ids.max()) >= self.vocab_size:  # a text with ids that it does not know: the same
             return Draft(ids[:0])
-        return Draft(torch.cat(tokens), torch.stack(rows) if rows else None)
+        missing = self._follow(ids)
+        calls = self.cached.calls
+        if isinstance(self.cached, StaticModel) and not self.confidence:
+            draft = self._at_once(missing, k, sampling, dice)
+        else:
+            draft = self._stepwise(missing, k, sampling, dice)
+        self.calls += self.cached.calls - calls
+        return draft
 
     def _follow(self, ids) -> torch.Tensor:
         """Rolls the cache back to its common beginning with ids; returns what of ids is still to be fed (>= 1)."""
-        self.fed = self.fed.to(ids.device)
-        shared = min(len(self.fed), len(ids) - 1)
-        differs = (self.fed[:shared] != ids[:shared]).nonzero()
-        keep = int(differs[0]) if len(differs) else shared
+        ids = ids.cpu()
+        known = self.text[: len(ids)]
+        keep = self.sure if torch.equal(known, ids[: len(known)]) else int((known != ids[: len(known)]).nonzero()[0])
+        keep = min(keep, len(ids) - 1)
         self.cached.rollback(self.cached.length - keep)
-        self.fed = self.fed[:keep]
-        return ids[keep:]
+        self.text, self.sure = ids, len(ids)
+        return ids[keep:].to(self.model.device, non_blocking=True)
+
+    def _stepwise(self, missing, k, sampling, dice) -> Draft:
+        """One pass after the other; with a threshold, as far as the model is sure."""
+        tokens, rows = [], []
+        while len(tokens) < k:
+            logits = self.cached.append(missing, last=1)[-1]
+            if self.confidence and not self._sure_enough(logits, sampling):
+                break
+            missing = self._pick(logits, sampling, dice, rows)
+            tokens.append(missing)
+        return _draft(tokens, rows, missing)
+
+    def _at_once(self, missing, k, sampling, dice) -> Draft:
+        """All k passes and draws as one function of tensors: on CUDA one graph, launched once."""
+        static = self.cached
+        if len(missing) > 2 or static.length == 0:
+            static.append(missing[:-1]) if len(missing) > 1 else None
+            missing = missing[-1:]
+        numbers = dice.numbers(0 if sampling.greedy else k, missing.device)
+
+        def steps(ids, at, numbers):
+            tokens, rows, handed = [], [], Handed(numbers)
+            for _ in range(k):
+                logits = static.step(ids, at)[-1]
+                at = at + len(ids)
+                ids = self._pick(logits, sampling, handed, rows)
+                tokens.append(ids)
+            return torch.cat(tokens), torch.stack(rows) if rows else None
+
+        key = ("draft", k, len(missing), sampling, self.target_vocab_size)
+        with torch.inference_mode():
+            drafted = static.replay(key, steps, missing, static.pointer(), numbers)
+        static.advance(len(missing) + k - 1, calls=k)
+        return Draft(*drafted)
+
+    def _pick(self, logits, sampling, dice, rows):
+        """The next token, LongTensor [1], from logits [V]; what it was drawn from is added to rows."""
+        logits = fit_width(logits, self.target_vocab_size)
+        if sampling.greedy:
+            return logits.argmax(-1, keepdim=True)
+        rows.append(sampling(logits.float()))
+        return dice.draw(rows[-1])
+
+    def _sure_enough(self, logits, sampling) -> bool:
+        logits = fit_width(logits, self.target_vocab_size).float()
+        probs = torch.softmax(logits, -1) if sampling.greedy else sampling(logits)
+        return float(probs.max()) >= self.confidence
+
+
+def fit_width(logits, vocab_size: int):
+    """Logits [V_in] over the target's ids: padded with -inf, or without those that the target does not have.
+
+    A drafter may propose from any distribution, so leaving ids out is lossless here: q is what remains.
+    """
+    missing = vocab_size - logits.shape[-1]
+    if missing > 0:
+        return torch.nn.functional.pad(logits, (0, missing), value=float("-inf"))
+    return logits[..., :vocab_size]
+
+
+def _draft(tokens, rows, like) -> Draft:
+    if not tokens:
+        return Draft(like[:0])
+    return Draft(torch.cat(tokens), torch.stack(rows) if rows else None)

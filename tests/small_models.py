@@ -2,7 +2,21 @@
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MarianConfig,
+    MarianMTModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from transformers.utils import logging
 
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -43,14 +57,52 @@ SHAPE = {
 }
 
 
-def small_model(vocab_size, kind="qwen3", layers=2, seed=0):
+DECODERS = {
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+    "llama": (LlamaConfig, LlamaForCausalLM),
+}
+
+
+def small_model(vocab_size, kind="qwen3", layers=2, seed=0, tied=True):
     """A random model in float32 whose weights are exact in half precision; its logits are far apart."""
     torch.manual_seed(seed)
-    config, model = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}[kind]
-    model = model(config(vocab_size=vocab_size, num_hidden_layers=layers, initializer_range=0.3, **SHAPE))
+    config, model = DECODERS[kind]
+    shape = {**SHAPE, "tie_word_embeddings": tied}
+    model = model(config(vocab_size=vocab_size, num_hidden_layers=layers, initializer_range=0.3, **shape))
+    return exact_in_half_precision(model)
+
+
+def exact_in_half_precision(model):
     for weight in model.parameters():  # not the model: its rotary frequencies must stay exact
         weight.data = weight.data.half().float()
     return model.eval()
+
+
+SEQ2SEQ = {"t5": 4, "bart": 3, "marian": 6}  # seeds whose greedy texts do not get stuck early
+
+
+def small_seq2seq(kind="t5", vocab_size=50, layers=2, decoder_layers=None, width=32, seed=None):
+    """A random encoder-decoder model in float32 that begins its text with token 0."""
+    torch.manual_seed(SEQ2SEQ[kind] if seed is None else seed)
+    if kind == "t5":
+        model = T5ForConditionalGeneration(T5Config(
+            vocab_size=vocab_size, d_model=width, d_kv=width // 4, d_ff=width, num_heads=4, num_layers=layers,
+            num_decoder_layers=decoder_layers, initializer_factor=0.5, decoder_start_token_id=0,
+        ))  # fmt: skip
+        model.decoder.block[-1].layer[1].EncDecAttention.o.weight.data *= 2  # else the source hardly matters
+        last, boost = model.decoder.block[-1].layer[-1].DenseReluDense.wo, 40
+    else:
+        config = {"bart": BartConfig, "marian": MarianConfig}[kind]
+        model = {"bart": BartForConditionalGeneration, "marian": MarianMTModel}[kind](config(
+            vocab_size=vocab_size, d_model=width, encoder_layers=layers, decoder_layers=decoder_layers or layers,
+            encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=width, decoder_ffn_dim=width,
+            max_position_embeddings=128, init_std=0.15, decoder_start_token_id=0, bos_token_id=0, pad_token_id=1,
+            eos_token_id=2, forced_eos_token_id=None,
+        ))  # fmt: skip
+        last, boost = model.model.decoder.layers[-1].fc2, 10
+    last.weight.data *= boost  # else tied embeddings make a random decoder repeat its last token for ever
+    return exact_in_half_precision(model)
 
 
 def save(folder, model=None, tokenizer=None):

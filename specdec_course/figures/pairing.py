@@ -1,0 +1,180 @@
+"""Pictures of unit 06: what a draft brings, as a map of alpha and c, against its size, predicted and measured.
+
+Knows: how these pictures look, and which recorded GPU measurements of pairs come with the course. Does not know: the
+formulas; it gets numbers and draws them.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..paths import data_path
+from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
+
+
+def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-up at the best draft length"):
+    """The best speed-up over acceptance rate and cost of the draft, with the draft length that gives it.
+
+    Args:
+        alphas: A acceptance rates, rising. cs: C costs of a draft step, rising, all above 0 (logarithmic axis).
+        gains, lengths: C rows of A numbers: the best speed-up there, and its draft length (0: nothing pays).
+        points: {label: (alpha, c)} to mark. chosen: the label that gets a star.
+    """
+    figure, axis = new_figure(8.6, 4.8)
+    levels = [1.0, 1.25, 1.5, 2, 2.5, 3, 4, 6, 10]
+    shades = axis.contourf(alphas, cs, gains, levels=levels, cmap="Blues", extend="max", alpha=0.85)
+    lines = axis.contour(alphas, cs, gains, levels=levels[1:], colors="#333333", linewidths=0.6)
+    axis.clabel(lines, fmt="%gx", fontsize=8)
+    loses = [[1.0 if k == 0 else 0.0 for k in row] for row in lengths]
+    axis.contourf(alphas, cs, loses, levels=[0.5, 1.5], colors=["#F3D9CC"], hatches=["//"])
+    axis.text(0.03, 0.95, "no draft pays here: best k = 0", transform=axis.transAxes, va="top", fontsize=9,
+              color=CORRECTED, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2})
+    for row in range(len(cs) // 12, len(cs), max(1, len(cs) // 6)):
+        for column in range(len(alphas) // 16, len(alphas), max(1, len(alphas) // 8)):
+            if lengths[row][column]:
+                axis.text(alphas[column], cs[row], f"k={lengths[row][column]}", fontsize=7, color="#444444",
+                          ha="center", va="center", alpha=0.8)
+    _mark(axis, points or {}, chosen)
+    axis.set_yscale("log")
+    axis.set_xlim(alphas[0], alphas[-1])
+    axis.set_ylim(cs[0], cs[-1])
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_xlabel("alpha, the chance that a drafted token is accepted")
+    axis.set_ylabel("c, a draft step in steps of the target")
+    axis.set_title(title, fontsize=11, loc="left")
+    axis.grid(False)
+    figure.colorbar(shades, ax=axis, label="times as fast as plain decoding", format="%g")
+    return figure
+
+
+def _mark(axis, points, chosen) -> None:
+    """The points, the Pareto front as a line (nobody is both better and cheaper), and a star for the chosen one."""
+    if len(points) > 2:
+        front = pareto(points)
+        axis.plot([points[n][0] for n in front], [points[n][1] for n in front], color="#222222", linewidth=1.3,
+                  linestyle="--", zorder=4)
+    for label, (alpha, c) in points.items():
+        best = label == chosen
+        axis.plot(alpha, c, marker="*" if best else "o", markersize=17 if best else 7, zorder=5,
+                  color=ACCEPTED if best else "#222222", markeredgecolor="white")
+        right = alpha > axis.get_xlim()[0] + 0.72 * (axis.get_xlim()[1] - axis.get_xlim()[0])
+        axis.annotate(label, (alpha, c), xytext=(-9 if right else 9, 3), textcoords="offset points", fontsize=8.5,
+                      ha="right" if right else "left", zorder=6,
+                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
+
+
+def pareto(points) -> list[str]:
+    """The labels that no other one beats in both, by rising c. points: {label: (alpha, c)}."""
+    front, best = [], -1.0
+    for label in sorted(points, key=lambda name: (points[name][1], -points[name][0])):
+        if points[label][0] > best:
+            front.append(label)
+            best = points[label][0]
+    return front
+
+
+def censoring_figure(ks, shares, estimates, formula=None):
+    """Accepted over drafted falls with the draft length, alpha does not.
+
+    Args:
+        ks: draft lengths. shares: accepted / drafted at each. estimates: alpha at each.
+        formula: what accepted / drafted should be for one constant alpha; None: not drawn.
+    """
+    figure, axis = new_figure(7.2, 3.8)
+    axis.plot(ks, estimates, "o-", color=ACCEPTED, label="alpha: accepted / judged")
+    axis.plot(ks, shares, "s-", color=CORRECTED, label="accepted / drafted")
+    if formula is not None:
+        axis.plot(ks, formula, color=PROMPT, linestyle="--", label="accepted / drafted, computed from one alpha")
+    axis.set_xticks(ks)
+    axis.set_ylim(0, 1)
+    axis.set_xlabel("draft length k")
+    axis.set_ylabel("per drafted token")
+    axis.legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def prediction_figure(ks, predicted, measured, title):
+    """Predicted and measured speed-up against the draft length; below 1 is marked as a loss.
+
+    Args:
+        ks: draft lengths. predicted, measured: as many speed-ups. title: which pair, which machine.
+    """
+    figure, axis = new_figure(7.2, 3.8)
+    axis.plot(ks, predicted, color=PROMPT, marker="o", markersize=4, label="predicted from alpha, c and v")
+    axis.plot(ks, measured, color=BONUS, marker="o", linewidth=2, label="measured")
+    axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0)
+    axis.text(ks[-1], 0.97, "slower than plain decoding", fontsize=8.5, color=CORRECTED, ha="right", va="top")
+    axis.set_ylim(0, 1.15 * max([*predicted, *measured, 1.0]))
+    axis.set_xticks(ks)
+    axis.set_xlabel("draft length k")
+    axis.set_ylabel("speed-up")
+    axis.set_title(title, fontsize=10, loc="left")
+    axis.legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def sizes_figure(panels, chosen):
+    """Speed-up against the size of the draft, one panel per target, one line per acceptance rate.
+
+    Args:
+        panels: {title: {alpha: {size's label: speed-up}}}, everything computed.
+        chosen: {title: (label, speed-up)}: the choice among drafts whose alphas differ; gets a star.
+    """
+    figure, axes = new_figure(10.5, 3.9, ncols=len(panels), sharey=True, squeeze=False)
+    for axis, (title, lines) in zip(axes.flat, panels.items(), strict=True):
+        for (alpha, gains), colour in zip(lines.items(), CYCLE, strict=False):
+            axis.plot(list(gains), list(gains.values()), "o-", color=colour, markersize=4, label=f"alpha {alpha:g}")
+        label, gain = chosen[title]
+        axis.plot(label, gain, marker="*", markersize=17, color="#222222", markeredgecolor="white", linestyle="none",
+                  label="chosen, if alpha grows with size", zorder=5)
+        axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0)
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.set_xlabel("size of the draft")
+        axis.margins(x=0.12)
+    axes.flat[0].set_ylabel("speed-up at the best k (computed)")
+    axes.flat[0].set_ylim(bottom=0.8)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    return figure
+
+
+def measured_figure(published, recorded=()):
+    """Speed-ups that somebody measured, as bars around 1.
+
+    Args:
+        published: list of (label, hardware, speed-up), read in the authors' files.
+        recorded: what `recorded_pairings` returns; each of its rows becomes a bar of another colour.
+    """
+    bars = [(f"{label}\n{hardware}", gain, PROMPT) for label, hardware, gain in published]
+    bars += [(f"{record['pair']}, {row['name']}\n{record['hardware']}", row["speedup"], BONUS)
+             for record in recorded for row in record["rows"]]
+    figure, axis = new_figure(8.6, 0.9 + 0.46 * len(bars))
+    for place, (_, gain, colour) in enumerate(bars[::-1]):
+        axis.barh(place, gain - 1, left=1, height=0.6, color=CORRECTED if gain < 1 else colour)
+        axis.text(max(gain, 1) + 0.02, place, f"{gain:.2f}x", va="center", fontsize=9)
+    axis.set_yticks(range(len(bars)), [label for label, _, _ in bars[::-1]], fontsize=8)
+    axis.axvline(1, color="#222222", linewidth=1)
+    axis.set_xlim(0.4, 1.15 * max(gain for _, gain, _ in bars))
+    axis.set_xlabel("times as fast as plain decoding in the same engine")
+    axis.grid(False, axis="y")
+    return figure
+
+
+def recorded_pairings(say=print) -> list[dict]:
+    """The GPU measurements of pairs that come with the course, as `specdec bench --cuda-suite` writes them; says what
+    there is, also when there is nothing.
+
+    Returns:
+        a dict for each file: "file", "hardware", "pair" and "rows", a list of dicts with "name" and "speedup" (only
+        rows that speculate).
+    """
+    records = []
+    for path in sorted(data_path("measurements").glob("cuda_*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        rows = [row for row in record.get("rows", []) if row.get("speedup") and row.get("tokens_per_call", 2) > 1]
+        records.append({"file": path.name, "hardware": str(record.get("hardware", "hardware not stated")),
+                        "pair": str(record.get("pair") or record.get("what") or path.stem), "rows": rows})
+        say(f"{path.name}: {records[-1]['pair']}, {records[-1]['hardware']}, {len(rows)} speed-ups")
+    if not records:
+        say("No measurements of a GPU have been recorded for this course yet (no data/measurements/cuda_*.json).")
+    return records

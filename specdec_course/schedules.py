@@ -65,7 +65,7 @@ class CostModel:
 
     def __init__(self, k_max: int = 16, probe_every: int = 48):
         self.k_max, self.probe_every, self.rounds = k_max, probe_every, 0
-        self.tracker = AcceptanceTracker(prior=(3.0, 1.0), half_life=128)
+        self.places = [AcceptanceTracker(half_life=64) for _ in range(k_max)]
         self.times = defaultdict(lambda: deque(maxlen=15))
         self.first = set()
 
@@ -80,8 +80,21 @@ class CostModel:
     def best(self) -> int:
         """What the marginal rule says of the acceptance and the times known so far."""
         a, b, plain = self.costs()
-        alpha = self.tracker.alpha
-        return optimal_stop([alpha ** (i + 1) for i in range(self.k_max)], b / plain, a / plain, 0.0)
+        return optimal_stop(self.survival(), b / plain, a / plain, 0.0)
+
+    def survival(self) -> list[float]:
+        """Entry i: the chance that the first i + 1 drafted tokens are all accepted.
+
+        Every place of the draft has an alpha of its own: easy text is easy for several tokens on end, so a guess behind
+        three good ones is better than the first. A place that was seldom judged leans on the one before it.
+        """
+        alpha, chance, told = 0.75, 1.0, []
+        for place in self.places:
+            place.prior = (4 * alpha, 4 * (1 - alpha))
+            alpha = place.alpha
+            chance *= alpha
+            told.append(chance)
+        return told
 
     def costs(self) -> tuple[float, float, float]:
         """(a, b, t) in seconds: a drafted round takes a + b k, a plain one t. Of medians: a stray round is nothing."""
@@ -93,7 +106,11 @@ class CostModel:
 
     def learn(self, round, seconds) -> None:
         self.rounds += 1
-        self.tracker.update(round.accepted, round.drafted - round.accepted)
+        for place in self.places[: round.accepted]:
+            place.update(1, 0)
+        cut = round.emitted == round.accepted  # by the end of the text: what follows was not rejected
+        if round.accepted < min(round.drafted, self.k_max) and not cut:
+            self.places[round.accepted].update(0, 1)
         if seconds is None:
             return
         if round.drafted in self.first:

@@ -7,6 +7,6 @@ Each module says what it knows.
 from .taking_back import rollback
 from .memory import CachedModel
 from .loop import generate_cached
-from .buffers import static_mask, kv_cache_bytes
+from .buffers import kv_cache_bytes, static_mask
 
 __all__ = ["CachedModel", "generate_cached", "kv_cache_bytes", "rollback", "static_mask"]

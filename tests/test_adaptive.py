@@ -16,8 +16,10 @@ from specdec_course.adaptive import (
 )
 from specdec_course.checks.unit04 import toys
 from specdec_course.checks.unit07.texts import drawn, one_round
+from specdec_course.figures import adaptive as figures
 from specdec_course.sampling import exact_law
 from specdec_course.theory import best_k
+from specdec_course.trace import Round
 
 chances = st.lists(st.floats(0, 1), max_size=12)
 costs = st.tuples(st.floats(0, 2), st.floats(0.25, 4), st.floats(0, 2))  # c, verify_cost, overhead
@@ -154,3 +156,26 @@ def test_a_draft_length_taken_from_the_round_itself_moves_the_law():
         return text[:1]
 
     assert toys.difference(exact_law(procedure), toys.target_law(target, 1)) > 1e-3
+
+
+# Pictures -----------------------------------------------------------------------------------------------------------
+
+
+def is_drawn(figure):
+    return figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_pictures_are_drawn_in_ordinary_and_in_empty_cases():
+    rounds = [Round(4, 4, 5), Round(0, 0, 1), Round(3, 0, 1), Round(2, 2, 2)]
+    assert is_drawn(figures.rounds_along_text({"one": rounds, "other": rounds[:1]}, limit=4))
+    for reach in ([3, 2, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]):
+        assert is_drawn(figures.reach_along_text([" a", "$5", "\n", ""], reach))
+    assert is_drawn(figures.trust([0.0, 0.3, 1.0], [True, False, True]))
+    curves = {"short": [0.5, 0.6], "long": [0.5, 0.4]}
+    assert is_drawn(figures.alpha_along_text([1, 5], curves, [(0, True), (3, False)]))
+    for k in (0, 1, 3):
+        assert is_drawn(figures.steepest_line([0.8, 0.5, 0.1], 0.2, 1.3, 0.1, k))
+    results = {"cheap": {"fixed": 2.0, "rule": 1.9}, "dear": {"fixed": 1.1, "rule": 1.2}}
+    assert is_drawn(figures.rule_bars(results, "fixed"))
+    assert is_drawn(figures.bild_tradeoff([("0, 0", 0.0, 1.0)], {"plain": 1.0}))
+    assert is_drawn(figures.bild_tradeoff([("0, 0", 0.0, 0.6), ("1, 1", 1.0, 0.9)], {"plain": 1.0, "k = 4": 0.3}))

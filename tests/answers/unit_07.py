@@ -545,6 +545,13 @@ class AlphaIsAMethod(_Tracker):
         return 0.5
 
 
+@wrong("AcceptanceTracker")
+class SetsAPropertyToo(_Tracker):
+    def update(self, accepted, rejected):
+        super().update(accepted, rejected)
+        self.alpha = self.good / (self.good + self.bad)
+
+
 _evidence = [0.0, 0.0]
 
 

@@ -223,6 +223,8 @@ AcceptanceTracker.mistake("shared", (
     "body of the class."))
 AcceptanceTracker.help(r"no attribute 'alpha'", "alpha has to exist before the first update too: set self.alpha in "
                        "__init__, or write it as a @property.")
+AcceptanceTracker.help(r"no setter|can't set attribute", "Choose one: a @property that works alpha out, or self.alpha "
+                       "= ... in __init__ and update, and then no @property.")
 AcceptanceTracker.help(r"has no attribute", "What a method needs later has to be set in __init__: self.name = ...")
 AcceptanceTracker.help(r"ZeroDivisionError", "0 / 0: before the first update only the prior is there. Add it above "
                        "and below the fraction line.")

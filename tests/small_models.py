@@ -105,13 +105,14 @@ def small_seq2seq(kind="t5", vocab_size=50, layers=2, decoder_layers=None, width
     return exact_in_half_precision(model)
 
 
-def save(folder, model=None, tokenizer=None):
-    """`save_pretrained` without its progress bar; returns the folder."""
+def save(folder, model=None, tokenizer=None, **how):
+    """`save_pretrained` without its progress bar; `how` goes to the model's, as max_shard_size. Returns the folder."""
     logging.disable_progress_bar()
     try:
-        for part in (model, tokenizer):
-            if part is not None:
-                part.save_pretrained(folder)
+        if model is not None:
+            model.save_pretrained(folder, **how)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
     finally:
         logging.enable_progress_bar()
     return folder

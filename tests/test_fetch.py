@@ -14,6 +14,8 @@ from safetensors import SafetensorError
 from small_models import SPECIALS, TEXT, small_model, small_tokenizer
 
 from specdec_course import convert, fetch, sources
+from specdec_course.drafters import ModelDrafter
+from specdec_course.engine import generate
 from specdec_course.gguf import dequantise, read_gguf
 from specdec_course.models import as_forward, load_pair
 from specdec_course.paths import cache_path, sha256_of
@@ -204,6 +206,17 @@ class TestFetch:
         assert str(shop.home / "smollm2") in shop.said[-1]
         assert os.stat(shop.home / "smollm2" / "model.safetensors").st_mode & 0o044  # a class may share the cache
 
+    def test_what_was_fetched_writes_the_text_of_the_model_in_the_wheel(self, shop, llama):
+        shop.fetch()
+        pair, (model, tokenizer) = load_pair("smollm2", say=shop.said.append), llama
+        ids = torch.tensor(pair.tokenizer.encode(TEXT))
+        assert ids.tolist() == tokenizer.encode(TEXT)
+        text = model.generate(ids[None], max_new_tokens=16, do_sample=False, eos_token_id=None, pad_token_id=0)[0]
+        for k in (0, 3):
+            out = generate(pair.target, ids, ModelDrafter(pair.target), k=k, max_new_tokens=16)
+            assert torch.equal(out.tokens, text)
+        assert torch.equal(as_forward(pair.target)(ids), as_forward(model)(ids))
+
     def test_the_second_time_it_is_already_there(self, shop):
         shop.fetch()
         shop.fetch()
@@ -324,6 +337,7 @@ class TestFetch:
         monkeypatch.setattr(fetch, "hub_reachable", lambda: True)
         monkeypatch.setattr("huggingface_hub.snapshot_download", lambda repository, **_: "/hub/" + repository)
         shop.fetch()
+        assert "SmolLM2-360M-Instruct: fetched from the Hub" in shop.said[-2]
         assert "SmolLM2-135M-Instruct: fetched from the Hub" in shop.said[-1] and left(shop.home) == []
 
     def test_a_hub_that_fails_midway(self, shop, monkeypatch):

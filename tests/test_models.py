@@ -291,11 +291,36 @@ class TestSizes:
         assert sources.choose("qwen2.5", "cpu", say=said.append)[0] == target
         assert len(said) == 1 and target in said[0] and f"{gigabytes}.0 GB free on cpu" in said[0]
 
-    def test_half_precision_needs_half(self, monkeypatch):
-        monkeypatch.setattr(sources, "free_memory", lambda device: 14.5 * 10**9)  # a T4
-        assert "3B" in sources.choose("qwen2.5", "cpu", torch.float16)[0]
-        assert "4B" in sources.choose("qwen3", "cpu", torch.float16)[0]
-        assert "3B" in sources.choose("llama3.2", "cpu", torch.float16)[0]
+    @pytest.mark.parametrize(
+        "name, gigabytes, sizes",
+        [
+            ("qwen2.5", 20.3, "7B"), ("qwen2.5", 14.5, "3B"), ("qwen2.5", 8, "1.5B"),  # 14.5: a T4
+            ("qwen3", 22, "8B"), ("qwen3", 14.5, "4B"), ("qwen3", 6, "1.7B"),
+            ("llama3.2", 14.5, "3B"), ("smollm2", 1.3, "360M"), ("smollm2", 1, "135M"),
+        ],
+    )  # fmt: skip
+    def test_in_half_precision(self, monkeypatch, name, gigabytes, sizes):
+        monkeypatch.setattr(sources, "free_memory", lambda device: gigabytes * 10**9)
+        monkeypatch.setattr(sources, "usual_dtypes", lambda device: [torch.float16])
+        target, draft, dtype = sources.choose(name, "cpu", say=lambda line: None)
+        assert sizes in target and dtype == torch.float16 and (draft is None) == (sizes == "135M")
+
+    def test_a_smaller_pair_that_is_exact_comes_before_a_larger_one_in_bfloat16(self, monkeypatch):
+        said = []
+        for gigabytes, size, dtype in ((23, "3B", "float32"), (12, "1.5B", "float32"), (9.5, "3B", "bfloat16")):
+            monkeypatch.setattr(sources, "free_memory", lambda device, free=gigabytes: free * 10**9)
+            target, _, kind = sources.choose("qwen2.5", "cpu", say=said.append)
+            assert f"-{size}-" in target and str(kind) == f"torch.{dtype}" and f"in {dtype}, needs" in said[-1]
+            assert said[-1].endswith("GB free on cpu; Qwen/Qwen2.5-7B-Instruct in float32 needs 40.5")
+
+    def test_a_dtype_that_is_asked_for_is_taken(self, monkeypatch):
+        monkeypatch.setattr(sources, "free_memory", lambda device: 23 * 10**9)
+        target, _, dtype = sources.choose("qwen2.5", "cpu", torch.bfloat16, say=lambda line: None)
+        assert "-7B-" in target and dtype == torch.bfloat16
+
+    def test_every_draft_is_smaller_and_every_list_begins_with_the_largest(self):
+        for name, pairs in sources.HUB_PAIRS.items():
+            assert list(pairs) == sorted(pairs, key=lambda pair: -pair[2]), name
 
     def test_nothing_fits(self, monkeypatch):
         monkeypatch.setattr(sources, "free_memory", lambda device: 10**9)
@@ -316,6 +341,26 @@ class TestSizes:
         names = [f"HuggingFaceTB/SmolLM2-{size}-Instruct" for size in ("360M", "135M")]
         assert sources.places("smollm2", torch.device("cpu"), None, print) == (*names, torch.float32)
 
+    def test_what_is_on_this_machine_comes_before_what_would_have_to_be_fetched(self, no_hub, monkeypatch):
+        monkeypatch.setattr(sources, "in_hub_cache", lambda repository: "1.5B" in repository or "0.5B" in repository)
+        monkeypatch.setattr(sources, "free_memory", lambda device: 10**11)
+        said = []
+        target, draft, _ = sources.places("qwen2.5", torch.device("cpu"), None, said.append)
+        assert ("1.5B" in target, "0.5B" in draft) == (True, True)
+        assert len(said) == 1 and "Qwen2.5-7B-Instruct fits too, but is not on this machine" in said[0]
+
+    def test_a_target_in_the_cache_without_its_draft_is_no_pair(self, no_hub, monkeypatch):
+        monkeypatch.setattr(sources, "in_hub_cache", lambda repository: "7B" in repository)
+        monkeypatch.setattr(sources, "free_memory", lambda device: 10**11)
+        with pytest.raises(ValueError, match="qwen2.5 is not on this machine"):
+            sources.places("qwen2.5", torch.device("cpu"), None, print)
+
+    def test_the_largest_that_fits_comes_from_a_hub_that_answers(self, no_hub, monkeypatch, capsys):
+        monkeypatch.setattr(sources, "hub_reachable", lambda: True)
+        monkeypatch.setattr(sources, "free_memory", lambda device: 10**11)
+        assert sources.places("qwen3", torch.device("cpu"), None, print)[:2] == ("Qwen/Qwen3-8B", "Qwen/Qwen3-0.6B")
+        assert capsys.readouterr().out.count("\n") == 1  # one line
+
     def test_the_hubs_cache(self, monkeypatch, tmp_path):
         snapshot = tmp_path / "models--a--b" / "snapshots" / ("0" * 40)
         snapshot.mkdir(parents=True)
@@ -326,4 +371,12 @@ class TestSizes:
         (snapshot / "config.json").write_text("{}")
         assert not sources.in_hub_cache("a/b")
         (snapshot / "model.safetensors").write_text("")
+        assert sources.in_hub_cache("a/b") and sources.folder_of("a/b") == snapshot
+        (snapshot / "model.safetensors").rename(snapshot / "model-00001-of-00002.safetensors")
+        index = snapshot / "model.safetensors.index.json"
+        for text in ("{", '{"weight_map": {"x": "model-00001-of-00002.safetensors"}}'):
+            assert not sources.in_hub_cache("a/b")
+            index.write_text(text)
         assert sources.in_hub_cache("a/b")
+        index.write_text(index.read_text().replace('"x"', '"y": "model-00002-of-00002.safetensors", "x"'))
+        assert not sources.in_hub_cache("a/b")  # a download that was cut short

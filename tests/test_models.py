@@ -108,6 +108,19 @@ class TestBadPairs:
         with pytest.raises(ValueError, match="without a target"):
             load_pair(draft=folder / "draft")
 
+    @pytest.mark.parametrize(
+        "how, words",
+        [
+            ({"device": "gpu"}, "no device 'gpu'"),
+            ({"device": "cuda"}, "no CUDA device here"),
+            ({"dtype": "float16"}, "dtype is 'float16'; expected a torch.dtype"),
+        ],
+    )
+    def test_devices_and_dtypes_that_are_none(self, folder, how, words, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(ValueError, match=words):
+            load_pair(target=folder / "target", **how)
+
     @pytest.mark.parametrize("place", ["/no/such/folder", "./nothing", "nothing"])
     def test_no_such_folder(self, place, no_hub):
         with pytest.raises(ValueError, match=f"no folder {place}"):
@@ -301,7 +314,7 @@ class TestSizes:
     )  # fmt: skip
     def test_in_half_precision(self, monkeypatch, name, gigabytes, sizes):
         monkeypatch.setattr(sources, "free_memory", lambda device: gigabytes * 10**9)
-        monkeypatch.setattr(sources, "usual_dtypes", lambda device: [torch.float16])
+        monkeypatch.setattr(sources, "usual_dtypes", lambda device, dtype: [torch.float16])
         target, draft, dtype = sources.choose(name, "cpu", say=lambda line: None)
         assert sizes in target and dtype == torch.float16 and (draft is None) == (sizes == "135M")
 

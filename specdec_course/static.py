@@ -170,11 +170,15 @@ class StaticModel:
             raise ValueError(f"{self.length} positions and {n} more do not fit the {self.room} rows: call begin first")
 
 
-def static_model(model) -> StaticModel:
-    """The StaticModel of this model: made once, kept with the model, so that what was compiled is compiled once."""
-    if "_specdec_static" not in vars(model):
-        vars(model)["_specdec_static"] = StaticModel(model)
-    return vars(model)["_specdec_static"]
+def static_model(model, role: str = "target") -> StaticModel:
+    """The StaticModel of this model: made once, kept with the model, so that what was compiled is compiled once.
+
+    A model that drafts for itself needs two, which must not share buffers: one for each role.
+    """
+    kept = vars(model).setdefault("_specdec_static", {})
+    if role not in kept:
+        kept[role] = StaticModel(model)
+    return kept[role]
 
 
 def compiled_once(method):

@@ -62,7 +62,10 @@ class ModelDrafter:
     def begin(self, vocab_size: int, positions: int, engine: str) -> None:
         """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""
         self.target_vocab_size = vocab_size
-        self.cached = static_model(self.model).begin(positions) if engine == "compiled" else CachedModel(self.model)
+        if engine == "compiled":
+            self.cached = static_model(self.model, "draft").begin(positions)
+        else:
+            self.cached = CachedModel(self.model)
         self.text, self.sure = torch.empty(0, dtype=torch.long), 0
 
     def accepted(self, n: int) -> None:

@@ -1,0 +1,346 @@
+"""The engine over static buffers: the same text, the same law, the same rounds as everywhere else.
+
+Most tests leave the compiler out (it changes no result, and takes seconds per shape); the slow ones do not.
+"""
+
+import functools
+
+import pytest
+import torch
+from small_models import small_model
+from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from specdec_course import Sampling, engine, generate, static
+from specdec_course.checks.unit04 import toys
+from specdec_course.decoding import greedy_decode
+from specdec_course.drafters import BigramDrafter, ModelDrafter
+from specdec_course.drafters import model as model_drafter
+from specdec_course.models import as_forward
+from specdec_course.sampling import Dice, Handed, exact_law
+from specdec_course.schedules import CostModel, Fixed, Heuristic
+from specdec_course.static import WIDTHS, StaticModel, static_mask, static_model
+
+VOCAB = 41
+PROMPT = torch.tensor([15, 26, 31, 7, 25])
+SHAPE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "max_position_embeddings": 256, "initializer_range": 0.3, "num_hidden_layers": 2,
+}
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    monkeypatch.setattr(static, "compiled_once", lambda method: method)
+
+
+def fresh(kind="qwen3", seed=0, vocab=VOCAB):
+    """A random tiny model of a family; made anew, since what is compiled is kept with a model."""
+    if kind in ("qwen3", "llama"):
+        return small_model(vocab, kind, layers=2, seed=seed)
+    torch.manual_seed(seed)
+    if kind == "qwen2":
+        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE)).eval()
+    return MistralForCausalLM(MistralConfig(vocab_size=vocab, sliding_window=6, head_dim=8, **SHAPE)).eval()
+
+
+@functools.cache
+def alone(kind, new):
+    return greedy_decode(as_forward(fresh(kind)), PROMPT, new)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "qwen2", "mistral"])
+def test_every_family_writes_its_own_greedy_text(uncompiled, kind):
+    """Mistral's window of 6 positions is shorter than the text."""
+    target, twin, stranger = fresh(kind), fresh(kind), fresh(kind, seed=1)
+    for k in (0, 1, 3, 4, 7, "heuristic", "auto"):
+        for drafter in (None, ModelDrafter(twin), ModelDrafter(stranger), ModelDrafter(stranger, confidence=0.5)):
+            out = generate(target, PROMPT, drafter, k, max_new_tokens=40, engine="compiled")
+            assert torch.equal(out.tokens, alone(kind, 40)), (k, drafter)
+
+
+@pytest.mark.parametrize("k", [1, 4, 8])
+def test_rounds_and_calls_are_those_of_the_eager_engine(uncompiled, k):
+    target, draft = fresh(), fresh(seed=1)
+    traces = [
+        generate(target, PROMPT, ModelDrafter(draft), k, max_new_tokens=37, engine=name).trace
+        for name in ("eager", "compiled")
+    ]
+    assert traces[0].rounds == traces[1].rounds
+    assert [t.target_calls for t in traces] == [len(traces[0].rounds)] * 2
+    perfect = generate(target, PROMPT, ModelDrafter(target), k, max_new_tokens=10 * (k + 1), engine="compiled").trace
+    assert perfect.acceptance_rate == 1.0 and perfect.target_calls == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["qwen3", "qwen2", "llama", "mistral"])
+def test_compiled_for_real_it_still_writes_the_greedy_text(kind):
+    target, stranger = fresh(kind), fresh(kind, seed=1)
+    for drafter in (None, ModelDrafter(stranger), BigramDrafter.fit(alone(kind, 40), VOCAB)):
+        out = generate(target, PROMPT, drafter, 4, max_new_tokens=40, engine="compiled")
+        assert torch.equal(out.tokens, alone(kind, 40))
+    out = generate(target, PROMPT, ModelDrafter(stranger), 4, Sampling(1.0, top_k=20, top_p=0.9), engine="compiled")
+    assert out.tokens.max() < VOCAB and len(out.tokens) == len(PROMPT) + 128
+
+
+# the buffers ---------------------------------------------------------------------------------------------------------
+
+
+def test_logits_over_the_buffers_are_those_from_scratch_after_any_appends_and_rollbacks(uncompiled):
+    rng = torch.Generator().manual_seed(0)
+    model = fresh("mistral")
+    cached, scratch, text = static_model(model).begin(200), as_forward(model), PROMPT[:0]
+    for _ in range(40):
+        n = int(torch.randint(1, 40, (), generator=rng)) if len(text) < 100 else 1
+        new = torch.randint(VOCAB, (n,), generator=rng)
+        text = torch.cat([text, new])
+        torch.testing.assert_close(cached.append(new), scratch(text)[-n:], rtol=1e-4, atol=1e-4)
+        drop = int(torch.randint(0, len(text) + 1, (), generator=rng))
+        cached.rollback(drop)
+        text = text[: len(text) - drop]
+        assert cached.length == len(text)
+
+
+def test_a_second_text_is_not_disturbed_by_the_rows_of_the_first(uncompiled):
+    model = fresh()
+    cached = static_model(model).begin(60)
+    cached.append(torch.arange(40))
+    with torch.inference_mode():
+        for rows in (*cached.keys, *cached.values):
+            rows.mul_(1e4)  # a stale row that is looked at would be seen
+    again = static_model(model).begin(60)
+    assert again is cached and again.length == 0
+    torch.testing.assert_close(again.append(PROMPT), as_forward(model)(PROMPT), rtol=1e-4, atol=1e-4)
+
+
+def test_a_text_up_to_the_very_end_of_the_context_is_right_and_one_beyond_is_refused(uncompiled):
+    target, draft = fresh(), fresh(seed=1)
+    for name in ("eager", "compiled"):
+        out = generate(target, PROMPT, ModelDrafter(draft), 8, max_new_tokens=251, engine=name)
+        assert torch.equal(out.tokens, alone("qwen3", 251))
+        with pytest.raises(ValueError, match="context holds 256"):
+            generate(target, PROMPT, ModelDrafter(draft), 8, max_new_tokens=252, engine=name)
+
+
+def test_a_draft_model_with_a_shorter_context_falls_silent_and_the_text_goes_on(uncompiled):
+    target, short = fresh(), fresh(seed=1)
+    short.config.max_position_embeddings = 32
+    for name in ("eager", "compiled"):
+        out = generate(target, PROMPT, ModelDrafter(short), 4, max_new_tokens=60, engine=name)
+        assert torch.equal(out.tokens, alone("qwen3", 60))
+        assert out.trace.rounds[-1].drafted == 0 < out.trace.rounds[0].drafted
+
+
+@pytest.mark.slow
+def test_fifty_texts_leave_no_more_behind_than_five(uncompiled):
+    """Tensors that live on, counted after each text: what is kept is kept once."""
+    import gc
+
+    target, draft = fresh(), fresh(seed=1)
+
+    def living():
+        gc.collect()
+        return sum(o.untyped_storage().nbytes() for o in gc.get_objects() if type(o) is torch.Tensor)
+
+    counts = []
+    for number in range(50):
+        name = ("eager", "compiled")[number % 2]
+        generate(target, PROMPT, ModelDrafter(draft), "auto", max_new_tokens=20 + number % 7, engine=name)
+        counts.append(living())
+    assert max(counts[6:]) <= max(counts[:6])
+
+
+def test_a_model_with_layers_that_are_not_attention_is_refused():
+    model = fresh()
+    model.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(ValueError, match='Use engine="eager"'):
+        StaticModel(model)
+    with pytest.raises(ValueError, match="expected one of 'eager', 'compiled'"):
+        generate(fresh(), PROMPT, engine="fast")
+
+
+def test_a_pass_that_does_not_fit_is_refused(uncompiled):
+    cached = static_model(fresh()).begin(10)
+    with pytest.raises(ValueError, match="call begin first|context holds"):
+        for _ in range(5):
+            cached.append(torch.zeros(60, dtype=torch.long))
+    with pytest.raises(ValueError, match="at least one token"):
+        cached.append(torch.zeros(0, dtype=torch.long))
+    with pytest.raises(ValueError, match="cannot roll back"):
+        cached.rollback(10_000)
+
+
+def test_the_mask_lets_every_new_token_see_all_up_to_itself():
+    for length, n, rows in ((0, 1, 4), (3, 2, 8), (5, 0, 5), (torch.tensor(2), 3, 9)):
+        mask = static_mask(length, n, rows)
+        assert mask.shape == (n, rows) and mask.dtype == torch.bool
+        assert mask.sum(-1).tolist() == [int(length) + i + 1 for i in range(n)]
+        assert all(row[: int(length) + i + 1].all() for i, row in enumerate(mask))
+
+
+# the law -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_a_draw_gives_every_token_its_share_of_the_numbers(size):
+    """Numbers on a fine grid: the share of those that give a token is its probability, up to the grid."""
+    rng = torch.Generator().manual_seed(size)
+    p = torch.rand(size, generator=rng)
+    p[size // 2] = 0.0 if size > 1 else 1.0
+    p = p / p.sum()
+    grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
+    drawn = torch.cat([Handed(number[None]).draw(p) for number in grid])
+    shares = torch.bincount(drawn, minlength=size) / len(grid)
+    assert (shares - p).abs().max() < 2 / len(grid)
+    assert size == 1 or shares[size // 2] == 0
+    ends = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
+    assert all(p[Handed(end[None]).draw(p)] > 0 for end in ends)
+
+
+def test_handed_numbers_are_used_once_each_and_flips_have_their_chance():
+    handed = Handed(torch.tensor([0.2, 0.6, 0.9, 0.1], dtype=torch.float64))
+    assert handed.flips(torch.tensor([0.3, 0.5])).tolist() == [True, False]
+    assert handed.draw(torch.tensor([0.5, 0.5])).item() == 1 and handed.draw(torch.tensor([0.5, 0.5])).item() == 0
+    dice = Dice(torch.Generator().manual_seed(3))
+    kept = sum(int(dice.flips(torch.full((1000,), 0.3)).sum()) for _ in range(40))
+    assert abs(kept - 12_000) < 5.5 * (40_000 * 0.3 * 0.7) ** 0.5  # false alarm: 4e-8
+
+
+def tiny(vocab, seed):
+    model = fresh(seed=seed, vocab=vocab)
+    model.config.pad_token_id = None
+    return model
+
+
+def compiled_law(monkeypatch, target, drafter, k, sampling, new):
+    """The exact law of what the compiled engine writes: the numbers it would be handed become a Dice that tries all."""
+
+    def whole_text(dice):
+        dice.numbers = lambda n, device: torch.empty(0)
+        monkeypatch.setattr(engine, "Dice", lambda generator: dice)
+        monkeypatch.setattr(engine, "Handed", lambda numbers: dice)
+        monkeypatch.setattr(model_drafter, "Handed", lambda numbers: dice)
+        schedule = k() if callable(k) else k
+        return generate(target, [0], drafter, schedule, sampling, new, engine="compiled").tokens[1:]
+
+    return exact_law(whole_text)
+
+
+class Steady(CostModel):
+    """A cost model whose clock says what a script says: its choices then repeat, as exact_law needs them to."""
+
+    def costs(self):
+        return 1.0, 0.05, 1.0
+
+    def ask(self):
+        return self.best()
+
+
+@pytest.mark.parametrize(
+    ("vocab", "k", "new", "sampling", "confidence"),
+    [
+        (3, 1, 3, Sampling(1.0), 0.0),
+        (3, 2, 3, Sampling(1.0), 0.0),
+        (2, 3, 4, Sampling(0.7), 0.0),
+        (4, 2, 3, Sampling(1.3, top_k=2), 0.0),
+        (4, 2, 3, Sampling(0.8, top_p=0.7), 0.0),
+        (4, 3, 3, Sampling(0.0), 0.0),
+        (3, 2, 3, Sampling(1.0), 0.5),
+        (2, lambda: Heuristic(1, 3), 4, Sampling(1.0), 0.0),
+        (2, lambda: Steady(3), 4, Sampling(1.0), 0.0),
+    ],
+)
+def test_the_joint_law_of_the_compiled_engine_is_the_targets(
+    uncompiled, monkeypatch, vocab, k, new, sampling, confidence
+):
+    target, draft = tiny(vocab, 0), tiny(vocab, 1)
+    forward = as_forward(target)
+    law = compiled_law(monkeypatch, target, ModelDrafter(draft, confidence), k, sampling, new)
+    wanted = toys.target_law(lambda text: sampling(forward(torch.tensor((0, *text)))[-1]), new)
+    assert toys.difference(law, wanted) < 1e-5
+
+
+def test_the_joint_law_with_a_drafter_that_is_certain(uncompiled, monkeypatch):
+    target = tiny(3, 0)
+    forward, bigram = as_forward(target), BigramDrafter([1, 2, 0])
+    law = compiled_law(monkeypatch, target, bigram, 2, Sampling(1.0), 4)
+    wanted = toys.target_law(lambda text: Sampling(1.0)(forward(torch.tensor((0, *text)))[-1]), 4)
+    assert toys.difference(law, wanted) < 1e-5
+
+
+# captured functions --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_captured_can_be_run_again_on_the_same_inputs(uncompiled, monkeypatch):
+    """Warming up runs a function several times before it counts, so running it must be harmless: each is run thrice
+    here, on clones of its inputs, as on CUDA."""
+
+    def thrice(self, key, function, *inputs):
+        clones = [x.clone() for x in inputs]
+        for _ in range(2):
+            function(*clones)
+        return function(*clones)
+
+    target, draft = fresh(), fresh(seed=1)
+    for sampling in (Sampling(), Sampling(0.9)):
+        how = {"k": 3, "sampling": sampling, "max_new_tokens": 50, "seed": 5, "engine": "compiled"}
+        once = generate(target, PROMPT, ModelDrafter(draft), **how)
+        with monkeypatch.context() as patch:
+            patch.setattr(StaticModel, "replay", thrice)
+            again = generate(target, PROMPT, ModelDrafter(draft), **how)
+        assert torch.equal(once.tokens, again.tokens) and once.trace.rounds == again.trace.rounds
+
+
+def test_few_shapes_and_keys_are_ever_asked_for(uncompiled, monkeypatch):
+    keys = set()
+    replay = StaticModel.replay
+
+    def noted(self, key, function, *inputs):
+        keys.add(key[0] if key[0] != "append" else key)
+        shapes.add(tuple(len(x) for x in inputs[:1]))
+        return replay(self, key, function, *inputs)
+
+    shapes = set()
+    monkeypatch.setattr(StaticModel, "replay", noted)
+    generate(fresh(), PROMPT, ModelDrafter(fresh(seed=1)), "heuristic", max_new_tokens=120, engine="compiled")
+    assert {width for (width,) in shapes} <= set(WIDTHS)
+
+
+# schedules -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_fixed_length_refuses_what_is_no_length():
+    for bad in (-1, 1.5, True, "automatic", None):
+        with pytest.raises((ValueError, TypeError)):
+            generate(fresh(), PROMPT, None, k=bad, max_new_tokens=1)
+    assert Fixed(3).ask() == 3
+
+
+def scripted(alpha, cost, rounds, seed=0, k_max=16):
+    """A CostModel that is told of rounds with independent acceptance alpha and time cost(k); its last choices."""
+    from specdec_course.trace import Round
+
+    rng, schedule, asked = torch.Generator().manual_seed(seed), CostModel(k_max), []
+    for _ in range(rounds):
+        k = schedule.ask()
+        wrong = (torch.rand(k, generator=rng) >= alpha).nonzero()
+        accepted = int(wrong[0]) if len(wrong) else k
+        schedule.learn(Round(k, accepted, accepted + 1), cost(k))
+        asked.append(k)
+    return asked
+
+
+@pytest.mark.parametrize(("alpha", "c", "v"), [(0.8, 0.05, 1.0), (0.6, 0.3, 1.0), (0.9, 0.1, 1.3), (0.8, 0.02, 1.2)])
+def test_auto_finds_nearly_the_best_fixed_length(alpha, c, v):
+    from specdec_course.theory import expected_tokens
+
+    def rate(k):
+        return expected_tokens(alpha, k) / (k * c + v if k else 1.0)
+
+    asked = scripted(alpha, lambda k: 1e-3 * (k * c + v if k else 1.0), 600)[300:]
+    mean = sum(expected_tokens(alpha, k) for k in asked) / sum(k * c + v if k else 1.0 for k in asked)
+    assert mean > 0.95 * max(rate(k) for k in range(17))
+
+
+def test_auto_gives_up_drafting_where_it_does_not_pay_and_looks_again_now_and_then():
+    asked = scripted(0.2, lambda k: 1e-3 * (1 + 0.5 * k), 400)
+    assert asked[200:].count(0) > 150 and any(asked[200:])

@@ -30,7 +30,7 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
     axis.text(0.03, 0.95, "no draft pays here: best k = 0", transform=axis.transAxes, va="top", fontsize=9,
               color=CORRECTED, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2})
     for row in range(len(cs) // 12, len(cs), max(1, len(cs) // 6)):
-        for column in range(len(alphas) // 16, len(alphas), max(1, len(alphas) // 8)):
+        for column in range(len(alphas) // 16, len(alphas) - 1, max(1, len(alphas) // 8)):
             if lengths[row][column]:
                 axis.text(alphas[column], cs[row], f"k={lengths[row][column]}", fontsize=7, color="#444444",
                           ha="center", va="center", alpha=0.8)
@@ -56,8 +56,8 @@ def _mark(axis, points, chosen) -> None:
     for label, (alpha, c) in points.items():
         best = label == chosen
         axis.plot(alpha, c, marker="*" if best else "o", markersize=17 if best else 7, zorder=5,
-                  color=ACCEPTED if best else "#222222", markeredgecolor="white")
-        right = alpha > axis.get_xlim()[0] + 0.72 * (axis.get_xlim()[1] - axis.get_xlim()[0])
+                  color=ACCEPTED if best else "#222222", markeredgecolor="white", clip_on=False)
+        right = alpha > axis.get_xlim()[0] + 0.86 * (axis.get_xlim()[1] - axis.get_xlim()[0])
         axis.annotate(label, (alpha, c), xytext=(-9 if right else 9, 3), textcoords="offset points", fontsize=8.5,
                       ha="right" if right else "left", zorder=6,
                       bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})

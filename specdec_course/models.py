@@ -37,7 +37,8 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
         classroom` writes it
     target, draft: folders or Hub ids of your own models instead of a name; the draft may be left out
     device: CUDA if there is one, else the CPU
-    dtype: on CUDA bfloat16 if the device has it, else float16; elsewhere float32, or bfloat16 if that does not fit
+    dtype: on CUDA bfloat16 if the device has it, else float16; elsewhere float32, or bfloat16 if that does not fit;
+        for the classroom pair always float32
     say: is told in one line what was chosen and why, and when the draft is larger than the target
     raises: ValueError for an unknown name, a damaged or missing file, models that will not fit in the free memory
         (before they are loaded), a model that can be had neither from the Hub nor from a cache, and for a draft

@@ -83,7 +83,7 @@ def generate(
             ask = min(schedule.ask(), end - length - 1) if drafter else 0  # one place is for the target's own token
             draft = drafter.propose(text[:length], ask, sampling, dice) if ask > 0 else Draft(text[:0])
             draft = _checked_draft(draft, ask, vocab_size, target.device)
-            accepted, emitted = _round(cached, text[cached.length : length], draft, sampling, dice)
+            accepted, emitted = verify_round(cached, text[cached.length : length], draft, sampling, dice)
             emitted = _until_eos(emitted, eos_token_id)
             text[length : length + len(emitted)] = torch.tensor(emitted)
             length += len(emitted)
@@ -99,7 +99,7 @@ def generate(
     return Output(text[:length].clone(), trace)
 
 
-def _round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice) -> tuple[int, list[int]]:
+def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice) -> tuple[int, list[int]]:
     """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted)."""
     n = len(draft.ids)
     new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])

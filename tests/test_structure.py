@@ -19,7 +19,7 @@ FLOORS = [
      "vocabulary", "static", "schedules", "conditioned"},
     {"drafters"},
     {"decoding", "engine", "bild", "training"},
-    {"figures", "benchmark", "terminal", "doctor", "measure"},
+    {"figures", "benchmark", "prediction", "terminal", "doctor", "measure"},
     {"checks"},
     {"grading", "build"},
     {"cli", "demo"},

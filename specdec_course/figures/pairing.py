@@ -148,13 +148,13 @@ def measured_figure(published, recorded=()):
     bars = [(f"{label}\n{hardware}", gain, PROMPT) for label, hardware, gain in published]
     bars += [(f"{record['pair']}, {row['name']}\n{record['hardware']}", row["speedup"], BONUS)
              for record in recorded for row in record["rows"]]
-    figure, axis = new_figure(8.6, 0.9 + 0.46 * len(bars))
+    figure, axis = new_figure(8.6, 1.3 + 0.44 * len(bars))
     for place, (_, gain, colour) in enumerate(bars[::-1]):
         axis.barh(place, gain - 1, left=1, height=0.6, color=CORRECTED if gain < 1 else colour)
         axis.text(max(gain, 1) + 0.02, place, f"{gain:.2f}x", va="center", fontsize=9)
     axis.set_yticks(range(len(bars)), [label for label, _, _ in bars[::-1]], fontsize=8)
     axis.axvline(1, color="#222222", linewidth=1)
-    axis.set_xlim(0.4, 1.15 * max(gain for _, gain, _ in bars))
+    axis.set_xlim(0.4, 1.15 * max(1.0, *(gain for _, gain, _ in bars)))
     axis.set_xlabel("times as fast as plain decoding in the same engine")
     axis.grid(False, axis="y")
     return figure

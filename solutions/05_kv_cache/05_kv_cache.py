@@ -81,8 +81,9 @@ plain_slow = [without_cache(pair.target, n) for n in lengths]
 plain_cached = [with_cache(pair.target, n) for n in lengths]
 guess_slow = [without_cache(pair.draft, n) for n in lengths]
 guess_cached = [with_cache(pair.draft, n) for n in lengths]
-perfect_slow = [(k * d + t) / (k + 1) for d, t in zip(guess_slow, plain_slow)]
-perfect_cached = [(k * d + with_cache(pair.target, n, k + 1)) / (k + 1) for d, n in zip(guess_cached, lengths)]
+perfect_slow = [(k * d + t) / (k + 1) for d, t in zip(guess_slow, plain_slow, strict=True)]
+checked = [with_cache(pair.target, n, k + 1) for n in lengths]
+perfect_cached = [(k * d + v) / (k + 1) for d, v in zip(guess_cached, checked, strict=True)]
 
 print(machine())
 print(f"after {lengths[-1]} tokens a step takes {1000 * plain_slow[-1]:.0f} ms without a cache, "
@@ -336,18 +337,17 @@ def small_model_guesses(ids, k):
     return greedy_decode(as_forward(pair.draft), ids, k)[len(ids) :]
 
 
-def clock(run):
-    """(seconds, answer) of run()."""
+def clock(run, *inputs):
+    """(seconds, answer) of run(*inputs)."""
     began = time.perf_counter()
-    answer = run()
+    answer = run(*inputs)
     return time.perf_counter() - began, answer
 
 
 print(machine())
 for n in (50, 200) if profiling.in_a_hurry() else (50, 200, 800):
-    start = text[:n]
-    slow, old = clock(lambda: generate_speculative(as_forward(pair.target), start, small_model_guesses, 4, 24))
-    fast, done = clock(lambda: loop(Remembering(pair.target), Remembering(pair.draft), start, 4, 24))
+    slow, old = clock(generate_speculative, as_forward(pair.target), text[:n], small_model_guesses, 4, 24)
+    fast, done = clock(loop, Remembering(pair.target), Remembering(pair.draft), text[:n], 4, 24)
     print(f"{n:4} tokens of text: {1000 * slow / 24:6.1f} ms per token without caches, {1000 * fast / 24:5.1f} ms with,"
           f" same text: {torch.equal(old.ids, done.ids)}, {tokens_per_call(done.rounds):.2f} tokens per call")
 
@@ -493,7 +493,7 @@ compiling = {}
 if can_compile():
     try:
         for name, run in fixed.items():
-            compiling[name], _ = clock(lambda run=run: run(tokens))
+            compiling[name], _ = clock(run, tokens)
         ways |= fixed
     except Exception as error:  # whatever the compiler lacks here (headers, a writable folder), the lesson goes on
         print(f"torch.compile fails on this machine ({type(error).__name__}): only the eager half is measured.")
@@ -501,7 +501,7 @@ if can_compile():
 times, texts = {name: [] for name in ways}, {}
 for repeat in range(4):  # the first one warms up; in turns, so that a busy machine hurts all of them alike
     for name, run in ways.items():
-        took, texts[name] = clock(lambda run=run: run(tokens))
+        took, texts[name] = clock(run, tokens)
         times[name] += [took] if repeat else []
 per_token = {name: float(np.median(took)) / tokens for name, took in times.items()}
 print(machine())

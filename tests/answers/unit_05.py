@@ -710,9 +710,8 @@ def _cut(out, room, eos_token_id):
 def prompt_in_its_own_append(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     """Both models read the prompt first, all but its last token; the draft catches up at once."""
     text, rounds = ids.tolist(), []
-    if len(ids) > 1 and max_new_tokens:
-        target.append(ids[:-1])
-        draft.append(ids[:-1])
+    target.append(ids[:-1])
+    draft.append(ids[:-1])
     end = len(ids) + max_new_tokens
     while len(text) < end:
         tokens = [text[-1]]

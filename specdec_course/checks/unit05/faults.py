@@ -145,7 +145,7 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     if before is not None:
         began, counts = before
         full = _full(counts)
-        if full and place == began + counts.drafted - 1:
+        if full and place >= began + counts.drafted - 1:
             return Wrong("After a draft that was accepted in full, the draft's cache lacks a token.",
                          mistake="last_draft_token")
         if not full and place >= began + counts.accepted:

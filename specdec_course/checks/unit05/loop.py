@@ -79,9 +79,9 @@ def _(student, rng):
         judge(done, check_text, check_work)
 
 
-@generate_cached.part("the budget, k = 0, a prompt of one token", weight=2)
+@generate_cached.part("the budget, and k = 0", weight=2)
 def _(student, rng):
-    for k, budget, length in ((4, 1, 4), (4, 7, 1), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 1), (5, 0, 3), (2, 6, 1)):
+    for k, budget, length in ((4, 1, 4), (4, 7, 2), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 2), (5, 0, 3), (2, 6, 2)):
         for period in (2, 50):
             target = toy_target(rng)
             done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=length), k, budget)

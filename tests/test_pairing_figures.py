@@ -38,22 +38,33 @@ def test_every_picture_can_be_drawn():
         pairing.sizes_figure(sizes, {"a target": ("0.5B", 2.0)}),
         pairing.measured_figure([("a pair", "a GPU", 0.55)]),
         pairing.measured_figure([("a pair", "a GPU", 0.55)], [record]),
+        pairing.costs_figure({f"pair {i}": {1: 1.2, 4: 1.5} for i in range(9)}, 0.7),
     ):
         assert len(figure._repr_png_()) > 5000
 
 
 def test_where_nothing_was_recorded_it_says_so(measurements):
     said = []
+    (measurements / "cuda_h100_card.json").write_text('{"kind": "card", "hardware": "NVIDIA H100"}', encoding="utf-8")
     assert recorded_pairings(said.append) == []
-    assert len(said) == 1 and said[0].startswith("No measurements of a GPU")
+    assert len(said) == 1 and said[0].startswith("No pair has been measured on a GPU")
 
 
-def test_a_record_is_listed_with_its_hardware_and_only_its_speculative_rows(measurements):
+def test_speed_ups_are_listed_with_their_hardware_and_only_where_somebody_drafted(measurements):
     rows = [{"name": "plain", "speedup": 1.0, "tokens_per_call": 1.0}, {"name": "draft, k = 4", "speedup": 1.9}]
     record = {"pair": "qwen2.5", "hardware": "NVIDIA H100", "rows": rows}
     (measurements / "cuda_qwen2.5.json").write_text(json.dumps(record), encoding="utf-8")
-    (measurements / "cuda_other.json").write_text("{}", encoding="utf-8")
     said = []
-    other, found = recorded_pairings(said.append)
-    assert found == {"file": "cuda_qwen2.5.json", "hardware": "NVIDIA H100", "pair": "qwen2.5", "rows": rows[1:]}
-    assert other["rows"] == [] and len(said) == 2 and "NVIDIA H100, 1 speed-ups" in said[1]
+    (found,) = recorded_pairings(said.append)
+    assert found["rows"] == rows[1:] and found["costs"] == []
+    assert (found["pair"], found["hardware"], found["file"]) == ("qwen2.5", "NVIDIA H100", "cuda_qwen2.5.json")
+    assert said == ["cuda_qwen2.5.json: qwen2.5, NVIDIA H100, 0 cost curves, 1 speed-ups"]
+
+
+def test_costs_are_found_with_their_engine(measurements):
+    curve = {"engine": "compiled", "plain": 0.003, "c": {"1": 0.1, "4": 0.08}, "v": {"1": 1.0, "4": 1.02}}
+    record = {"kind": "costs", "part": "costs:qwen2.5-0.5b/qwen2.5-7b", "hardware": "NVIDIA H100", "engines": [curve]}
+    (measurements / "cuda_h100_costs.json").write_text(json.dumps(record), encoding="utf-8")
+    (found,) = recorded_pairings(lambda line: None)
+    assert found["pair"] == "qwen2.5-0.5b/qwen2.5-7b" and found["rows"] == []
+    assert found["costs"] == [{"engine": "compiled", "c": {1: 0.1, 4: 0.08}, "v": {1: 1.0, 4: 1.02}}]

@@ -15,6 +15,7 @@ from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter, ModelDrafter
 from specdec_course.figures.pairing import (
     censoring_figure,
+    costs_figure,
     gain_map,
     measured_figure,
     pareto,
@@ -672,7 +673,8 @@ PUBLISHED = [  # as read in their authors' files in November 2026
     ("Vicuna-7B + 68M, Hugging Face (Spec-Bench)", "A100", 1.52),
     ("Llama-2-70B int4 + 7B int4, gpt-fast, compiled", "A100", 1.92),
 ]
-measured_figure(PUBLISHED, recorded_pairings())
+recorded = recorded_pairings()
+measured_figure(PUBLISHED, recorded)
 
 # %% [markdown]
 # Put one of them through your formula: the pair on the RTX 4090, k = 4, c by memory. Which alpha would give 1.72x
@@ -686,6 +688,21 @@ print("alpha that explains 1.72x at k = 4 without overhead:",
 # %% [markdown]
 # Either the draft was right that often, or it was right more often and the engine took the rest. We found no alpha
 # beside this speed-up, so we cannot tell. **Print alpha, c and v with every speed-up.**
+
+# %% [markdown]
+# Costs are easier to come by than speed-ups: c and v depend on the shapes and the engine, not on the text. Where the
+# course has them recorded from a GPU, the next cell puts them into your formula, with an alpha that is *assumed*. (If it
+# has none, it says so.)
+
+# %%
+supposed = 0.7
+curves = {f"{one['pair']}, {cost['engine']}, {one['hardware']}":
+          {k: gain(supposed, k, cost["c"][k], cost["v"][k]) for k in sorted(cost["c"].keys() & cost["v"].keys())}
+          for one in recorded for cost in one["costs"]}
+for told, speedups in curves.items():
+    best = max(speedups, key=speedups.get)
+    print(f"{told}: at alpha {supposed} the best k is {best if speedups[best] > 1 else 0}, {max(1, speedups[best]):.2f}x")
+costs_figure(curves, supposed) if curves else print("There is no recorded c and v to draw.")
 
 # %% [markdown]
 # ## A real pair on your machine

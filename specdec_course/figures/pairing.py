@@ -160,21 +160,59 @@ def measured_figure(published, recorded=()):
     return figure
 
 
+def costs_figure(curves, alpha: float):
+    """Speed-up against the draft length, from costs that were measured on GPUs and an alpha that was not.
+
+    Args:
+        curves: {label: {k: speed-up}}. alpha: the acceptance rate that was taken for granted.
+    """
+    figure, axis = new_figure(8.6, 4.2)
+    for number, (label, gains) in enumerate(curves.items()):
+        axis.plot(list(gains), list(gains.values()), color=CYCLE[number % len(CYCLE)], marker="o", markersize=3.5,
+                  linestyle=("-", "--", ":")[number // len(CYCLE) % 3], label=label)
+    axis.axhline(1, color="#222222", linewidth=1)
+    axis.set_xlabel("draft length k")
+    axis.set_ylabel("speed-up")
+    axis.set_title(f"From measured c and v; alpha = {alpha:g} is assumed", fontsize=11, loc="left")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    return figure
+
+
 def recorded_pairings(say=print) -> list[dict]:
     """The GPU measurements of pairs that come with the course, as `specdec bench --cuda-suite` writes them; says what
     there is, also when there is nothing.
 
     Returns:
-        a dict for each file: "file", "hardware", "pair" and "rows", a list of dicts with "name" and "speedup" (only
-        rows that speculate).
+        a dict for each file that is about a pair: "file", "hardware", "pair"; "costs", a list of dicts "engine", "c"
+        and "v" ({k: a drafted token, a pass over k + 1 tokens, in plain steps}); "rows", a list of dicts "name" and
+        "speedup" (only rows that speculate). Either list may be empty.
     """
     records = []
     for path in sorted(data_path("measurements").glob("cuda_*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        rows = [row for row in record.get("rows", []) if row.get("speedup") and row.get("tokens_per_call", 2) > 1]
-        records.append({"file": path.name, "hardware": str(record.get("hardware", "hardware not stated")),
-                        "pair": str(record.get("pair") or record.get("what") or path.stem), "rows": rows})
-        say(f"{path.name}: {records[-1]['pair']}, {records[-1]['hardware']}, {len(rows)} speed-ups")
+        told = json.loads(path.read_text(encoding="utf-8"))
+        costs = [{"engine": one.get("engine", "engine not stated"), **{x: _by_k(one[x]) for x in "cv"}}
+                 for one in _parts(told) if isinstance(one.get("c"), dict) and isinstance(one.get("v"), dict)]
+        named = [one for one in _parts(told) if "name" in one and one.get("speedup")]
+        rows = [one for one in named if one.get("tokens_per_call", 2) > 1]
+        if costs or rows:
+            pair = told.get("pair") or str(told.get("part", path.stem)).partition(":")[2] or path.stem
+            hardware = str(told.get("hardware", "hardware not stated"))
+            records.append({"file": path.name, "hardware": hardware, "pair": pair, "costs": costs, "rows": rows})
+            say(f"{path.name}: {pair}, {hardware}, {len(costs)} cost curves, {len(rows)} speed-ups")
     if not records:
-        say("No measurements of a GPU have been recorded for this course yet (no data/measurements/cuda_*.json).")
+        say("No pair has been measured on a GPU for this course yet (no such data/measurements/cuda_*.json).")
     return records
+
+
+def _by_k(costs: dict) -> dict[int, float]:
+    return {int(k): float(value) for k, value in costs.items()}
+
+
+def _parts(value):
+    """Every dict inside a record, however deep."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _parts(item)

@@ -70,7 +70,7 @@ def library_way(target, draft, k, sampling, max_new_tokens) -> Callable[[torch.T
 
     k: draft length, the same in every round and without a look at the draft's confidence; None: the library's defaults.
     """
-    how = {"max_new_tokens": max_new_tokens, "eos_token_id": None, "pad_token_id": 0}
+    how = {"max_new_tokens": max_new_tokens, "eos_token_id": None, "pad_token_id": 0, "repetition_penalty": 1.0}
     how |= {"do_sample": False} if sampling.greedy else {
         "do_sample": True, "temperature": sampling.temperature, "top_k": sampling.top_k or 0,
         "top_p": 1.0 if sampling.top_p is None else sampling.top_p,

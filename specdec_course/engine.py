@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from .cache import CachedModel
+from .conditioned import Conditioned
 from .drafters import Draft
 from .sampling import Dice, Handed, Sampling
 from .schedules import schedule_for
@@ -48,7 +49,8 @@ def generate(
     round the target's cache holds exactly len(tokens) - 1 positions. The device is waited for once per round.
 
     Args:
-        target: a Hugging Face causal language model (or conditioned.Conditioned, for an encoder-decoder).
+        target: a Hugging Face causal language model; or an encoder-decoder (T5), in the eager engine: the prompt is
+            then its source, and the text is what the decoder writes, from its start token on (see conditioned).
         prompt_ids: LongTensor [T] or a list of ids, T >= 1.
         drafter: anything with `propose` (see drafters); None decodes plainly.
         k: draft length, >= 0; or "auto" (chosen from measured times and acceptance), "heuristic", or a schedule (see
@@ -65,6 +67,10 @@ def generate(
     Raises ValueError for an empty prompt, ids outside the vocabulary, k < 0, a text longer than the model's context,
     NaN logits, and a drafter whose vocabulary is not the target's.
     """
+    if getattr(target.config, "is_encoder_decoder", False) and not isinstance(target, Conditioned):
+        told = Conditioned(target, prompt_ids)
+        drafter = drafter.given(prompt_ids) if hasattr(drafter, "given") else drafter
+        return generate(told, told.start, drafter, k, sampling, max_new_tokens, eos_token_id, seed, engine)
     began = time.perf_counter()
     prompt = _checked_prompt(target, prompt_ids, max_new_tokens)
     if engine not in ENGINES:
@@ -146,8 +152,12 @@ def _replayed_round(static: StaticModel, new, draft: Draft, sampling: Sampling, 
 
 def _memory(target, drafter, engine: str) -> dict:
     """Where schedules keep what they measured about this pair in this engine: with the target, as long as it lives."""
-    known = vars(target).setdefault("_specdec_schedules", {})
-    return known.setdefault((type(drafter), id(getattr(drafter, "model", None)), engine), {})
+    target, draft = (getattr(x, "model", x) if isinstance(x, Conditioned) else x for x in (target, _model(drafter)))
+    return vars(target).setdefault("_specdec_schedules", {}).setdefault((type(drafter), id(draft), engine), {})
+
+
+def _model(drafter):
+    return getattr(drafter, "model", None)
 
 
 def _until_eos(emitted: list[int], eos_token_id) -> list[int]:

@@ -143,16 +143,27 @@ def explain(name, outputs, measured: float, costs: Costs, overlap: float) -> Exp
     )
 
 
-def overlap(target, drafter, texts, prompt_length: int, sampling=Sampling()) -> float:
-    """1 - mean TV(p, q) over all prefixes of the written part of the texts: no lossless rule accepts more per token."""
+def mean_costs(measured: list[Costs]) -> Costs:
+    """The means of several measurements, part by part: taken before and after the runs, they cancel a slow drift."""
+
+    def mean(values):
+        return {k: statistics.mean(v[k] for v in values) for k in values[0]}
+
+    plain, prefill, first = (statistics.mean(getattr(c, name) for c in measured)
+                             for name in ("plain", "prefill", "draft_prefill"))
+    return Costs(plain, prefill, first, mean([c.draft for c in measured]), mean([c.verify for c in measured]))
+
+
+def overlap(target, drafter, outputs, sampling=Sampling()) -> float:
+    """1 - mean TV(p, q) over all prefixes of what was written: no lossless rule accepts more per token."""
     size, shared = vocabulary_size(target), []
     dice = Dice(torch.Generator(device=target.device).manual_seed(0))
-    for text in texts:
-        p = sampling(as_forward(target)(text))
+    for out in outputs:
+        p = sampling(as_forward(target)(out.tokens))
         if hasattr(drafter, "begin"):
-            drafter.begin(size, len(text), "eager")
-        for end in range(prompt_length, len(text)):
-            draft = drafter.propose(text[:end], 1, sampling, dice)
+            drafter.begin(size, len(out.tokens), "eager")
+        for end in range(out.trace.prompt_length, len(out.tokens)):
+            draft = drafter.propose(out.tokens[:end], 1, sampling, dice)
             if len(draft.ids):
                 q = torch.nn.functional.one_hot(draft.ids[0].cpu(), size) if draft.probs is None else draft.probs[0]
                 shared.append(float(torch.minimum(p[end - 1], q.to(p)).sum()))

@@ -50,5 +50,6 @@ def library_text(model, ids, max_new_tokens: int, eos_token_id: int | None) -> t
         do_sample=False,
         eos_token_id=eos_token_id,
         pad_token_id=eos_token_id,
+        repetition_penalty=1.0,  # some checkpoints bring a penalty of their own, which is another law
     )
     return out[0]

@@ -26,6 +26,7 @@ def test_help_names_every_command():
         (["generate", "--prompts", "no-such-prompts.jsonl"], "no-such-prompts.jsonl"),
         (["generate", "--k", "-1"], "k is -1"),
         (["generate", "--temperature", "-2"], "temperature"),
+        (["generate", "--k", "automatic"], "'auto', 'heuristic'"),
         (["generate", "--temperature", "1", "--verify"], "--verify"),
         (["generate", "--prompt", ""], "prompt"),
         (["generate", "--max-new-tokens", "5000"], "context"),
@@ -51,17 +52,21 @@ def test_generate_writes_coloured_text_and_figures(tmp_path):
     assert result.exit_code == 0, result.output
     assert "tokens per target call" in result.output and "1 of 1 texts equal" in result.output
     figures = json.loads((tmp_path / "out.json").read_text())
-    assert figures["equal"] == [True]
+    assert figures["equal"] == [{"good": True, "said": "equal to the library's"}]
     assert sum(r["emitted"] for r in figures["traces"][0]["rounds"]) <= 24
 
 
-def test_bench_shows_every_row(tmp_path):
-    result = run("bench", "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--json", tmp_path / "out.json")
+def test_bench_shows_every_row_and_the_reasons(tmp_path):
+    result = run("bench", "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager",
+                 "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
-    for row in ("plain", "bigram", "draft model"):
+    for row in ("target alone", "bigram, k = 4", "draft model, k = 4", "draft model, auto", "Hugging Face generate",
+                "Hugging Face assisted, k = 4", "Hugging Face assisted, defaults", "eta", "1-TV"):
         assert row in result.output
-    assert "every text equals plain decoding's" in result.output
-    assert len(json.loads((tmp_path / "out.json").read_text())["rows"]) == 3
+    assert "every text equals the target's own" in result.output
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert len(figures["rows"]) == 7 and len(figures["explained"]) == 3
+    assert (tmp_path / "out.png").stat().st_size > 5000
 
 
 def test_profile_prints_a_curve():

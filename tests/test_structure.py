@@ -19,7 +19,7 @@ FLOORS = [
      "vocabulary", "static", "schedules", "conditioned"},
     {"drafters"},
     {"decoding", "engine", "bild", "training"},
-    {"figures", "benchmark", "prediction", "terminal", "doctor", "measure"},
+    {"figures", "benchmark", "prediction", "report", "equality", "cuda_suite", "terminal", "doctor", "measure"},
     {"checks"},
     {"grading", "build"},
     {"cli", "demo"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from ..cache import CachedModel
+from ..conditioned import Conditioned
 from ..sampling import Handed, next_token_distribution
 from ..static import StaticModel, static_model
 from . import Draft
@@ -58,6 +59,10 @@ class ModelDrafter:
         config = model.config.get_text_config()
         self.limit, self.vocab_size = getattr(config, "max_position_embeddings", None), config.vocab_size
         self.begin(self.vocab_size, 0, "eager")
+
+    def given(self, source_ids) -> ModelDrafter:
+        """The same drafter for one source text, if its model is an encoder-decoder."""
+        return ModelDrafter(Conditioned(self.model, source_ids), self.confidence)
 
     def begin(self, vocab_size: int, positions: int, engine: str) -> None:
         """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""

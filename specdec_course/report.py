@@ -1,0 +1,74 @@
+"""`specdec bench`: runs the standard ways of decoding, explains the speculative ones, prints both tables.
+
+Knows: what belongs into the report and in which order it is measured. Does not know: how to time (benchmark), how to
+explain (prediction).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+from . import benchmark, prediction
+from .drafters import ModelDrafter
+from .machine import machine
+from .models import load_pair
+from .sampling import Sampling
+
+
+def bench(
+    pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine,
+    drafter_for, prompts_for, say,
+) -> dict:
+    """Measures, prints through `say` and returns the figures as plain dictionaries.
+
+    drafter_for(name, pair, corpus) and prompts_for(pair, prompt, file, limit) turn a command line's words into objects.
+    """
+    pair, sampling = load_pair(pair_name, say=say), Sampling(temperature)
+    bigram, prompts = drafter_for("bigram", pair, corpus), prompts_for(pair, None, prompts_file, limit)
+    ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
+    say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
+        f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")
+    began = time.perf_counter()
+    runs = benchmark.timed(ways, prompts, repeats, lambda line: say(f"  {time.perf_counter() - began:5.0f} s  {line}"))
+    rows = benchmark.rows_of(runs)
+    assisted = runs.get(f"Hugging Face assisted, k = {k}")
+    versus = assisted and {name: benchmark.paired_ratio(outputs, assisted) for name, outputs in runs.items()}
+    say(benchmark.as_table(rows, versus))
+    explained = explain(pair, bigram, runs, {row.name: row.speedup for row in rows}, k, sampling, engine)
+    say("\nWhy (in units of one step of the target alone; eta = measured / predicted):")
+    say(prediction.as_table(explained))
+    losing = [row.name for row in rows[1:] if row.speedup < 1 and row.tokens_per_call > 1]
+    if losing:
+        say(f"slower than the target alone: {', '.join(losing)}")
+    if sampling.greedy:
+        same = all(row.same_text for row in rows)
+        say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
+    return {
+        "machine": machine(), "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
+        "temperature": temperature, "prompts": len(prompts), "max_new_tokens": max_new_tokens, "repeats": repeats,
+        "date": time.strftime("%Y-%m-%d"), "rows": [asdict(row) for row in rows], "versus_assisted": versus,
+        "explained": [asdict(row) for row in explained],
+    }
+
+
+def explain(pair, bigram, runs, speedups, k, sampling, engine) -> list[prediction.Explained]:
+    """The reasons of every speculative row in `engine`. The parts of a round are timed twice, and in turns."""
+    drafters = {f"bigram, k = {k}": bigram}
+    if pair.draft is not None:
+        drafters["draft model"] = ModelDrafter(pair.draft)
+    prompt_length = runs["target alone"][0].trace.prompt_length
+    text = runs["target alone"][0].tokens
+    costs = {name: [] for name in drafters}
+    for _ in range(2):
+        for name, drafter in drafters.items():
+            costs[name].append(prediction.measure_costs(pair.target, drafter, text, prompt_length, sampling, engine))
+    told = []
+    for row in (f"bigram, k = {k}", f"draft model, k = {k}", "draft model, auto"):
+        if row in runs:
+            name = row if row in drafters else "draft model"
+            prompts = {tuple(out.tokens[: out.trace.prompt_length].tolist()): out for out in runs[row]}
+            shared = prediction.overlap(pair.target, drafters[name], list(prompts.values()), sampling)
+            cost = prediction.mean_costs(costs[name])
+            told.append(prediction.explain(row, runs[row], speedups[row], cost, shared))
+    return told

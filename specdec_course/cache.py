@@ -53,8 +53,8 @@ def _check_layers(cache, n: int) -> None:
             if stored < seen and not (recording and stored - n >= window - 1):
                 raise ValueError(
                     f"cannot go back {n} positions: a layer with a sliding window of {window} has forgotten what "
-                    f"stood before its last {stored} positions. Call cache.activate_past_recording() on the empty "
-                    "cache (CachedModel does), or keep the text shorter than the window"
+                    f"stood before its last {stored} positions. Begin with past_key_values=DynamicCache(), made "
+                    "without a config: it forgets nothing (CachedModel does so)"
                 )
 
 
@@ -104,14 +104,13 @@ class CachedModel:
 
 
 def _new_cache(model):
-    """None: the model makes its own. For a model with sliding windows, a cache that still has what a rollback needs."""
+    """None: the model makes its own. For a model with sliding windows, a cache that keeps what slides out of them.
+
+    A rollback may need it again. The masks see to it that nobody looks further back than the window.
+    """
     from transformers import DynamicCache, PreTrainedConfig
 
     config = getattr(model, "config", None)
     if not isinstance(config, PreTrainedConfig):
         return None
-    cache = DynamicCache(config=config.get_text_config())
-    if not any(cache.is_sliding) or not hasattr(cache, "activate_past_recording"):
-        return None
-    cache.activate_past_recording()
-    return cache
+    return DynamicCache() if any(DynamicCache(config=config.get_text_config()).is_sliding) else None

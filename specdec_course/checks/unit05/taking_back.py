@@ -1,7 +1,7 @@
-"""rollback: what is right on caches of this transformers and of older ones, and the mistakes that can be named.
+"""rollback: what is right on caches of this transformers and of others, and the mistakes that can be named.
 
-Knows: how a cache is filled and read, this version's and two older interfaces (rebuilt here, as far as a rollback can
-see them). Does not know: models, loops.
+Knows: how a cache is filled and read, and three interfaces that it had in the course of time (rebuilt here, as far as
+a rollback can see them). Does not know: models, loops.
 """
 
 from __future__ import annotations
@@ -89,6 +89,16 @@ class Layers:
         else:
             layer = self.layers[layer_idx]
             layer.keys, layer.values = torch.cat([layer.keys, keys], -2), torch.cat([layer.values, values], -2)
+
+
+class Strict(Layers):
+    """The interface since transformers 5.18, whichever is installed: crop(0) does nothing, crop(+n) is an error."""
+
+    def crop(self, tokens_to_remove):
+        if tokens_to_remove > 0:
+            raise ValueError(f"Calling `crop` with a positive value (`{tokens_to_remove}`) is not supported")
+        if tokens_to_remove < 0:
+            super().crop(tokens_to_remove)
 
 
 def _current():
@@ -208,9 +218,9 @@ def _(student, rng):
     _judge(cache, before, 1)
 
 
-@rollback.part("caches of older versions", weight=1)
+@rollback.part("caches of other versions, older and newer", weight=1)
 def _(student, rng):
-    for make in (Lists, Layers):
+    for make in (Strict, Lists, Layers):
         for held, n in ((7, 2), (5, 5), (9, 6)):
             cache = make()
             before = _fill(cache, rng, held)

@@ -21,12 +21,13 @@ from transformers import (
 from specdec_course.build.source import read_source
 from specdec_course.cache import CachedModel, rollback
 from specdec_course.checks.unit03 import stage as scripted
-from specdec_course.checks.unit05.taking_back import Layers, Lists
+from specdec_course.checks.unit05.interfaces import Layers, Lists
 from specdec_course.decoding import generate_cached, generate_speculative, greedy_decode
+from specdec_course.figures.caches import acceptance_along, break_even, mask_picture, rounds_of, two_caches
 from specdec_course.models import as_forward
 from specdec_course.static import static_mask
 from specdec_course.theory import forward_cost, kv_cache_bytes
-from specdec_course.trace import acceptance_rate
+from specdec_course.trace import Round, acceptance_rate
 
 VOCAB = 41
 PROMPT = torch.tensor([15, 26, 31, 7, 25])
@@ -298,3 +299,36 @@ def test_the_bytes_that_a_pass_reads_grow_by_those_of_the_cache():
     _, short = forward_cost(config, 1, context=10)
     _, long = forward_cost(config, 1, context=110)
     assert long - short == kv_cache_bytes(config, 100)
+
+
+# pictures ------------------------------------------------------------------------------------------------------------
+
+# Round 1: the target rejects c. Round 2: everything is accepted, and the draft lacks the token e that it wrote last.
+NOTES = [
+    ("draft", "append", 0, ["a", "b"]), ("draft", "append", 2, ["c"]), ("target", "append", 0, ["a", "b", "c", "d"]),
+    ("target", "rollback", 2, []), ("draft", "rollback", 2, []),
+    ("draft", "append", 2, ["x"]), ("target", "append", 2, ["x", "e"]),
+]
+
+
+def test_a_diary_becomes_rounds_of_cells():
+    first, second = rounds_of(NOTES)
+    assert first["target"] == [(0, "a", "kept"), (1, "b", "kept"), (2, "c", "dropped"), (3, "d", "dropped")]
+    assert first["draft"] == [(0, "a", "kept"), (1, "b", "kept"), (2, "c", "dropped")]
+    assert second["target"] == [(0, "a", "held"), (1, "b", "held"), (2, "x", "kept"), (3, "e", "kept")]
+    assert second["draft"] == [(0, "a", "held"), (1, "b", "held"), (2, "x", "kept")]
+
+
+def test_a_rollback_of_what_was_valid_shows_as_such():
+    notes = [*NOTES, ("target", "rollback", 1, []), ("target", "append", 1, ["b"])]
+    assert rounds_of(notes)[1]["target"][1:] == [(1, "b", "dropped"), (2, "x", "dropped"), (3, "e", "dropped")]
+
+
+def test_the_pictures_can_be_drawn():
+    figure = two_caches(NOTES, list("abxef"), [3, 5])
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert "2 of 3" in shown and "4 of 5" in shown and "3 of 5" in shown
+    assert mask_picture(static_mask(2, 2, 6), 2)._repr_png_()
+    assert acceptance_along({"all": [Round(4, 4, 5)] * 3, "none drafted": [Round(0, 0, 1)]})._repr_png_()
+    assert break_even(20.0, 0.01, 0.005)._repr_png_()
+    assert break_even(20.0, 0.005, 0.01)._repr_png_()  # never even: the lines part

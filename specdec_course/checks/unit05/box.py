@@ -1,0 +1,142 @@
+"""A student's CachedModel under watch, on a real (tiny, random) Qwen3 that writes down what it is fed.
+
+Knows: what the model may be fed, and what the logits have to be, after any appends and rollbacks. Does not know: which
+appends and rollbacks (memory), how a student keeps the cache; only calls are looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+
+from .. import values
+from ..engine import Wrong, reading
+
+VOCAB = 41
+
+
+@dataclass
+class Fed:
+    """One call of the model: how many ids it got, how many positions the cache already held, the position given to
+    the first id, the width of the attention mask (None without one)."""
+
+    ids: int
+    held: int
+    first: int
+    mask: int | None
+
+
+@functools.cache
+def tiny_model(seed: int):
+    """A random Qwen3 with two layers. `.log` lists its calls, `.scratch(ids)` answers without a cache or a log."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    class Logged(Qwen3ForCausalLM):
+        def forward(self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, **options):
+            held = 0 if past_key_values is None else int(past_key_values.get_seq_length())
+            first = held if position_ids is None else int(position_ids.reshape(-1)[0])
+            count = 0 if input_ids is None else input_ids.shape[-1]
+            flat = attention_mask is not None and attention_mask.dim() == 2
+            self.log.append(Fed(count, held, first, attention_mask.shape[-1] if flat else None))
+            return super().forward(input_ids, attention_mask, position_ids, past_key_values, **options)
+
+        @torch.no_grad()
+        def scratch(self, ids):
+            return super().forward(ids[None], use_cache=False).logits[0]
+
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=128, initializer_range=0.3, tie_word_embeddings=True,
+    )
+    model = Logged(config).eval().requires_grad_(False)
+    model.log = []
+    return model
+
+
+def ids_of(rng, count: int) -> torch.Tensor:
+    return torch.randint(VOCAB, (count,), generator=rng)
+
+
+class Box:
+    """A student's CachedModel under watch: every step is compared with the text that it should hold by now."""
+
+    def __init__(self, student, model):
+        self.student, self.model = student, model
+        self.made = student.quiet(model)
+        with reading("an object with append(ids), rollback(n) and length"):
+            self.made.append, self.made.rollback  # noqa: B018
+        self.text, self.just_rolled = torch.empty(0, dtype=torch.long), False
+
+    def length(self) -> int:
+        found = self.student.method(lambda: getattr(self.made, "length"))  # noqa: B009
+        answer = found()
+        if callable(answer):
+            raise Wrong("`length` is to be read like a number, without parentheses: keep the @property above it.",
+                        mistake="length_called")
+        return values.as_int(answer)
+
+    def check_length(self, when: str) -> None:
+        length = self.length()
+        if length != len(self.text):
+            raise Wrong(f"`length` is {length} {when}; {len(self.text)} positions should be in the cache.",
+                        mistake="stale_length" if length > len(self.text) else None)
+
+    def append(self, ids):
+        """The student's logits, judged."""
+        before = len(self.model.log)
+        answer = self.student.method(self.made.append)(ids)
+        self._judge_calls(self.model.log[before:], len(ids))
+        self.text = torch.cat([self.text, ids])
+        self._judge_logits(answer, self.model.log[-1], len(ids))
+        self.just_rolled = False
+        return answer
+
+    def rollback(self, n: int) -> None:
+        before = len(self.model.log)
+        self.student.method(self.made.rollback).does(n)
+        if len(self.model.log) > before:
+            raise Wrong("Your rollback calls the model. What is to be kept is in the cache already.", mistake="reset")
+        self.text, self.just_rolled = self.text[: len(self.text) - n], n > 0
+
+    def _judge_calls(self, calls: list[Fed], new: int) -> None:
+        """Was the model fed just the new ids, once, after the right number of positions?"""
+        if not calls:
+            raise Wrong("append did not call the model.")
+        fed, held = sum(call.ids for call in calls), calls[0].held
+        if not len(self.text) and held:
+            raise Wrong("A new CachedModel began with a cache that already held positions.", mistake="shared")
+        if fed > new:
+            if self.just_rolled:
+                raise Wrong("After a rollback, positions that were still valid are computed again.", mistake="reset")
+            told = f"append got {new} new ids, and the model was fed {fed}."
+            raise Wrong(told, mistake="fed_twice" if held else "no_cache")
+        if fed < new:
+            raise Wrong(f"append got {new} ids, but the model was fed only {fed}.")
+        if len(calls) > 1:
+            raise Wrong(f"One append of {new} ids called the model {len(calls)} times.", mistake="one_by_one")
+        if held != len(self.text):
+            told = f"The model was called with a cache of {held} positions where {len(self.text)} were due."
+            if held > len(self.text):
+                raise Wrong(told, mistake="not_rolled_back" if self.just_rolled else "shared")
+            raise Wrong(told, mistake="not_kept" if held == 0 else None)
+        if calls[0].first != held:
+            raise Wrong(f"The first new id was given position {calls[0].first}; it stands at {held}.",
+                        mistake="positions")
+        if calls[0].mask not in (None, held + new):
+            raise Wrong(f"The attention mask covers {calls[0].mask} positions; there are {held + new}.", mistake="mask")
+
+    def _judge_logits(self, answer, call: Fed, new: int) -> None:
+        array = torch.from_numpy(values.as_array(answer))
+        if tuple(array.shape) == (1, new, VOCAB):
+            raise Wrong(f"append answers {list(array.shape)}; expected [T, V], without the batch axis.",
+                        mistake="batch_axis")
+        if tuple(array.shape) in ((VOCAB,), (1, VOCAB), (1, 1, VOCAB)) and (array.dim() != 2 or new > 1):
+            raise Wrong("append answers one row. It has to answer one for each appended id.", mistake="last_row")
+        if tuple(array.shape) != (new, VOCAB):
+            raise Wrong(f"append answers shape {list(array.shape)} for {new} ids; expected [{new}, V].")
+        wanted = self.model.scratch(self.text)[-new:].double()
+        if not torch.allclose(array.double(), wanted, atol=1e-3, rtol=1e-3):
+            raise Wrong("The logits are not those that the model gives for the same text from scratch.")

@@ -17,7 +17,7 @@ from .conditioned import Conditioned
 from .drafters import Draft
 from .sampling import Dice, Handed, Sampling
 from .schedules import schedule_for
-from .static import WIDTHS, StaticModel, static_model
+from .static import StaticModel, static_model
 from .trace import Round, Trace
 from .verification import verify_greedy_vectorised, verify_vectorised
 
@@ -86,10 +86,11 @@ def generate(
     with torch.inference_mode():
         while length < end:
             start = time.perf_counter()
-            ask = min(schedule.ask(), end - length - 1) if drafter else 0  # one place is for the target's own token
+            wanted = schedule.ask() if drafter else 0
+            ask = min(wanted, end - length - 1)  # one place is for the target's own token
             draft = drafter.propose(text[:length], ask, sampling, dice) if ask > 0 else Draft(text[:0])
             draft = _checked_draft(draft, ask, vocab_size, target.device)
-            accepted, emitted = verify_round(cached, text[cached.length : length], draft, sampling, dice)
+            accepted, emitted = verify_round(cached, text[cached.length : length], draft, sampling, dice, wanted)
             emitted = _until_eos(emitted, eos_token_id)
             text[length : length + len(emitted)] = torch.tensor(emitted)
             length += len(emitted)
@@ -105,14 +106,18 @@ def generate(
     return Output(text[:length].clone(), trace)
 
 
-def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice) -> tuple[int, list[int]]:
-    """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted)."""
+def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice, usual=0) -> tuple[int, list[int]]:
+    """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted).
+
+    usual: the draft length of most rounds; only of interest to a compiled engine.
+    """
     n = len(draft.ids)
     new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
-    if isinstance(cached, StaticModel) and cached.length > 0 and len(new) <= WIDTHS[-1]:
-        told = _replayed_round(cached, new, draft, sampling, dice)
-    else:
+    width = cached.width(len(new), len(new) - n + usual) if isinstance(cached, StaticModel) else None
+    if width is None:
         told = _judge(draft.ids, draft.probs, cached.append(new, last=n + 1), sampling, dice)
+    else:
+        told = _replayed_round(cached, new, width, draft, sampling, dice)
     accepted, damaged, *tokens = told.tolist()  # here the device is waited for, and nowhere else in a round
     if damaged:
         raise ValueError(
@@ -132,10 +137,9 @@ def _judge(ids, probs, logits, sampling: Sampling, dice: Dice):
     return torch.cat([torch.stack([accepted, damaged.long()]), tokens])
 
 
-def _replayed_round(static: StaticModel, new, draft: Draft, sampling: Sampling, dice: Dice):
+def _replayed_round(static: StaticModel, new, width: int, draft: Draft, sampling: Sampling, dice: Dice):
     """The same over static buffers: pass and verdict as one function of tensors, on CUDA one graph."""
     n, m = len(draft.ids), len(new)
-    width = next(w for w in WIDTHS if w >= m)
     numbers = dice.numbers(0 if sampling.greedy else n + 1, static.device)
     drawn = [] if draft.probs is None else [draft.probs]
 
@@ -144,7 +148,7 @@ def _replayed_round(static: StaticModel, new, draft: Draft, sampling: Sampling, 
         return _judge(ids, drawn[0] if drawn else None, logits, sampling, Handed(numbers))
 
     padded = torch.nn.functional.pad(new, (0, width - m))
-    key = ("verify", m, n, sampling, len(drawn))
+    key = ("verify", width, m, n, sampling, len(drawn))
     told = static.replay(key, judge, padded, static.pointer(), draft.ids, numbers, *drawn)
     static.advance(m)
     return told

@@ -56,9 +56,9 @@ class StaticModel:
     """A decoder-only model over static buffers, compiled: the interface of CachedModel, and passes of fixed shapes.
 
     Nothing grows and nothing is copied when the text does: a pass writes its rows behind the pointer `length`, and a
-    rollback moves the pointer. A pass over n tokens is padded to the next of WIDTHS, so few shapes are ever compiled;
-    what the padding writes lies behind the pointer, where no mask lets anybody look. Long passes (a prompt) run as they
-    are, uncompiled.
+    rollback moves the pointer. A pass over n tokens is padded to one of WIDTHS, so few shapes are ever compiled; what
+    the padding writes lies behind the pointer, where no mask lets anybody look. A prompt, and whatever is longer than
+    the widest of them, runs as it is, uncompiled.
 
     On a CPU torch.compile makes one program of a pass. On CUDA that program is captured as a graph besides, and
     replayed with a single launch (`replay`).
@@ -76,8 +76,7 @@ class StaticModel:
         self.limit = getattr(config, "max_position_embeddings", None)
         self.window = getattr(config, "sliding_window", None)
         self.kinds = getattr(config, "layer_types", None)
-        self._rooms, self._graphs = {}, {}
-        self._compiled = compiled_once(self._pass)
+        self._rooms, self._programs, self._graphs = {}, {}, {}
 
     def begin(self, positions: int) -> StaticModel:
         """Starts a new text that will have at most so many positions; the buffers of an earlier one are taken again."""
@@ -94,13 +93,12 @@ class StaticModel:
         """Feeds `ids` LongTensor [T] behind the pointer; returns their logits [T, V], or only the `last` rows."""
         n = len(ids)
         self._check_room(n)
-        at, width = self.pointer(), next((w for w in WIDTHS if w >= n), None)
         with torch.inference_mode():
-            if width is None or self.length == 0:  # a prompt has a length of its own: not worth compiling for
-                logits = self._pass(ids, at, n if last is None else last)
+            if self.width(n) is None:
+                logits = self._pass(ids, self.pointer(), n if last is None else last)
             else:
-                ids = torch.nn.functional.pad(ids, (0, width - n))
-                logits = self.replay(("append", width), self._compiled, ids, at)[:n]
+                ids = torch.nn.functional.pad(ids, (0, self.width(n) - n))
+                logits = self.replay(("append", len(ids)), self.step, ids, self.pointer())[:n]
         self.advance(n)
         return logits if last is None else logits[-last:]
 
@@ -119,9 +117,26 @@ class StaticModel:
         """`length` as the 0-d tensor that a pass reads, without waiting for the device."""
         return torch.full((), self.length, dtype=torch.long, device=self.device)
 
+    def width(self, n: int, usual: int = 0) -> int | None:
+        """The one of WIDTHS that a pass over n tokens is padded to; None if it runs uncompiled.
+
+        usual: the size of most passes of this text. A shorter one takes its shape, unless its own is compiled already:
+        a round that the end of the text cut short is not worth a compilation.
+        """
+        if self.length == 0 or n > WIDTHS[-1]:
+            return None
+        own, likely = (min(w for w in WIDTHS if w >= min(size, WIDTHS[-1])) for size in (n, max(n, usual)))
+        return own if self._program_key(own) in self._programs else likely
+
     def step(self, ids, at):
-        """One pass inside a function that is replayed: ids LongTensor [T], T one of WIDTHS, written at `at`."""
-        return self._compiled(ids, at)
+        """Logits of one compiled pass: ids LongTensor [T], T one of WIDTHS, written to the rows from `at` on."""
+        key = self._program_key(len(ids))
+        if key not in self._programs:
+            self._programs[key] = compiled_once(self._pass)
+        return self._programs[key](ids, at)
+
+    def _program_key(self, width: int):
+        return width, self.room, torch.get_num_threads()  # on a CPU the number of threads is compiled in
 
     def replay(self, key, function, *inputs):
         """function(*inputs), all tensors; on CUDA captured as one graph per `key` and room, and replayed."""
@@ -176,20 +191,25 @@ def static_model(model, role: str = "target") -> StaticModel:
     A model that drafts for itself needs two, which must not share buffers: one for each role.
     """
     kept = vars(model).setdefault("_specdec_static", {})
-    if role not in kept:
-        kept[role] = StaticModel(model)
-    return kept[role]
+    key = (role, model.device, model.dtype)
+    if key not in kept:
+        kept[key] = StaticModel(model)
+    return kept[key]
 
 
 def compiled_once(method):
-    """torch.compile for a bound method, apart from all other objects of its class.
+    """torch.compile for a bound method that will only ever be called with tensors of one shape.
 
-    Dynamo files what it compiled under the code object, tries one entry after the other at every call and gives up
-    after eight. A code object of its own per model keeps two models out of each other's way.
+    So none of Dynamo's questions whether the program still fits has to be asked: about the weights of a model of 12
+    layers they take half a millisecond per call. The code object of its own keeps the program apart from those of other
+    shapes and models, which Dynamo would otherwise file under one name.
     """
     shared = method.__func__
     own = types.FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__, shared.__defaults__)
-    return torch.compile(types.MethodType(own, method.__self__), fullgraph=True)
+    return torch.compile(
+        types.MethodType(own, method.__self__), fullgraph=True, dynamic=False,
+        options={"guard_filter_fn": lambda guards: [False] * len(guards)},
+    )
 
 
 class Captured:

@@ -547,7 +547,8 @@ if compiling:
 # It also works the other way round. An eager target that spends its time waiting for Python is easy to beat. **Ask of
 # every speed-up: against what was it measured?** The fair baseline is the target alone, in the same engine.
 #
-# And see what the compiled bars cost before the first token came out:
+# And see what the compiled bars cost before the first token came out. (The compiler keeps its work on disk: a second run
+# of this notebook waits for less.)
 
 # %%
 if compiling:

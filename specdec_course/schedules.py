@@ -61,7 +61,7 @@ class CostModel:
     sampled, the same seed may then give another text of the same law. Pass an int for a text that can be repeated.
     """
 
-    PROBES = (4, 0, 1, 8)
+    PROBES = (4, 0, 1, 8, 16)
 
     def __init__(self, k_max: int = 16, probe_every: int = 48):
         self.k_max, self.probe_every, self.rounds = k_max, probe_every, 0

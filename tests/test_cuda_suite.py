@@ -15,6 +15,7 @@ from specdec_course.cuda_suite import (
     engines,
     latency,
     library,
+    pair_parts,
     records,
     run,
     scripted,
@@ -231,6 +232,21 @@ def test_a_draft_is_timed_with_one_new_token_and_a_verification_with_k_more(pair
         handle.remove()
     assert fed["draft"][:3] == [32, 1, 1] and set(fed["draft"][1:]) == {1} and len(fed["draft"]) % 3 == 0
     assert fed["target"][0] == 31 and set(fed["target"][1:]) == {4}
+
+
+def test_whatever_a_schedule_may_ask_for_is_captured_beforehand(monkeypatch):
+    made = [shapes.made_to_count(shapes.random_model(shape, "cpu", torch.float32)) for shape in (DRAFT, TARGET)]
+    keys = []
+    monkeypatch.setattr(static.StaticModel, "replay", lambda self, key, function, *inputs: keys.append(key) or function(
+        *inputs))  # fmt: skip
+    costs.capture_all(*made, (1, 2, 3, 4))
+    captured = set(keys)
+    keys.clear()
+    written = generate(made[1], texts.prompt_for(*made), max_new_tokens=30, engine="compiled").tokens
+    for seed, k in enumerate((1, 2, 3, 4)):
+        drafter = scripted.ScriptedDrafter(made[0], texts.script(written, 32, 0.7, 280, seed))
+        generate(made[1], written[:32], drafter, k, max_new_tokens=30, engine="compiled")
+    assert keys and set(keys) <= captured
 
 
 def test_a_median_lies_between_its_quartiles_and_calls_are_counted():
@@ -464,6 +480,29 @@ def test_costs_come_before_the_speeds_that_they_predict():
 def test_without_a_gpu_only_a_rehearsal_is_possible(tmp_path):
     with pytest.raises(ValueError, match="NVIDIA GPU"):
         run(tmp_path, device="cpu")
+
+
+@pytest.mark.slow
+def test_the_whole_suite_with_small_models_in_the_place_of_large_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "check_device", lambda device, quick: None)
+    monkeypatch.setattr(pair_parts, "new_tokens_for", lambda *args: 16)
+    cases, walls = engines.cases, card.measured_walls
+    monkeypatch.setattr(card, "measured_walls", lambda device, dtype, quick: walls(device, dtype, quick=True))
+    monkeypatch.setattr(engines, "cases", lambda half, quick: cases(half, quick=True))
+    said, small = [], {name: shapes.shrunk(shape) for name, shape in shapes.SHAPES.items()}
+    outcome = run(tmp_path, device="cpu", say=said.append, shapes=small)
+    assert outcome["done"] == suite.part_names(), "\n".join(said)
+    told = cuda_records(tmp_path)
+    assert len(told) == len(outcome["done"]) and all(record["finished"] for record in told)
+    for record in cuda_records(tmp_path, "speed"):
+        assert {(row["engine"], row["k"]) for row in record["grid"]} == set(pair_parts.blocks_of(False))
+        assert all(row["same_text"] for row in record["grid"]) and record["text_equals_eager"]
+        assert all(row["eta"] > 0 for row in record["grid"] if row["k"] != "auto")
+        assert [row["alpha"] for row in record["rows"]] == list(speed.SHOWN)
+    first, *others = cuda_records(tmp_path, "library")
+    assert sorted(len(record["cells"]) for record in (first, *others)) == [3, 3, 3, len(library.FULL)]
+    curves = [curve for record in cuda_records(tmp_path, "latency") for curve in record["curves"]]
+    assert all(set(curve["seconds"]) == {str(n) for n in latency.LENGTHS} for curve in curves[:2])
 
 
 @pytest.mark.slow

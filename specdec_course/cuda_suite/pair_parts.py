@@ -62,6 +62,8 @@ def run_speed(bench: Bench, record: dict, save, pair: str) -> None:
     blocks = blocks_of(bench.quick)
     for engine, k in blocks:
         def block(engine=engine, k=k):
+            if k == "auto":
+                costs.capture_all(draft, target)
             runs = speed.runs_at(target, draft, text, PROMPT_TOKENS, k, engine, **how_often(bench, engine, pair))
             rows = speed.rows_of(runs, text, k, engine, known.get(engine))
             grid.extend(rows)

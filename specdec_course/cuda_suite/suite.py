@@ -78,8 +78,7 @@ def run(
     Raises ValueError for an unknown part, and without a GPU unless `quick`.
     """
     device, deadline = usual_device(device), Deadline(seconds)
-    if device.type != "cuda" and not quick:
-        raise ValueError("the CUDA suite needs an NVIDIA GPU and torch finds none; --quick rehearses it on any machine")
+    check_device(device, quick)
     pairs = pairs[:1] if quick else pairs
     todo, dtype = chosen(part_names(pairs), only), dtype_of(device)
     shapes = shapes or ({name: shrunk(shape) for name, shape in SHAPES.items()} if quick else SHAPES)
@@ -102,6 +101,11 @@ def run(
     say(tables([record for part in todo if (record := record_of(part))]))
     say("; ".join(f"{word}: {', '.join(names)}" for word, names in outcome.items() if names))
     return outcome
+
+
+def check_device(device, quick: bool) -> None:
+    if device.type != "cuda" and not quick:
+        raise ValueError("the CUDA suite needs an NVIDIA GPU and torch finds none; --quick rehearses it on any machine")
 
 
 @contextmanager

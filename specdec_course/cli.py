@@ -265,15 +265,21 @@ def generate(
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
-@click.option("--cuda-suite", is_flag=True, help="Measure instead what needs a GPU, into data/measurements.")
+@click.option("--cuda-suite", is_flag=True, help="Measure instead all that needs a GPU; run again, it goes on.")
+@click.option("--part", "parts", multiple=True, help="Of the suite only this part; may be repeated.")
+@click.option("--seconds", type=click.IntRange(min=1), help="The suite begins nothing new after so many seconds.")
+@click.option("--quick", is_flag=True, help="The suite with small models, to see that everything works.")
+@click.option("--out", default="data/measurements", show_default=True, type=click.Path(file_okay=False),
+              help="Folder of the suite's records.")
 @JSON_OPTION
-def bench(cuda_suite, json_file, plot, **how):
+def bench(cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
     """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is."""
     if cuda_suite:
-        from .cuda_suite import run as measure
+        from .cuda_suite import run
 
-        measure(Path("data/measurements"), say=click.echo)
-        return
+        outcome = run(Path(out), say=click.echo, only=parts, seconds=seconds, quick=quick)
+        write_json(json_file, outcome)
+        sys.exit(1 if outcome["failed"] else 0)
     from .report import bench as run_bench
 
     report = run_bench(say=click.echo, drafter_for=_drafter, prompts_for=_prompts, **how)

@@ -13,6 +13,7 @@ from . import benchmark, prediction
 from .drafters import ModelDrafter
 from .machine import machine
 from .models import load_pair
+from .prediction import mean_costs, measure_costs
 from .sampling import Sampling
 
 
@@ -29,13 +30,24 @@ def bench(
     ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
         f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")
+    drafters = {f"bigram, k = {k}": bigram} | ({"draft model": ModelDrafter(pair.draft)} if pair.draft else {})
+    text = ways["target alone"](prompts[0], 0).tokens
+    costs = {name: [] for name in drafters}
+
+    def time_the_parts():
+        for name, drafter in drafters.items():
+            costs[name].append(measure_costs(pair.target, drafter, text, len(prompts[0]), sampling, engine))
+
     began = time.perf_counter()
+    time_the_parts()
     runs = benchmark.timed(ways, prompts, repeats, lambda line: say(f"  {time.perf_counter() - began:5.0f} s  {line}"))
+    time_the_parts()  # before and after: a machine that grows slower on the way spoils neither side
     rows = benchmark.rows_of(runs)
     assisted = runs.get(f"Hugging Face assisted, k = {k}")
     versus = assisted and {name: benchmark.paired_ratio(outputs, assisted) for name, outputs in runs.items()}
     say(benchmark.as_table(rows, versus))
-    explained = explain(pair, bigram, runs, {row.name: row.speedup for row in rows}, k, sampling, engine)
+    costs = {name: mean_costs(measured) for name, measured in costs.items()}
+    explained = explain_rows(pair, drafters, runs, {row.name: row.speedup for row in rows}, costs, sampling)
     say("\nWhy (in units of one step of the target alone; eta = measured / predicted):")
     say(prediction.as_table(explained))
     losing = [row.name for row in rows[1:] if row.speedup < 1 and row.tokens_per_call > 1]
@@ -52,23 +64,14 @@ def bench(
     }
 
 
-def explain(pair, bigram, runs, speedups, k, sampling, engine) -> list[prediction.Explained]:
-    """The reasons of every speculative row in `engine`. The parts of a round are timed twice, and in turns."""
-    drafters = {f"bigram, k = {k}": bigram}
-    if pair.draft is not None:
-        drafters["draft model"] = ModelDrafter(pair.draft)
-    prompt_length = runs["target alone"][0].trace.prompt_length
-    text = runs["target alone"][0].tokens
-    costs = {name: [] for name in drafters}
-    for _ in range(2):
-        for name, drafter in drafters.items():
-            costs[name].append(prediction.measure_costs(pair.target, drafter, text, prompt_length, sampling, engine))
+def explain_rows(pair, drafters, runs, speedups, costs, sampling) -> list[prediction.Explained]:
+    """The reasons of every speculative row whose drafter's parts were timed, in the engine they were timed in."""
     told = []
-    for row in (f"bigram, k = {k}", f"draft model, k = {k}", "draft model, auto"):
-        if row in runs:
-            name = row if row in drafters else "draft model"
-            prompts = {tuple(out.tokens[: out.trace.prompt_length].tolist()): out for out in runs[row]}
-            shared = prediction.overlap(pair.target, drafters[name], list(prompts.values()), sampling)
-            cost = prediction.mean_costs(costs[name])
-            told.append(prediction.explain(row, runs[row], speedups[row], cost, shared))
+    for row in runs:
+        name = row if row in drafters else "draft model"
+        if not row.startswith(tuple(drafters)) or row.endswith("eager"):
+            continue
+        prompts = {tuple(out.tokens[: out.trace.prompt_length].tolist()): out for out in runs[row]}
+        shared = prediction.overlap(pair.target, drafters[name], list(prompts.values()), sampling)
+        told.append(prediction.explain(row, runs[row], speedups[row], costs[name], shared))
     return told

@@ -30,6 +30,7 @@ def test_help_names_every_command():
         (["generate", "--temperature", "1", "--verify"], "--verify"),
         (["generate", "--prompt", ""], "prompt"),
         (["generate", "--max-new-tokens", "5000"], "context"),
+        (["bench", "--cuda-suite", "--out", "nowhere"], "GPU"),
         (["grade", "no-such-folder"], "no-such-folder"),
         (["check", "no-such-notebook.ipynb"], "no-such-notebook.ipynb"),
         (["fetch", "gpt5"], "smollm2"),

@@ -12,7 +12,6 @@ from specdec_course.sampling import Dice, Sampling, exact_law
 from specdec_course.verification import expected_acceptance, verify_block, verify_stochastic, verify_vectorised
 
 
-
 def vectorised(draft, q, p, dice):
     """The decoding loop's verifier: it pads what it emits to k + 1 tokens."""
     tokens, n = verify_vectorised(draft, q, p, dice)

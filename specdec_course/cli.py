@@ -210,10 +210,11 @@ DTYPES = ("float32", "bfloat16", "float16")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="eager", show_default=True)
 @click.option("--dtype", type=click.Choice(DTYPES), help="Precision; default: what suits the pair and the device.")
+@click.option("--ignore-eos", is_flag=True, help="Write on where the model would end the text.")
 @click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
 @JSON_OPTION
 def generate(
-    pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, engine, dtype, verify,
+    pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, engine, dtype, ignore_eos, verify,
     json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
@@ -231,7 +232,7 @@ def generate(
         raise ValueError("--verify compares greedy texts; leave out --temperature")
     pair = load_pair(pair_name, dtype=getattr(torch, dtype) if dtype else None, say=click.echo)
     proposer = _drafter(drafter, pair, corpus)
-    eos = pair.tokenizer.eos_token_id
+    eos = None if ignore_eos else pair.tokenizer.eos_token_id
     outputs, equal = [], []
     for number, ids in enumerate(_prompts(pair, prompt, prompts_file, limit), 1):
         outputs.append(decode(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine))

@@ -132,11 +132,14 @@ class StaticModel:
         """Logits of one compiled pass: ids LongTensor [T], T one of WIDTHS, written to the rows from `at` on."""
         key = self._program_key(len(ids))
         if key not in self._programs:
-            self._programs[key] = compiled_once(self._pass)
+            self._programs[key] = compiled_once(self._pass, several_widths=key[0] == "several")
         return self._programs[key](ids, at)
 
     def _program_key(self, width: int):
-        return width, self.room, torch.get_num_threads()  # on a CPU the number of threads is compiled in
+        """Which program runs a pass. On a CPU the width and the number of threads are compiled in. On CUDA a graph is
+        captured for every width anyhow, so one program serves them all, except for the single token."""
+        several = self.device.type == "cuda" and width > 1
+        return "several" if several else width, self.room, torch.get_num_threads()
 
     def replay(self, key, function, *inputs):
         """function(*inputs), all tensors; on CUDA captured as one graph per `key` and room, and replayed."""
@@ -197,18 +200,19 @@ def static_model(model, role: str = "target") -> StaticModel:
     return kept[key]
 
 
-def compiled_once(method):
+def compiled_once(method, several_widths: bool = False):
     """torch.compile for a bound method that will only ever be called with tensors of one shape.
 
     So none of Dynamo's questions whether the program still fits has to be asked: about the weights of a model of 12
-    layers they take half a millisecond per call. The code object of its own keeps the program apart from those of other
-    shapes and models, which Dynamo would otherwise file under one name.
+    layers they take half a millisecond per call. The code object of its own keeps the program apart from those of
+    other shapes and models, which Dynamo would otherwise file under one name. With `several_widths` the shapes may
+    differ, and the questions are asked.
     """
     shared = method.__func__
     own = types.FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__, shared.__defaults__)
+    options = {} if several_widths else {"guard_filter_fn": lambda guards: [False] * len(guards)}
     return torch.compile(
-        types.MethodType(own, method.__self__), fullgraph=True, dynamic=False,
-        options={"guard_filter_fn": lambda guards: [False] * len(guards)},
+        types.MethodType(own, method.__self__), fullgraph=True, dynamic=several_widths, options=options
     )
 
 

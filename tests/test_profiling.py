@@ -176,9 +176,23 @@ def test_every_record_says_where_it_comes_from():
 
 
 def test_the_recorded_t4_curve_is_the_published_one():
-    records = {record["hardware"]: record for record in profiling.recorded_profiles()}
-    t4 = next(record for hardware, record in records.items() if "T4" in hardware)
+    t4 = next(r for r in profiling.recorded_profiles() if r["label"] == "T4, Llama-3.2-3B, compiled")
     assert 1 / t4["profile"][16] == pytest.approx(31.21, rel=1e-3) and flat_region(t4["profile"]) == 32
+
+
+def test_of_many_recorded_curves_a_picture_shows_few(monkeypatch):
+    def curve(hardware, model, engine, parameters, *seconds):
+        return {"hardware": hardware, "model": model, "engine": engine, "parameters": parameters, "label": engine,
+                "profile": {2**i: s for i, s in enumerate(seconds)}}
+
+    suite = [curve("NVIDIA X", f"{size}B", engine, size * 1e9, 0.01, speed)
+             for size in (0.5, 3, 7) for engine, speed in (("eager", 0.03), ("captured", 0.02))]
+    suite.append(curve("NVIDIA X", "7B", "compiled, short", 7e9, 0.001))
+    cpu = [curve("EPYC", "classroom", engine, 3e9, 0.01) for engine in ("eager", "torch.compile")]
+    monkeypatch.setattr(profiling, "recorded_profiles", lambda: suite + cpu)
+    chosen = [(r["model"], r["engine"]) for r in profiling.telling_profiles()]
+    big = [("3B", "captured"), ("7B", "captured")]
+    assert chosen == [*big, ("classroom", "eager"), ("classroom", "torch.compile")]
 
 
 @pytest.mark.parametrize("cpu_time", [False, True])

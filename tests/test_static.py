@@ -8,6 +8,7 @@ import functools
 import pytest
 import torch
 from small_models import small_model
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from specdec_course import Sampling, engine, generate, static
@@ -30,7 +31,7 @@ SHAPE = {
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    monkeypatch.setattr(static, "compiled_once", lambda method: method)
+    monkeypatch.setattr(static, "compiled_once", lambda method, several_widths: method)
 
 
 def fresh(kind="qwen3", seed=0, vocab=VOCAB):
@@ -288,6 +289,66 @@ def test_what_is_captured_can_be_run_again_on_the_same_inputs(uncompiled, monkey
             patch.setattr(StaticModel, "replay", thrice)
             again = generate(target, PROMPT, ModelDrafter(draft), **how)
         assert torch.equal(once.tokens, again.tokens) and once.trace.rounds == again.trace.rounds
+
+
+class NothingWaits(TorchDispatchMode):
+    """Refuses what makes a program wait for its device: reading a number, or a shape that depends on the data."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "unique", "item")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        assert name not in self.WAITS and not name.startswith("_unique"), f"{name} waits for the device"
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(), Sampling(0.8), Sampling(1.2, top_k=9), Sampling(0.9, top_p=0.7)], ids=str
+)
+def test_drafting_and_verifying_never_wait_for_the_device(uncompiled, monkeypatch, sampling):
+    """So that each can be one graph on CUDA, and the loop waits once a round, where it reads the verdict."""
+    replay, count = StaticModel.replay, []
+
+    def watched(self, key, function, *inputs):
+        count.append(key[0])
+        with NothingWaits():
+            return replay(self, key, function, *inputs)
+
+    monkeypatch.setattr(StaticModel, "replay", watched)
+    for drafter in (ModelDrafter(fresh(seed=1)), BigramDrafter([i * 7 % VOCAB for i in range(VOCAB)])):
+        out = generate(fresh(), PROMPT, drafter, 3, sampling, max_new_tokens=30, engine="compiled")
+        assert count.count("verify") == len(out.trace.rounds) - 1  # all but the first, which reads the prompt
+        count.clear()
+
+
+@pytest.mark.slow
+def test_one_program_can_serve_several_widths():
+    """As it does on CUDA."""
+    model = fresh()
+    cached = static_model(model).begin(60)
+    cached.append(PROMPT)
+    program = static.compiled_once(cached._pass, several_widths=True)
+    for width in (2, 5, 9):
+        ids = torch.arange(width)
+        with torch.inference_mode():
+            logits = program(ids, cached.pointer())
+        torch.testing.assert_close(logits, as_forward(model)(torch.cat([PROMPT, ids]))[-width:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_nine_hundred_tokens_up_to_the_end_of_the_bundled_pairs_context(uncompiled):
+    from specdec_course import load_pair
+    from specdec_course.corpora import held_out_prompts
+    from specdec_course.terminal import library_text
+
+    pair = load_pair("classroom", say=lambda line: None)
+    prompt = held_out_prompts(pair.tokenizer, 1, length=124)[0]
+    theirs = library_text(pair.target, prompt, 900, None)
+    for name in ("eager", "compiled"):
+        out = generate(pair.target, prompt, ModelDrafter(pair.draft), "auto", max_new_tokens=900, engine=name)
+        assert len(out.tokens) == 1024 and torch.equal(out.tokens, theirs)
+        with pytest.raises(ValueError, match="context holds 1024"):
+            generate(pair.target, prompt, ModelDrafter(pair.draft), max_new_tokens=901, engine=name)
 
 
 def test_few_shapes_and_keys_are_ever_asked_for(uncompiled, monkeypatch):

@@ -184,7 +184,7 @@ print("your prediction:", my_guess_who_gains)
 # they lie in the course's `data/measurements`.)
 
 # %%
-records = profiling.recorded_profiles()
+records = profiling.telling_profiles()
 for record in records:
     print(f"{record['label']}:\n    {record['hardware']}, {record['precision']}\n    {record['source']}")
 latency_figure(

@@ -17,7 +17,7 @@ from .conditioned import Conditioned
 from .drafters import Draft
 from .sampling import Dice, Handed, Sampling
 from .schedules import schedule_for
-from .static import StaticModel, static_model
+from .static import StaticModel, kept_with, static_model
 from .trace import Round, Trace
 from .verification import verify_greedy_vectorised, verify_vectorised
 
@@ -157,7 +157,7 @@ def _replayed_round(static: StaticModel, new, width: int, draft: Draft, sampling
 def _memory(target, drafter, engine: str) -> dict:
     """Where schedules keep what they measured about this pair in this engine: with the target, as long as it lives."""
     target, draft = (getattr(x, "model", x) if isinstance(x, Conditioned) else x for x in (target, _model(drafter)))
-    return vars(target).setdefault("_specdec_schedules", {}).setdefault((type(drafter), id(draft), engine), {})
+    return kept_with(target, "schedules").setdefault((type(drafter), id(draft), engine), {})
 
 
 def _model(drafter):

@@ -193,11 +193,26 @@ def static_model(model, role: str = "target") -> StaticModel:
 
     A model that drafts for itself needs two, which must not share buffers: one for each role.
     """
-    kept = vars(model).setdefault("_specdec_static", {})
+    kept = kept_with(model, "static")
     key = (role, model.device, model.dtype)
     if key not in kept:
         kept[key] = StaticModel(model)
     return kept[key]
+
+
+class Kept(dict):
+    """What is kept with a model, but does not travel with it: a copy of the model, or a saved one, starts without."""
+
+    def __deepcopy__(self, memo):
+        return Kept()
+
+    def __reduce__(self):
+        return Kept, ()
+
+
+def kept_with(model, what: str) -> Kept:
+    """A dictionary that lives as long as the model does."""
+    return vars(model).setdefault(f"_specdec_{what}", Kept())
 
 
 def compiled_once(method, several_widths: bool = False):

@@ -3,6 +3,7 @@
 Most tests leave the compiler out (it changes no result, and takes seconds per shape); the slow ones do not.
 """
 
+import copy
 import functools
 
 import pytest
@@ -111,6 +112,18 @@ def test_a_second_text_is_not_disturbed_by_the_rows_of_the_first(uncompiled):
     again = static_model(model).begin(60)
     assert again is cached and again.length == 0
     torch.testing.assert_close(again.append(PROMPT), as_forward(model)(PROMPT), rtol=1e-4, atol=1e-4)
+
+
+def test_a_copy_of_a_model_shares_nothing_with_it_and_a_saved_one_takes_nothing_along(uncompiled, tmp_path):
+    target = fresh()
+    generate(target, PROMPT, ModelDrafter(fresh(seed=1)), max_new_tokens=20, engine="compiled")
+    torch.save(target, tmp_path / "model.pt")
+    for twin in (copy.deepcopy(target), torch.load(tmp_path / "model.pt", weights_only=False)):
+        twin.lm_head.weight.data.neg_()
+        out = generate(twin, PROMPT, None, max_new_tokens=20, engine="compiled")
+        assert torch.equal(out.tokens, greedy_decode(as_forward(twin), PROMPT, 20))
+        assert static_model(twin) is not static_model(target)
+    assert torch.equal(generate(target, PROMPT, None, max_new_tokens=20, engine="compiled").tokens, alone("qwen3", 20))
 
 
 def test_a_text_up_to_the_very_end_of_the_context_is_right_and_one_beyond_is_refused(uncompiled):

@@ -72,8 +72,8 @@ def generate_cached(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     drafted itself.
 
     Args:
-        target, draft: two empty CachedModels, each with `append(ids [T]) -> logits [T, V]`, `rollback(n)` and
-            `length`; for this call alone.
+        target, draft: two empty CachedModels, each with `append(ids [T]) -> logits [T, V]` (T >= 1), `rollback(n)`
+            and `length`; for this call alone.
         ids: LongTensor [T], the prompt, T >= 1. It is not changed.
         k: how many tokens to draft per round, >= 0; fewer where the budget leaves less room, or where the draft ends
             with eos_token_id.

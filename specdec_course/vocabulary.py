@@ -23,7 +23,8 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
 
     No problem is another padding token (another name at its id, one more token that only
     pads, none at all, or a token of the vocabulary that pads for one of them), nor another
-    object, class or name of the tokenizer.
+    object, class or name of the tokenizer, nor what `encode` puts around a text by itself:
+    add_special_tokens=False leaves that out.
 
     Args:
         draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id},
@@ -63,7 +64,8 @@ def align_vocabulary(logits, vocab_size):
     be impossible to draw; a column may only be cut if it was impossible to draw.
 
     Args:
-        logits: FloatTensor [..., V_in], any number of dimensions in front. Not changed.
+        logits: FloatTensor [..., V_in], any number of dimensions in front, finite or -inf. Not
+            changed.
         vocab_size: V_out, the width that is wanted.
 
     Returns:

@@ -1,13 +1,18 @@
 """Unit 05: right answers written in other ways, and the mistakes that students make."""
 
 import copy
+import itertools
 from collections import namedtuple
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.cache import CachedModel as _Cached
+from specdec_course.decoding import generate_cached as _reference
+from specdec_course.static import static_mask as _mask
 from specdec_course.trace import Decoded, Round
 
 # rollback -----------------------------------------------------------------------------------------------------------
@@ -331,7 +336,7 @@ class RollsBackLate:
         return out.logits[0].clone()
 
     def rollback(self, n):
-        if n > self.length:
+        if n < 0 or n > self.length:
             raise ValueError("too many")
         self.due += n
 
@@ -711,8 +716,9 @@ def _cut(out, room, eos_token_id):
 def prompt_in_its_own_append(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     """Both models read the prompt first, all but its last token; the draft catches up at once."""
     text, rounds = ids.tolist(), []
-    target.append(ids[:-1])
-    draft.append(ids[:-1])
+    if len(ids) > 1:
+        target.append(ids[:-1])
+        draft.append(ids[:-1])
     end = len(ids) + max_new_tokens
     while len(text) < end:
         tokens = [text[-1]]
@@ -1302,3 +1308,803 @@ def in_megabytes(config, length, batch=1, bytes_per_value=2):
 @wrong("kv_cache_bytes")
 def always_two_bytes(config, length, batch=1, bytes_per_value=2):
     return shape_by_shape(config, length, batch, 2)
+
+
+# A second look: other styles, near misses ----------------------------------------------------------------------------
+
+# rollback
+@right("rollback")
+def crop_in_a_try(cache, n):
+    n = int(n)
+    if n not in range(cache.get_seq_length() + 1):
+        raise ValueError(f"n = {n}")
+    print("dropping", n)
+    while n:
+        cache.crop(-1 * n)
+        n = 0
+
+
+@right("rollback")
+def contiguous_pieces_under_no_grad(cache, n):
+    def shorter(x, keep):
+        return torch.split(x, [keep, x.shape[2] - keep], dim=2)[0].contiguous()
+
+    keep = cache.get_seq_length() - n
+    if n < 0 or keep < 0:
+        raise ValueError("outside of the cache")
+    with torch.no_grad():
+        for layer in getattr(cache, "layers", []):
+            layer.keys, layer.values = shorter(layer.keys, keep), shorter(layer.values, keep)
+        for name in ("key_cache", "value_cache"):
+            if not hasattr(cache, "layers"):
+                setattr(cache, name, [shorter(x, keep) for x in getattr(cache, name)])
+
+
+@right("rollback")
+def index_select_per_layer(cache, n):
+    held = int(cache.get_seq_length())
+    if not (n >= 0 and n <= held):
+        raise ValueError("0 <= n <= length, please")
+    if n == 0:
+        return
+    kept = torch.arange(held - n)
+    try:
+        layers = cache.layers
+    except AttributeError:
+        for i, (keys, values) in enumerate(zip(cache.key_cache, cache.value_cache, strict=True)):
+            cache.key_cache[i], cache.value_cache[i] = keys[:, :, kept], values[:, :, kept]
+        return
+    for layer in layers:
+        layer.keys = torch.index_select(layer.keys, -2, kept)
+        layer.values = torch.index_select(layer.values, -2, kept)
+
+
+@right("rollback")
+def recursive_crop(cache, n):
+    if n < 0 or n > cache.get_seq_length():
+        raise ValueError("cannot")
+    if n > 0:
+        cache.crop(-1)
+        recursive_crop(cache, n - 1)
+
+
+@wrong("rollback")
+def negative_n_goes_by(cache, n):
+    if n > cache.get_seq_length():
+        raise ValueError("too many")
+    if n > 0:
+        cache.crop(-n)
+
+
+@wrong("rollback")
+def the_absolute_value(cache, n):
+    n = abs(n)
+    if n > cache.get_seq_length():
+        raise ValueError("too many")
+    if n:
+        cache.crop(-n)
+
+
+@wrong("rollback")
+def all_is_too_many(cache, n):
+    if not 0 <= n < cache.get_seq_length():
+        raise ValueError("too many")
+    if n:
+        cache.crop(-n)
+
+
+@wrong("rollback")
+def zero_is_refused(cache, n):
+    if not 1 <= n <= cache.get_seq_length():
+        raise ValueError("nothing to do")
+    cache.crop(-n)
+
+
+@wrong("rollback")
+def refuses_with_an_index_error_here(cache, n):
+    if not 0 <= n <= cache.get_seq_length():
+        raise IndexError("too many")
+    if n:
+        cache.crop(-n)
+
+
+@wrong("rollback")
+def empties_and_then_refuses(cache, n):
+    held = cache.get_seq_length()
+    if 0 < n:
+        cache.crop(-min(n, held))
+    if not 0 <= n <= held:
+        raise ValueError("too many")
+
+
+def _pairs(cache):
+    if hasattr(cache, "layers"):
+        return [(layer.keys, layer.values) for layer in cache.layers]
+    return list(zip(cache.key_cache, cache.value_cache, strict=False))
+
+
+def _put(cache, pairs):
+    if hasattr(cache, "layers"):
+        for layer, (k, v) in zip(cache.layers, pairs, strict=False):
+            layer.keys, layer.values = k, v
+    else:
+        cache.key_cache, cache.value_cache = [k for k, _ in pairs], [v for _, v in pairs]
+
+
+@wrong("rollback")
+def first_row_of_the_batch(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    _put(cache, [(k[:1, :, :keep], v[:1, :, :keep]) for k, v in _pairs(cache)])
+
+
+@wrong("rollback")
+def first_head_only(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    _put(cache, [(k[:, :1, :keep], v[:, :1, :keep]) for k, v in _pairs(cache)])
+
+
+@wrong("rollback")
+def values_from_the_wrong_end(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    _put(cache, [(k[:, :, :keep], v[:, :, n:]) for k, v in _pairs(cache)])
+
+
+@wrong("rollback")
+def every_other_layer(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    _put(cache, [(k[:, :, :keep], v[:, :, :keep]) if i % 2 == 0 else (k, v) for i, (k, v) in enumerate(_pairs(cache))])
+
+
+@wrong("rollback")
+def one_position_whatever_n_is(cache, n):
+    _too_many(cache, n)
+    if n:
+        cache.crop(-1)
+
+
+@wrong("rollback")
+def values_copied_from_keys(cache, n):
+    _too_many(cache, n)
+    keep = cache.get_seq_length() - n
+    _put(cache, [(k[:, :, :keep], k[:, :, :keep]) for k, v in _pairs(cache)])
+
+
+# CachedModel
+@right("CachedModel")
+class TupleState:
+    """State as one tuple, swapped on every change."""
+
+    __slots__ = ("model", "state")
+
+    def __init__(self, model):
+        self.model = model
+        self.state = (None, 0)
+
+    @property
+    def length(self):
+        return self.state[1]
+
+    def append(self, ids):
+        cache, n = self.state
+        with torch.no_grad():
+            out = self.model(ids.reshape(1, -1), past_key_values=cache, use_cache=True)
+        self.state = (out.past_key_values, n + len(ids))
+        return out.logits.squeeze(0)
+
+    def rollback(self, n):
+        cache, held = self.state
+        if n < 0 or n > held:
+            raise ValueError("no")
+        if n > 0:
+            _drop(cache, n)
+        self.state = (cache, held - n)
+
+
+@right("CachedModel")
+@dataclass
+class DataclassModel:
+    model: object
+    past: object = None
+    length: int = field(default=0)
+
+    def append(self, ids):
+        out = self.model(input_ids=ids.unsqueeze(0), past_key_values=self.past, use_cache=True)
+        self.past = out["past_key_values"] if isinstance(out, dict) else out.past_key_values
+        self.length += ids.shape[0]
+        return out.logits[0].detach()
+
+    def rollback(self, n):
+        if not 0 <= n <= self.length:
+            raise ValueError(n)
+        if n == self.length:
+            self.past, self.length = None, 0
+        elif n:
+            _drop(self.past, n)
+            self.length -= n
+
+
+@right("CachedModel")
+class CountsByItselfWithNumpyInts:
+    def __init__(self, model):
+        self.model, self.kv, self._n = model, None, np.int64(0)
+
+    length = property(lambda self: self._n)
+
+    def append(self, ids):
+        assert ids.ndim == 1 and len(ids) >= 1
+        output = self.model(input_ids=ids.view(1, len(ids)), use_cache=True, past_key_values=self.kv)
+        self.kv = output.past_key_values
+        self._n = self._n + len(ids)
+        return output.logits[0, :, :]
+
+    def rollback(self, n):
+        if n > self._n or n < 0:
+            raise ValueError("n out of range")
+        if n != 0:
+            _drop(self.kv, int(n))
+            self._n = self._n - n
+
+
+@right("CachedModel")
+class InheritsFromTheLength:
+    def __init__(self, model):
+        self.model = model
+        self.cache = None
+
+    def __getattr__(self, name):
+        if name == "length":
+            return self.cache.get_seq_length() if self.cache is not None else 0
+        raise AttributeError(name)
+
+    def append(self, ids):
+        with torch.inference_mode():
+            out = self.model(input_ids=torch.stack([ids]), past_key_values=self.cache, use_cache=True)
+        self.cache = out.past_key_values
+        return out.logits[0].clone()
+
+    def rollback(self, n):
+        held = self.length
+        if n == 0:
+            return None
+        if n < 0 or held < n:
+            raise ValueError("out of range")
+        _drop(self.cache, n)
+
+
+class _C(_Cached):
+    pass
+
+
+@wrong("CachedModel")
+class NegativeGoesBy(_C):
+    def rollback(self, n):
+        if n > self.length:
+            raise ValueError("too many")
+        if n > 0:
+            _drop(self.cache, n)
+
+
+@wrong("CachedModel")
+class AllIsTooMany(_C):
+    def rollback(self, n):
+        if n and not 0 <= n < self.length:
+            raise ValueError("too many")
+        super().rollback(n)
+
+
+@wrong("CachedModel")
+class OnlyTheLastAppend(_C):
+    last = 0
+
+    def append(self, ids):
+        out = super().append(ids)
+        self.last = len(ids)
+        return out
+
+    def rollback(self, n):
+        if n > self.last:
+            raise ValueError("that was an earlier append")
+        super().rollback(n)
+        self.last -= n
+
+
+@wrong("CachedModel")
+class ZeroNeedsACache(_C):
+    def rollback(self, n):
+        if not 0 <= n <= self.cache.get_seq_length():
+            raise ValueError("too many")
+        super().rollback(n)
+
+
+@wrong("CachedModel")
+class RemembersAnswersById(_C):
+    memo = None
+
+    def append(self, ids):
+        out = super().append(ids)
+        self.memo = {} if self.memo is None else self.memo
+        return self.memo.setdefault(tuple(ids.tolist()), out)
+
+
+@wrong("CachedModel")
+class RemembersAnswersByPlace(_C):
+    def append(self, ids):
+        start = self.length
+        out = super().append(ids)
+        self.memo = getattr(self, "memo", {})
+        return self.memo.setdefault((start, len(ids)), out)
+
+
+@wrong("CachedModel")
+class WindowOfSixtyFour(_C):
+    def append(self, ids):
+        out = super().append(ids)
+        return out + (torch.arange(len(out))[:, None] + self.length - len(ids) >= 64) * 0.1
+
+
+@wrong("CachedModel")
+class SecondRollbackIsOneOff(_C):
+    rolled = False
+
+    def append(self, ids):
+        self.rolled = False
+        return super().append(ids)
+
+    def rollback(self, n):
+        super().rollback(n - 1 if self.rolled and n > 1 else n)
+        self.rolled = True
+
+
+@wrong("CachedModel")
+class LengthAfterZero(_C):
+    def rollback(self, n):
+        super().rollback(n)
+        if n and not self.length:
+            self.cache = _Base(self.model).cache if hasattr(_Base(self.model), "cache") else None
+            self.broken = 1
+
+    @property
+    def length(self):
+        return super().length + getattr(self, "broken", 0)
+
+
+@wrong("CachedModel")
+class HalfPrecision(_C):
+    def append(self, ids):
+        return super().append(ids).bfloat16().float()
+
+
+@wrong("CachedModel")
+class ChangesTheIds(_C):
+    def append(self, ids):
+        out = super().append(ids)
+        ids.zero_()
+        return out
+
+
+@wrong("CachedModel")
+class OneRowForOneToken(_C):
+    def append(self, ids):
+        out = super().append(ids)
+        return out[0] if len(ids) == 1 else out
+
+
+# generate_cached
+@right("generate_cached")
+def guarded_prefill(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    out, rounds, limit = ids.clone(), [], len(ids) + max_new_tokens
+    if max_new_tokens <= 0:
+        return Decoded(out, rounds)
+    if len(ids) > 1:
+        target.append(ids[:-1])
+        draft.append(ids[:-1])
+    while True:
+        guesses = []
+        fed = out[draft.length:]
+        for _ in range(min(k, limit - len(out) - 1)):
+            nxt = draft.append(fed)[-1].argmax()
+            guesses.append(int(nxt))
+            if guesses[-1] == eos_token_id:
+                break
+            fed = nxt.reshape(1)
+        g = torch.tensor(guesses, dtype=torch.long)
+        rows = target.append(torch.cat([out[target.length:], g]))[-len(guesses) - 1:]
+        best = rows.argmax(-1).tolist()
+        n = 0
+        while n < len(guesses) and guesses[n] == best[n]:
+            n += 1
+        new = best[: n + 1]
+        if eos_token_id is not None and eos_token_id in new:
+            new = new[: new.index(eos_token_id) + 1]
+        new = new[: limit - len(out)]
+        out = torch.cat([out, torch.tensor(new, dtype=torch.long)])
+        rounds.append(Round(len(guesses), min(n, len(new)), len(new)))
+        for m in (target, draft):
+            extra = m.length - (len(out) - 1)
+            if extra > 0:
+                m.rollback(extra)
+        if len(out) >= limit or new[-1] == eos_token_id:
+            return Decoded(out, rounds)
+
+
+@right("generate_cached")
+def helpers_and_a_list(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text = [int(t) for t in ids]
+    prompt = len(text)
+    rounds = []
+
+    def feed(model, upto):
+        return model.append(torch.tensor(upto[int(model.length):]))
+
+    def trim(model):
+        model.rollback(max(int(model.length) - len(text) + 1, 0))
+
+    done = max_new_tokens == 0
+    with torch.no_grad():
+        while not done:
+            room = max_new_tokens - (len(text) - prompt)
+            guess = []
+            while len(guess) < k and len(guess) < room - 1:
+                guess.append(int(feed(draft, text + guess)[-1].argmax()))
+            said = feed(target, text + guess)
+            choice = [int(row.argmax()) for row in said[len(said) - len(guess) - 1:]]
+            good = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(guess, choice, strict=False))))
+            new = choice[: good + 1]
+            if eos_token_id in new:
+                new = new[: new.index(eos_token_id) + 1]
+                done = True
+            text += new
+            done = done or len(text) - prompt >= max_new_tokens
+            rounds.append(Round(drafted=len(guess), accepted=min(good, len(new)), emitted=len(new)))
+            trim(target)
+            trim(draft)
+    return Decoded(ids=torch.tensor(text), rounds=rounds)
+
+
+@right("generate_cached")
+def draft_catches_up_at_once(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text, rounds, end = ids, [], len(ids) + max_new_tokens
+    while len(text) < end:
+        wanted = min(k, end - len(text) - 1)
+        drafted = text[:0]
+        for _ in range(wanted):
+            row = draft.append(torch.cat([text, drafted])[draft.length:])[-1]
+            drafted = torch.cat([drafted, row.argmax().view(1)])
+        if wanted:
+            draft.append(drafted[-1:])
+        rows = target.append(torch.cat([text, drafted])[target.length:])[-(wanted + 1):]
+        choice = rows.argmax(-1)
+        agree = int((choice[:-1] == drafted).long().cumprod(0).sum())
+        new = choice[: agree + 1]
+        hit = (new == (eos_token_id if eos_token_id is not None else -1)).nonzero()
+        if len(hit):
+            new = new[: int(hit[0]) + 1]
+        text = torch.cat([text, new])
+        rounds.append(Round(wanted, min(agree, len(new)), len(new)))
+        for cached in (draft, target):
+            if cached.length > len(text) - 1:
+                cached.rollback(cached.length - (len(text) - 1))
+        if len(hit):
+            break
+    return Decoded(text, rounds)
+
+
+@right("generate_cached")
+def counts_positions_itself(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    out, rounds = ids.tolist(), []
+    in_target = in_draft = 0
+    left = max_new_tokens
+    while left > 0:
+        guess = []
+        for _ in range(min(k, left - 1)):
+            pending = (out + guess)[in_draft:]
+            guess.append(draft.append(torch.LongTensor(pending))[-1].max(0).indices.item())
+            in_draft += len(pending)
+        pending = (out + guess)[in_target:]
+        logits = target.append(torch.LongTensor(pending))
+        in_target += len(pending)
+        start = len(logits) - 1 - len(guess)
+        new = []
+        for i in range(len(guess) + 1):
+            token = logits[start + i].argmax().item()
+            new.append(token)
+            if token == eos_token_id or i == len(guess) or token != guess[i]:
+                break
+        accepted = sum(g == t for g, t in zip(guess, new, strict=False))
+        out += new
+        left -= len(new)
+        rounds.append(Round(len(guess), accepted, len(new)))
+        target.rollback(in_target - len(out) + 1)
+        in_target = len(out) - 1
+        if in_draft > len(out) - 1:
+            draft.rollback(in_draft - len(out) + 1)
+            in_draft = len(out) - 1
+        if new[-1] == eos_token_id:
+            break
+    return Decoded(torch.tensor(out), rounds)
+
+
+@wrong("generate_cached")
+def unguarded_prefill(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    if max_new_tokens:
+        target.append(ids[:-1])
+        draft.append(ids[:-1])
+    return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def eos_in_the_prompt_ends_it(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    if eos_token_id is not None and eos_token_id in ids.tolist():
+        return Decoded(ids, [])
+    return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def prompt_ending_in_eos_ends_it(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    if int(ids[-1]) == eos_token_id:
+        return Decoded(ids, [])
+    return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def one_token_even_without_a_budget(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return _reference(target, draft, ids, k, max(1, max_new_tokens), eos_token_id)
+
+
+@wrong("generate_cached")
+def at_least_one_guess(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return _reference(target, draft, ids, max(1, k), max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def at_most_four_guesses(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return _reference(target, draft, ids, min(4, k), max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def half_the_guesses(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    return _reference(target, draft, ids, (k + 1) // 2, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def rounds_of_all_calls(target, draft, ids, k, max_new_tokens, eos_token_id=None, rounds=[]):
+    done = _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+    rounds.extend(done.rounds)
+    return Decoded(done.ids, rounds)
+
+
+def _variant(bonus_eos=True, cut=True, draft_roll=True, roll_if_none=True, target_roll=lambda n: n,
+             over=False, statistics=True):
+    def f(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+        rounds, end = [], len(ids) + max_new_tokens
+        while len(ids) < end:
+            text = ids
+            room = end - len(ids) - 1
+            want = k if over and k > room + 1 else min(k, room)
+            for _ in range(want):
+                text = torch.cat([text, draft.append(text[draft.length:])[-1].argmax(-1, keepdim=True)])
+            drafted = text[len(ids):]
+            logits = target.append(text[target.length:])
+            choice = logits[-len(drafted) - 1:].argmax(-1)
+            n = int((choice[:-1] == drafted).long().cumprod(0).sum())
+            emitted = choice[: n + 1]
+            look = emitted.tolist() if bonus_eos or n < len(drafted) else emitted[:-1].tolist()
+            stop = eos_token_id in look
+            if stop and cut:
+                emitted = emitted[: look.index(eos_token_id) + 1]
+            ids = torch.cat([ids, emitted])
+            rounds.append(Round(len(drafted), min(n, len(emitted)) if statistics else n, len(emitted)))
+            for m in (target, draft):
+                extra = max(0, m.length - (len(ids) - 1))
+                if m is draft and not roll_if_none and n == 0:
+                    continue
+                m.rollback(extra)
+            if stop:
+                break
+        return Decoded(ids, rounds)
+
+    return f
+
+
+def _mu(name, **how):
+    f = _variant(**how)
+    f.__name__ = name
+    wrong("generate_cached")(f)
+
+
+_mu("eos_as_a_bonus_unseen", bonus_eos=False)
+_mu("eos_stops_but_is_not_cut", cut=False)
+_mu("overshoots_when_k_is_above_the_budget", over=True)
+_mu("statistics_before_the_cut", statistics=False)
+_mu("draft_kept_when_nothing_was_accepted", roll_if_none=False)
+
+
+@wrong("generate_cached")
+def prompt_fed_one_by_one(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    if max_new_tokens:
+        for i in range(len(ids) - 1):
+            target.append(ids[i : i + 1])
+    return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def prompt_redone_once(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    if max_new_tokens:
+        target.append(ids)
+        target.rollback(len(ids))
+    return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+
+
+@wrong("generate_cached")
+def new_tokens_as_floats(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    done = _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+    return Decoded(done.ids[None], done.rounds)
+
+
+# static_mask
+@right("static_mask")
+def numpy_less_equal_outer(length, n_new, max_length):
+    own = int(length) + np.arange(n_new)
+    return np.greater_equal.outer(own, np.arange(max_length))
+
+
+@right("static_mask")
+def cumulative_ones(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    for i in range(n_new):
+        mask[i, : length + i + 1] = True
+    return mask
+
+
+@right("static_mask")
+def not_triu(length, n_new, max_length):
+    with torch.no_grad():
+        return torch.logical_not(torch.ones((n_new, max_length)).triu(diagonal=int(length) + 1).bool())
+
+
+@right("static_mask")
+def broadcast_expand(length, n_new, max_length):
+    places = torch.arange(max_length).expand(n_new, max_length)
+    return places.le(torch.arange(length, length + n_new).unsqueeze(1))
+
+
+@wrong("static_mask")
+def flat_without_new_tokens(length, n_new, max_length):
+    return _mask(length, n_new, max_length) if n_new else torch.zeros(0, dtype=torch.bool)
+
+
+@wrong("static_mask")
+def one_row_is_flat(length, n_new, max_length):
+    return _mask(length, n_new, max_length).squeeze(0)
+
+
+@wrong("static_mask")
+def rows_the_other_way_round(length, n_new, max_length):
+    return _mask(length, n_new, max_length).flip(0)
+
+
+@wrong("static_mask")
+def remembers_the_shape(length, n_new, max_length, memo={}):
+    if (n_new, max_length) not in memo:
+        memo[n_new, max_length] = _mask(length, n_new, max_length)
+    return memo[n_new, max_length]
+
+
+@wrong("static_mask")
+def the_last_place_is_never_seen(length, n_new, max_length):
+    m = _mask(length, n_new, max_length).clone()
+    m[:, -1] = False
+    return m
+
+
+@wrong("static_mask")
+def nobody_before_in_an_empty_buffer(length, n_new, max_length):
+    return _mask(length, n_new, max_length) if length else torch.eye(n_new, max_length, dtype=torch.bool)
+
+
+@wrong("static_mask")
+def window_of_thirty_two(length, n_new, max_length):
+    m = _mask(length, n_new, max_length)
+    return m & ~_mask(int(length) - 32, n_new, max_length)
+
+
+@wrong("static_mask")
+def pointer_inclusive_when_alone(length, n_new, max_length):
+    return _mask(int(length) + (n_new == 1), n_new, max_length)
+
+
+@wrong("static_mask")
+def as_wide_as_needed(length, n_new, max_length):
+    return _mask(length, n_new, max_length)[:, : int(length) + n_new]
+
+
+# kv_cache_bytes
+@right("kv_cache_bytes")
+def beginners_product(config, length, batch=1, bytes_per_value=2):
+    if hasattr(config, "head_dim") and config.head_dim is not None:
+        d = config.head_dim
+    else:
+        d = config.hidden_size / config.num_attention_heads
+    total = 0
+    for _layer in range(config.num_hidden_layers):
+        for _kind in ("key", "value"):
+            total += config.num_key_value_heads * d * length
+    return int(total * batch * bytes_per_value)
+
+
+@right("kv_cache_bytes")
+def numpy_prod(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None)
+    if not d:
+        d = config.hidden_size // config.num_attention_heads
+    return np.prod(
+        [2, config.num_hidden_layers, batch, config.num_key_value_heads, length, d, bytes_per_value], dtype=np.int64
+    )
+
+
+@right("kv_cache_bytes")
+def with_vars(config, length, batch=1, bytes_per_value=2):
+    c = config if isinstance(config, dict) else {name: getattr(config, name) for name in dir(config) if name[0] != "_"}
+    d = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+    per_layer = 2 * c["num_key_value_heads"] * d * bytes_per_value
+    return sum(per_layer for _ in range(c["num_hidden_layers"])) * length * batch
+
+
+@right("kv_cache_bytes")
+def try_and_except(config, length, batch=1, bytes_per_value=2):
+    try:
+        d = int(config.head_dim)
+    except (AttributeError, TypeError):
+        d = config.hidden_size // config.num_attention_heads
+    per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * d * bytes_per_value
+    return per_token * length if batch == 1 else per_token * length * batch
+
+
+@wrong("kv_cache_bytes")
+def head_dim_as_a_getattr_default(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def in_int32(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    n = 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
+    return (n + 2**31) % 2**32 - 2**31
+
+
+@wrong("kv_cache_bytes")
+def one_position_at_least(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * d * max(1, length) * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def four_bytes_by_default(config, length, batch=1, bytes_per_value=4):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def in_whole_pages(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    pages = -(-length // 16)
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * d * pages * 16 * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def remembers_the_model(config, length, batch=1, bytes_per_value=2, memo={}):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per = memo.setdefault(config.num_hidden_layers, 2 * config.num_hidden_layers * config.num_key_value_heads * d)
+    return per * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes")
+def in_single_precision(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    n = 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
+    return int(np.float32(n) * np.float32(1.0000001))

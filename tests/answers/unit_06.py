@@ -2,11 +2,16 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.theory import best_k as _best
+from specdec_course.theory import expected_tokens as _tau
+from specdec_course.theory import speedup as _speed
 from specdec_course.vocabulary import PROBE
 
 # ---------------------------------------------------------------------------------------------------- compatible
@@ -1047,3 +1052,871 @@ def the_first_that_pays(candidates):
 def only_short_drafts(candidates):
     return picked(candidates, lambda one: max(speed(one.alpha, k, one.c) for k in range(4)),
                   lambda one: marginal_rule(one.alpha, one.c, 3))
+
+
+# A second look: other styles, near misses ----------------------------------------------------------------------------
+
+# compatible
+@right("compatible")
+def beginners_checks(draft_tokenizer, target_tokenizer):
+    problems = []
+    a = dict(draft_tokenizer.get_vocab())
+    b = dict(target_tokenizer.get_vocab())
+    pads = [draft_tokenizer.pad_token, target_tokenizer.pad_token]
+    for token in a:
+        if token in b:
+            if a[token] != b[token]:
+                problems.append("different id for " + token)
+        elif token not in pads:
+            problems.append("only the draft knows " + token)
+    for token in b:
+        if token not in a and token not in pads:
+            problems.append("only the target knows " + token)
+    ids_a = draft_tokenizer.encode(PROBE, add_special_tokens=False)
+    ids_b = target_tokenizer.encode(PROBE, add_special_tokens=False)
+    if list(ids_a) != list(ids_b):
+        problems.append("encodes differently")
+    if draft_tokenizer.bos_token_id != target_tokenizer.bos_token_id:
+        problems.append("bos")
+    if draft_tokenizer.eos_token_id != target_tokenizer.eos_token_id:
+        problems.append("eos")
+    print(problems)
+    return problems
+
+
+@right("compatible")
+def with_helpers(draft_tokenizer, target_tokenizer):
+    def known(tokenizer):
+        return set(tokenizer.get_vocab().items())
+
+    def cut(text):
+        return [t.encode(text=text, add_special_tokens=False) for t in (draft_tokenizer, target_tokenizer)]
+
+    pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    names = [set(t.get_vocab()) for t in (draft_tokenizer, target_tokenizer)]
+    shared = names[0] & names[1]
+    odd = {pair[0] for pair in known(draft_tokenizer) ^ known(target_tokenizer)}
+    odd = {token for token in odd if token in shared or token not in pads}
+    found = [f"token {token}" for token in sorted(odd)]
+    one, other = cut(PROBE)
+    if one != other:
+        found += ["text"]
+    found += [
+        name
+        for name in ("bos_token_id", "eos_token_id")
+        if getattr(draft_tokenizer, name) != getattr(target_tokenizer, name)
+    ]
+    return found
+
+
+@right("compatible")
+def line_by_line_of_the_probe(draft_tokenizer, target_tokenizer):
+    problems = []
+    pad = (draft_tokenizer.pad_token, target_tokenizer.pad_token)
+    ours, theirs = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    for token in list(ours) + [t for t in theirs if t not in ours]:
+        if ours.get(token) == theirs.get(token):
+            continue
+        if token in pad and (token not in ours or token not in theirs):
+            continue
+        problems.append(f"{token!r}: {ours.get(token)} here, {theirs.get(token)} there")
+    for text in (PROBE, *PROBE.split("\n"), "hello World"):
+        if draft_tokenizer.encode(text, add_special_tokens=False) != target_tokenizer.encode(
+            text, add_special_tokens=False
+        ):
+            problems.append(f"cut differently: {text!r}")
+    ends = [(t.bos_token_id, t.eos_token_id) for t in (draft_tokenizer, target_tokenizer)]
+    if ends[0] != ends[1]:
+        problems.append(f"other ends: {ends}")
+    return problems
+
+
+@right("compatible")
+def numpy_ids(draft_tokenizer, target_tokenizer):
+    a, b = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
+    skip = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
+    both = sorted(set(a) & set(b))
+    out = []
+    if not np.array_equal(np.array([a[t] for t in both]), np.array([b[t] for t in both])):
+        out.append("ids")
+    if set(a).symmetric_difference(b).difference(skip):
+        out.append("tokens")
+    x = np.asarray(draft_tokenizer.encode(PROBE, add_special_tokens=False))
+    y = np.asarray(target_tokenizer.encode(PROBE, add_special_tokens=False))
+    if not np.array_equal(x, y):
+        out.append("merges")
+    if draft_tokenizer.eos_token_id != target_tokenizer.eos_token_id:
+        out.append("eos")
+    if draft_tokenizer.bos_token_id != target_tokenizer.bos_token_id:
+        out.append("bos")
+    return out
+
+
+def _problems(d, t, moved=True, missing_d=True, missing_t=True, text=True, bos=True, eos=True, probe=PROBE,
+              encode=None, pads=None):
+    a, b = d.get_vocab(), t.get_vocab()
+    pads = {d.pad_token, t.pad_token} if pads is None else pads
+    out = []
+    if moved and any(a[x] != b[x] for x in a.keys() & b.keys()):
+        out.append("moved")
+    if missing_d and (a.keys() - b.keys()) - pads:
+        out.append("only draft")
+    if missing_t and (b.keys() - a.keys()) - pads:
+        out.append("only target")
+    encode = encode or (lambda x: x.encode(probe, add_special_tokens=False))
+    if text and encode(d) != encode(t):
+        out.append("text")
+    if bos and d.bos_token_id != t.bos_token_id:
+        out.append("bos")
+    if eos and d.eos_token_id != t.eos_token_id:
+        out.append("eos")
+    return out
+
+
+@wrong("compatible")
+def forgets_eos_only(d, t):
+    return _problems(d, t, eos=False)
+
+
+@wrong("compatible")
+def asks_only_for_the_targets_tokens(d, t):
+    return _problems(d, t, missing_d=False)
+
+
+@wrong("compatible")
+def none_is_compatible_with_anything(d, t):
+    out = _problems(d, t, bos=False, eos=False)
+    for role in ("bos_token_id", "eos_token_id"):
+        x, y = getattr(d, role), getattr(t, role)
+        if x is not None and y is not None and x != y:
+            out.append(role)
+    return out
+
+
+@wrong("compatible")
+def all_special_tokens_are_excused(d, t):
+    a, b = d.get_vocab(), t.get_vocab()
+    special = {x for x in a.keys() | b.keys() if x.startswith("<")}
+    return _problems(d, t, pads=special)
+
+
+@wrong("compatible")
+def only_the_number_of_pieces(d, t):
+    return _problems(d, t, encode=lambda x: len(x.encode(PROBE, add_special_tokens=False)))
+
+
+@wrong("compatible")
+def with_special_tokens_in_the_text(d, t):
+    return _problems(d, t, encode=lambda x: x.encode(PROBE))
+
+
+@wrong("compatible")
+def lower_case_text(d, t):
+    return _problems(d, t, probe=PROBE.lower())
+
+
+@wrong("compatible")
+def text_without_digits(d, t):
+    return _problems(d, t, probe="".join(x for x in PROBE if not x.isdigit()))
+
+
+@wrong("compatible")
+def text_with_single_spaces(d, t):
+    return _problems(d, t, probe=" ".join(PROBE.split()))
+
+
+@wrong("compatible")
+def decodes_what_it_encoded(d, t):
+    return _problems(d, t, encode=lambda x: x.decode(x.encode(PROBE, add_special_tokens=False)))
+
+
+@wrong("compatible")
+def the_first_hundred_tokens(d, t):
+    a, b = d.get_vocab(), t.get_vocab()
+    out = _problems(d, t, moved=False)
+    if any(a[x] != b[x] for x in sorted(a.keys() & b.keys(), key=a.get)[:100]):
+        out.append("moved")
+    return out
+
+
+@wrong("compatible")
+def an_empty_string_when_all_is_well(d, t):
+    return _problems(d, t) or [""]
+
+
+@wrong("compatible")
+def problems_as_numbers(d, t):
+    return [len(x) for x in _problems(d, t)]
+
+
+@wrong("compatible")
+def another_class_is_a_problem(d, t):
+    return _problems(d, t) + ([] if type(d) is type(t) else ["class"])
+
+
+@wrong("compatible")
+def another_padding_id_is_a_problem(d, t):
+    return _problems(d, t) + ([] if d.pad_token == t.pad_token else ["pad"])
+
+
+@wrong("compatible")
+def remembers_the_sizes(d, t, memo={}):
+    key = len(d.get_vocab()), len(t.get_vocab())
+    return memo.setdefault(key, _problems(d, t))
+
+
+# align_vocabulary
+@right("align_vocabulary")
+def new_full_and_assign(logits, vocab_size):
+    v = logits.shape[-1]
+    if v > vocab_size and not bool(torch.isneginf(logits[..., vocab_size:]).all()):
+        raise ValueError("live tokens")
+    out = logits.new_full((*logits.shape[:-1], vocab_size), float("-inf"))
+    out[..., : min(v, vocab_size)] = logits[..., :vocab_size]
+    return out
+
+
+@right("align_vocabulary")
+def split_and_rebuild(logits, vocab_size):
+    kept, rest = logits[..., :vocab_size], logits[..., vocab_size:]
+    assert kept.dim() == logits.dim()
+    for value in rest.flatten().tolist():
+        if value != -math.inf:
+            raise ValueError(f"a token with logit {value} would be lost")
+    missing = max(0, vocab_size - logits.size(-1))
+    wall = torch.full(kept.shape[:-1] + (missing,), -np.inf, dtype=kept.dtype)
+    return torch.concat((kept, wall), axis=-1)
+
+
+@right("align_vocabulary")
+def numpy_pad_in_float64(logits, vocab_size):
+    x = np.array(logits.detach(), dtype=np.float64)
+    extra = x[..., vocab_size:]
+    if extra.size and not np.isneginf(extra).all():
+        raise ValueError("no")
+    x = x[..., :vocab_size]
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, vocab_size - x.shape[-1])], constant_values=-np.inf)
+
+
+@right("align_vocabulary")
+def recursive_one_by_one(logits, vocab_size):
+    with torch.no_grad():
+        v = logits.shape[-1]
+        if v == vocab_size:
+            return logits
+        if v < vocab_size:
+            column = torch.full_like(logits[..., :1], -torch.inf)
+            return recursive_one_by_one(torch.cat([logits, column], -1), vocab_size)
+        if (logits[..., -1] > -torch.inf).any() or logits[..., -1].isnan().any():
+            raise ValueError("alive")
+        return recursive_one_by_one(logits[..., :-1], vocab_size)
+
+
+def _pad(logits, vocab_size):
+    return torch.nn.functional.pad(logits, (0, vocab_size - logits.shape[-1]), value=-torch.inf)
+
+
+def _aligned(refuse):
+    def align(logits, vocab_size):
+        if logits.shape[-1] <= vocab_size:
+            return _pad(logits, vocab_size)
+        if refuse(logits[..., vocab_size:]):
+            raise ValueError("alive")
+        return logits[..., :vocab_size]
+
+    return align
+
+
+@right("align_vocabulary")
+def refuses_what_is_finite(logits, vocab_size):
+    if logits.shape[-1] > vocab_size and torch.isfinite(logits[..., vocab_size:]).any():
+        raise ValueError("finite")
+    return _pad(logits, vocab_size)  # a negative padding cuts
+
+
+def _m(name, refuse):
+    f = _aligned(refuse)
+    f.__name__ = name
+    wrong("align_vocabulary")(f)
+
+
+_m("looks_at_the_last_column", lambda cut: (cut[..., -1] != -torch.inf).any())
+_m("looks_at_the_last_row", lambda cut: (cut.reshape(-1, cut.shape[-1])[-1] != -torch.inf).any())
+_m("looks_at_the_sum", lambda cut: cut.sum() != -torch.inf)
+_m("dead_columns_anywhere_are_enough", lambda cut: not (cut == -torch.inf).all(-1).any())
+_m("a_whole_dead_row_is_enough", lambda cut: not (cut == -torch.inf).reshape(-1, cut.shape[-1]).all(-1).any())
+_m("negative_is_dead", lambda cut: (cut >= 0).any())
+_m("zero_is_dead", lambda cut: ((cut != -torch.inf) & (cut != 0)).any())
+
+
+@wrong("align_vocabulary")
+def in_float32_precision_of_half(logits, vocab_size):
+    return _aligned(lambda cut: (cut != -torch.inf).any())(logits.half(), vocab_size)
+
+
+@wrong("align_vocabulary")
+def dead_entries_become_finite(logits, vocab_size):
+    out = _aligned(lambda cut: (cut != -torch.inf).any())(logits, vocab_size)
+    return torch.cat([torch.nan_to_num(out[..., : logits.shape[-1]], neginf=-1e4), out[..., logits.shape[-1] :]], -1)
+
+
+@wrong("align_vocabulary")
+def kills_the_callers_columns(logits, vocab_size):
+    out = _aligned(lambda cut: (cut != -torch.inf).any())(logits, vocab_size)
+    logits[..., -1] = 0.0
+    return out
+
+
+@wrong("align_vocabulary")
+def drops_dead_columns_anywhere(logits, vocab_size):
+    if logits.shape[-1] <= vocab_size:
+        return _pad(logits, vocab_size)
+    alive = (logits != -torch.inf).reshape(-1, logits.shape[-1]).any(0)
+    if int(alive.sum()) > vocab_size:
+        raise ValueError("alive")
+    return _pad(logits[..., alive], vocab_size)
+
+
+@wrong("align_vocabulary")
+def flattened_to_rows(logits, vocab_size):
+    return _aligned(lambda cut: (cut != -torch.inf).any())(logits.reshape(-1, logits.shape[-1]), vocab_size)
+
+
+@wrong("align_vocabulary")
+def a_surplus_of_one_is_let_go(logits, vocab_size):
+    if logits.shape[-1] == vocab_size + 1:
+        return logits[..., :vocab_size]
+    return _aligned(lambda cut: (cut != -torch.inf).any())(logits, vocab_size)
+
+
+# expected_tokens
+@right("expected_tokens")
+def recursive(alpha, k):
+    return 1.0 if k == 0 else 1.0 + alpha * recursive(alpha, k - 1)
+
+
+@right("expected_tokens")
+def expectation_over_lengths(alpha, k):
+    total = 0.0
+    for n in range(k):
+        total += (n + 1) * (alpha**n) * (1 - alpha)
+    return total + (k + 1) * alpha**k
+
+
+@right("expected_tokens")
+def closed_form_in_numpy_with_isclose(alpha, k):
+    alpha = np.float64(alpha)
+    if alpha == 1:
+        return np.float64(k + 1)
+    return (1 - np.power(alpha, k + 1)) / (1 - alpha)
+
+
+@right("expected_tokens")
+def polyval_of_ones(alpha, k):
+    return np.polyval(np.ones(k + 1), alpha)
+
+
+@right("expected_tokens")
+def fractions_all_the_way(alpha, k):
+    a = Fraction(float(alpha)).limit_denominator(10**9)
+    return float(sum(a**i for i in range(k + 1)))
+
+
+@wrong("expected_tokens")
+def one_is_k(alpha, k):
+    return float(k) if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def through_logarithms(alpha, k):
+    return k + 1.0 if alpha == 1 else (1 - math.exp((k + 1) * math.log(alpha))) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def close_to_one_within_a_per_cent(alpha, k):
+    return k + 1.0 if alpha > 0.99 else (1 - alpha ** (k + 1)) / (1 - alpha)
+
+
+@wrong("expected_tokens")
+def no_more_than_sixteen_terms(alpha, k):
+    return sum(alpha**i for i in range(min(k, 16) + 1))
+
+
+@wrong("expected_tokens")
+def nothing_without_a_draft(alpha, k):
+    return 0.0 if k == 0 else sum(alpha**i for i in range(k + 1))
+
+
+@wrong("expected_tokens")
+def rounded_to_two_places_tau(alpha, k):
+    return round(sum(alpha**i for i in range(k + 1)), 2)
+
+
+@wrong("expected_tokens")
+def remembers_alpha_by_k(alpha, k, memo={}):
+    return memo.setdefault(k, sum(alpha**i for i in range(k + 1)))
+
+
+@wrong("expected_tokens")
+def zero_alpha_is_zero(alpha, k):
+    return 0.0 if alpha == 0 else sum(alpha**i for i in range(k + 1))
+
+
+@wrong("expected_tokens")
+def all_or_the_correction(alpha, k):
+    return alpha**k * (k + 1) + (1 - alpha**k)
+
+
+# speedup
+@right("speedup")
+def speed_in_a_loop(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    tokens, chance = 0.0, 1.0
+    time = verify_cost
+    for _ in range(k):
+        tokens += chance
+        chance *= alpha
+        time += c
+    tokens += chance
+    time += overhead
+    assert time > 0
+    return tokens / time
+
+
+@right("speedup")
+def numpy_speed(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return np.sum(np.float64(alpha) ** np.arange(k + 1)) / np.dot([k, 1, 1], [c, verify_cost, overhead])
+
+
+@right("speedup")
+def torch_speed(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    a = torch.tensor(float(alpha), dtype=torch.float64)
+    return (a ** torch.arange(k + 1)).sum() / (k * c + verify_cost + overhead)
+
+
+@right("speedup")
+def time_first_as_keywords(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    def tau(alpha, k):
+        return k + 1 if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
+
+    return tau(alpha=alpha, k=k) / sum((k * c, verify_cost, overhead))
+
+
+@wrong("speedup")
+def no_draft_is_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return 1.0 if k == 0 else _tau(alpha, k) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def plain_pays_the_overhead_too(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return _tau(alpha, k) * (1 + overhead) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def verify_cost_at_least_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return _tau(alpha, k) / (k * c + max(1.0, verify_cost) + overhead)
+
+
+@wrong("speedup")
+def c_at_most_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return _tau(alpha, k) / (k * min(c, 1.0) + verify_cost + overhead)
+
+
+@wrong("speedup")
+def only_the_accepted_are_drafted(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return _tau(alpha, k) / ((_tau(alpha, k) - 1) * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def rounded_speed(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return round(_tau(alpha, k) / (k * c + verify_cost + overhead), 2)
+
+
+@wrong("speedup")
+def infinite_accuracy_divides(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return (1 - alpha ** (k + 1)) / (1 - alpha) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def verify_cost_two_by_default(alpha, k, c, verify_cost=1.1, overhead=0.0):
+    return _tau(alpha, k) / (k * c + verify_cost + overhead)
+
+
+@wrong("speedup")
+def a_default_overhead(alpha, k, c, verify_cost=1.0, overhead=0.01):
+    return _tau(alpha, k) / (k * c + verify_cost + overhead)
+
+
+# best_k
+@right("best_k")
+def a_dictionary_of_speeds(alpha, c, k_max=64):
+    speeds = {k: round(_speed(alpha, k, c), 12) for k in range(k_max + 1)}
+    top = max(speeds.values())
+    return min(k for k, s in speeds.items() if s == top)
+
+
+@right("best_k")
+def torch_argmax(alpha, c, k_max=64):
+    k = torch.arange(k_max + 1, dtype=torch.float64)
+    tau = torch.cumsum(torch.tensor(float(alpha), dtype=torch.float64) ** k, 0)
+    return torch.argmax(tau / (k * c + 1))
+
+
+@right("best_k")
+def while_with_no_helper(alpha, c, k_max=64):
+    best, best_speed, k = 0, 1.0, 0
+    tokens, power = 1.0, 1.0
+    while k < k_max:
+        k += 1
+        power *= alpha
+        tokens += power
+        speed = tokens / (1 + k * c)
+        if speed > best_speed:
+            best, best_speed = k, speed
+    return best
+
+
+@right("best_k")
+def recursive_best(alpha, c, k_max=64):
+    if k_max == 0:
+        return 0
+    before = recursive_best(alpha, c, k_max - 1)
+    return k_max if _speed(alpha, k_max, c) > _speed(alpha, before, c) else before
+
+
+@right("best_k")
+def nothing_pays_shortcut(alpha, c, k_max=64):
+    if alpha <= c:
+        return 0
+    return int(np.argmax([_speed(alpha=alpha, k=k, c=c) for k in range(k_max + 1)]))
+
+
+@wrong("best_k")
+def crashes_at_k_max_zero(alpha, c, k_max=64):
+    best = max(range(1, k_max + 1), key=lambda k: (_speed(alpha, k, c), -k))
+    return best if _speed(alpha, best, c) > 1 else 0
+
+
+@wrong("best_k")
+def default_of_thirty_two(alpha, c, k_max=32):
+    return _best(alpha, c, k_max)
+
+
+@wrong("best_k")
+def default_of_a_hundred(alpha, c, k_max=100):
+    return _best(alpha, c, k_max)
+
+
+@wrong("best_k")
+def must_gain_two_per_cent(alpha, c, k_max=64):
+    best = 0
+    for k in range(1, k_max + 1):
+        if _speed(alpha, k, c) > _speed(alpha, best, c) * 1.02:
+            best = k
+    return best
+
+
+@wrong("best_k")
+def stops_when_flat(alpha, c, k_max=64):
+    k = 0
+    while k < k_max and _speed(alpha, k + 1, c) > _speed(alpha, k, c) + 1e-2:
+        k += 1
+    return k
+
+
+@wrong("best_k")
+def a_sure_draft_divides(alpha, c, k_max=64):
+    return max(range(k_max + 1), key=lambda k: ((1 - alpha ** (k + 1)) / (1 - alpha) / (1 + k * c), -k))
+
+
+@wrong("best_k")
+def cached_without_k_max(alpha, c, k_max=64, memo={}):
+    key = round(alpha, 6), round(c, 6)
+    if key not in memo:
+        memo[key] = _best(alpha, c, k_max)
+    return memo[key]
+
+
+@wrong("best_k")
+def free_draft_is_endless(alpha, c, k_max=64):
+    return k_max if c == 0 else _best(alpha, c, k_max)
+
+
+@wrong("best_k")
+def sure_draft_is_k_max(alpha, c, k_max=64):
+    return k_max if alpha == 1 else _best(alpha, c, k_max)
+
+
+@wrong("best_k")
+def pays_if_at_least_even(alpha, c, k_max=64):
+    best = _best(alpha, c, k_max)
+    return 1 if best == 0 and k_max and math.isclose(_speed(alpha, 1, c), 1) else best
+
+
+# estimate_alpha
+@right("estimate_alpha")
+def beginners_counters(accepted, drafted):
+    yes = 0
+    no = 0
+    for i in range(len(accepted)):
+        yes += accepted[i]
+        if accepted[i] != drafted[i]:
+            no += 1
+    if yes + no == 0:
+        return 0.0
+    return yes / (yes + no)
+
+
+@right("estimate_alpha")
+def minimum_in_numpy(accepted, drafted):
+    a, d = np.array(accepted, dtype=np.float32), np.array(drafted, dtype=np.float32)
+    judged = np.minimum(a + 1, d).sum()
+    return np.float32(a.sum() / max(judged, 1))
+
+
+@right("estimate_alpha")
+def list_of_coins(accepted, drafted):
+    coins = []
+    for a, d in zip(accepted, drafted, strict=True):
+        coins.extend([1.0] * a)
+        coins.extend([0.0] * (a < d))
+    return torch.tensor(coins).mean() if coins else torch.tensor(0.0)
+
+
+@right("estimate_alpha")
+def an_exact_fraction(accepted, drafted):
+    yes, no = sum(accepted), sum(1 for a, d in zip(accepted, drafted, strict=False) if d > a)
+    try:
+        return Fraction(yes, yes + no)
+    except ZeroDivisionError:
+        return 0
+
+
+@wrong("estimate_alpha")
+def rounds_without_success_left_out(accepted, drafted):
+    yes, no = sum(accepted), sum(0 < a < d for a, d in zip(accepted, drafted, strict=False))
+    return yes / (yes + no) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def drafts_of_one_left_out(accepted, drafted):
+    pairs = [(a, d) for a, d in zip(accepted, drafted, strict=False) if d > 1]
+    yes, no = sum(a for a, _ in pairs), sum(a < d for a, d in pairs)
+    return yes / (yes + no) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def nothing_judged_is_one(accepted, drafted):
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return yes / (yes + no) if yes + no else 1.0
+
+
+@wrong("estimate_alpha")
+def never_quite_sure(accepted, drafted):
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return min(0.99, yes / (yes + no)) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def never_quite_hopeless(accepted, drafted):
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return max(0.01, yes / (yes + no)) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def rounded_alpha(accepted, drafted):
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return round(yes / (yes + no), 2) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def adds_up_over_calls(accepted, drafted, seen=[0, 0]):
+    seen[0] += sum(accepted)
+    seen[1] += sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return seen[0] / sum(seen) if sum(seen) else 0.0
+
+
+@wrong("estimate_alpha")
+def crashes_without_rounds(accepted, drafted):
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    if max(drafted) == 0:
+        return 0.0
+    return yes / (yes + no) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def the_longest_k_for_all(accepted, drafted):
+    k = max(drafted, default=0)
+    yes, no = sum(accepted), sum(a < k for a in accepted)
+    return yes / (yes + no) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def sorted_in_place(accepted, drafted):
+    accepted.sort()
+    drafted.sort()
+    yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
+    return yes / (yes + no) if yes + no else 0.0
+
+
+@wrong("estimate_alpha")
+def two_lost_tokens_at_most(accepted, drafted):
+    yes, no = sum(accepted), sum(min(d - a, 2) for a, d in zip(accepted, drafted, strict=False))
+    return yes / (yes + no) if yes + no else 0.0
+
+
+# choose_draft
+@right("choose_draft")
+def beginners_search(candidates):
+    if len(candidates) == 0:
+        raise ValueError("give me at least one")
+    best_name, best_length, best_speed = None, None, -1.0
+    for name, alpha, c in candidates:
+        for k in range(0, 65):
+            s = _speed(alpha, k, c)
+            if s > best_speed + 1e-12:
+                best_name, best_length, best_speed = name, k, s
+    return best_name, best_length, best_speed
+
+
+@dataclass(order=True)
+class _Choice:
+    speed: float
+    k: int
+    name: str
+
+
+@right("choose_draft")
+def with_a_dataclass(candidates):
+    made = [_Choice(_speed(c.alpha, _best(c.alpha, c.c), c.c), _best(c.alpha, c.c), c.name) for c in candidates]
+    if not made:
+        raise ValueError
+    top = sorted(made, key=lambda x: x.speed)[-1]
+    return [top.name, np.int64(top.k), torch.tensor(top.speed)]
+
+
+@right("choose_draft")
+def max_raises_by_itself(candidates):
+    winner = max(candidates, key=lambda x: _speed(x.alpha, _best(x.alpha, x.c), x.c))
+    k = _best(winner.alpha, winner.c)
+    return winner.name, k, _speed(winner.alpha, k, winner.c)
+
+
+@right("choose_draft")
+def recursive_duel(candidates):
+    if not candidates:
+        raise ValueError("none")
+    first, *rest = candidates
+    k = _best(first.alpha, first.c, 64)
+    mine = (first.name, k, _speed(first.alpha, k, first.c))
+    if not rest:
+        return mine
+    other = recursive_duel(rest)
+    return mine if mine[2] >= other[2] else other
+
+
+@wrong("choose_draft")
+def drafts_up_to_thirty_two(candidates):
+    if not candidates:
+        raise ValueError("none")
+    return max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c, 32)]),
+               key=lambda t: t[2])
+
+
+@wrong("choose_draft")
+def drafts_up_to_sixty_three(candidates):
+    if not candidates:
+        raise ValueError("none")
+    return max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c, 63)]),
+               key=lambda t: t[2])
+
+
+@wrong("choose_draft")
+def drafts_up_to_a_hundred(candidates):
+    if not candidates:
+        raise ValueError("none")
+    return max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c, 100)]),
+               key=lambda t: t[2])
+
+
+@wrong("choose_draft")
+def no_name_when_nothing_pays(candidates):
+    if not candidates:
+        raise ValueError("none")
+    best = max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c)]),
+               key=lambda t: t[2])
+    return best if best[1] else ("no draft", 0, 1.0)
+
+
+@wrong("choose_draft")
+def zero_speed_when_nothing_pays(candidates):
+    if not candidates:
+        raise ValueError("none")
+    best = max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c)]),
+               key=lambda t: t[2])
+    return best if best[1] else (best[0], 0, 0.0)
+
+
+@wrong("choose_draft")
+def length_of_the_last_candidate(candidates):
+    if not candidates:
+        raise ValueError("none")
+    best = max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c)]),
+               key=lambda t: t[2])
+    return best[0], _best(candidates[-1].alpha, candidates[-1].c), best[2]
+
+
+@wrong("choose_draft")
+def tokens_per_time_at_four_then_tuned(candidates):
+    if not candidates:
+        raise ValueError("none")
+    x = max(candidates, key=lambda x: _speed(x.alpha, 3, x.c))
+    k = _best(x.alpha, x.c)
+    return x.name, k, _speed(x.alpha, k, x.c)
+
+
+@wrong("choose_draft")
+def speed_rounded(candidates):
+    if not candidates:
+        raise ValueError("none")
+    best = max(((x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c)]),
+               key=lambda t: t[2])
+    return best[0], best[1], round(best[2], 2)
+
+
+@wrong("choose_draft")
+def sorts_the_callers_list(candidates):
+    if not candidates:
+        raise ValueError("none")
+    candidates.sort(key=lambda x: -_speed(x.alpha, _best(x.alpha, x.c), x.c))
+    x = candidates[0]
+    k = _best(x.alpha, x.c)
+    return x.name, k, _speed(x.alpha, k, x.c)
+
+
+@wrong("choose_draft")
+def never_the_last(candidates):
+    if not candidates:
+        raise ValueError("none")
+    pool = candidates[:-1] or candidates
+    return max(((x.name, k, _speed(x.alpha, k, x.c)) for x in pool for k in [_best(x.alpha, x.c)]),
+               key=lambda t: t[2])
+
+
+@wrong("choose_draft")
+def remembers_names(candidates, memo={}):
+    if not candidates:
+        raise ValueError("none")
+    out = []
+    for x in candidates:
+        memo.setdefault(x.name, (x.name, _best(x.alpha, x.c), _speed(x.alpha, _best(x.alpha, x.c), x.c)))
+        out.append(memo[x.name])
+    return max(out, key=lambda t: t[2])
+
+
+@wrong("choose_draft")
+def perfect_candidates_divide(candidates):
+    if not candidates:
+        raise ValueError("none")
+    def s(x, k):
+        return (1 - x.alpha ** (k + 1)) / (1 - x.alpha) / (1 + k * x.c)
+    return max(((x.name, k, s(x, k)) for x in candidates for k in range(65)), key=lambda t: t[2])

@@ -5,7 +5,9 @@ import math
 import random
 from bisect import bisect_left
 from collections import deque
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import torch
@@ -1006,3 +1008,747 @@ def newest_first(draft_confidence, target_probability, fallback, rollback):
         return False, []
     n = len(target_probability)
     return True, list(range(n - 1, _first(target_probability, rollback) - 1, -1))
+
+
+# A second look: other styles, near misses ----------------------------------------------------------------------------
+
+# heuristic_schedule
+@right("heuristic_schedule")
+def with_asserts_and_prints(k, n_accepted, n_drafted, k_max):
+    assert k_max >= 1, "no room"
+    rejected = n_drafted - n_accepted
+    print("k", k, "rejected", rejected)
+    if rejected > 0:
+        k -= 1
+    if rejected == 0:
+        k += 2
+    while k > k_max:
+        k -= 1
+    while k < 1:
+        k += 1
+    print("->", k)
+    return k
+
+
+@right("heuristic_schedule")
+def all_lengths_allowed(k, n_accepted, n_drafted, k_max):
+    step = {True: 2, False: -1}[bool(n_accepted == n_drafted)]
+    return min(range(1, k_max + 1), key=lambda length: abs(length - (k + step)))
+
+
+@right("heuristic_schedule")
+def numpy_where(k, n_accepted, n_drafted, k_max):
+    return np.minimum(k_max, np.maximum(1, np.where(np.int64(n_accepted) < n_drafted, k - 1, k + 2)))
+
+
+@right("heuristic_schedule")
+def one_liner_with_a_bool(k, n_accepted, n_drafted, k_max):
+    return min(k_max, max(1, k + 2 - 3 * (n_accepted < n_drafted)))
+
+
+@wrong("heuristic_schedule")
+def empty_round_changes_nothing(k, n_accepted, n_drafted, k_max):
+    if n_drafted == 0:
+        return max(1, min(k, k_max))
+    return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
+
+
+@wrong("heuristic_schedule")
+def upper_end_only_on_the_way_up(k, n_accepted, n_drafted, k_max):
+    return max(1, k - 1) if n_accepted < n_drafted else min(k + 2, k_max)
+
+
+@wrong("heuristic_schedule")
+def partly_accepted_stays(k, n_accepted, n_drafted, k_max):
+    if 0 < n_accepted < n_drafted:
+        return max(1, min(k, k_max))
+    return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
+
+
+@wrong("heuristic_schedule")
+def nearly_all_is_all(k, n_accepted, n_drafted, k_max):
+    good = n_accepted >= n_drafted - 1 if n_drafted > 4 else n_accepted == n_drafted
+    return max(1, min(k + 2 if good else k - 1, k_max))
+
+
+@wrong("heuristic_schedule")
+def two_at_least(k, n_accepted, n_drafted, k_max):
+    return max(2, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
+
+
+@wrong("heuristic_schedule")
+def never_more_than_twenty(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max, 20))
+
+
+@wrong("heuristic_schedule")
+def keeps_its_own_k(k, n_accepted, n_drafted, k_max, kept=[]):
+    kept.append(k)
+    k = kept[0]
+    kept[0] = max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
+    return kept[0]
+
+
+@wrong("heuristic_schedule")
+def one_step_up_from_one(k, n_accepted, n_drafted, k_max):
+    return max(1, min(k - 1 if n_accepted < n_drafted else k + (1 if k == 1 else 2), k_max))
+
+
+@wrong("heuristic_schedule")
+def two_up_if_they_fit(k, n_accepted, n_drafted, k_max):
+    if n_accepted < n_drafted:
+        return max(1, min(k - 1, k_max))
+    return k + 2 if k + 2 <= k_max else min(k, k_max)
+
+
+@wrong("heuristic_schedule")
+def shrinks_only_below_half(k, n_accepted, n_drafted, k_max):
+    down = n_accepted * 10 < n_drafted * 9
+    return max(1, min(k - 1 if down else k + 2, k_max))
+
+
+# confident_prefix
+@right("confident_prefix")
+def for_with_a_counter(confidences, threshold):
+    count = 0
+    sure = True
+    for c in confidences:
+        if not (c >= threshold):
+            sure = False
+        if sure:
+            count = count + 1
+    return count
+
+
+@right("confident_prefix")
+def nonzero_in_torch(confidences, threshold):
+    bad = torch.nonzero(torch.as_tensor(confidences, dtype=torch.float64).flatten() < threshold)
+    return bad[0, 0] if len(bad) else torch.tensor(len(confidences))
+
+
+@right("confident_prefix")
+def from_the_right(confidences, threshold):
+    confidences = list(confidences)
+    n = len(confidences)
+    for i in reversed(range(len(confidences))):
+        if confidences[i] < threshold:
+            n = i
+    return n
+
+
+@right("confident_prefix")
+def accumulate_and(confidences, threshold):
+    return sum(itertools.accumulate((bool(c >= threshold) for c in confidences), lambda a, b: a and b))
+
+
+@right("confident_prefix")
+def logical_and_accumulate(confidences, threshold):
+    return np.logical_and.accumulate(np.asarray(confidences) >= threshold).sum()
+
+
+@right("confident_prefix")
+def floats_and_index(confidences, threshold):
+    with torch.no_grad():
+        flags = [float(c) < float(threshold) for c in confidences]
+    return flags.index(True) if True in flags else len(flags)
+
+
+@wrong("confident_prefix")
+def sentinel_of_zero(confidences, threshold):
+    return int(np.argmax(np.append(np.asarray(confidences), 0.0) < threshold))
+
+
+@wrong("confident_prefix")
+def forgets_the_last_place(confidences, threshold):
+    for i in range(len(confidences) - 1):
+        if confidences[i] < threshold:
+            return i
+    return len(confidences)
+
+
+@wrong("confident_prefix")
+def rounded_to_two_places(confidences, threshold):
+    for i, c in enumerate(confidences):
+        if round(float(c), 2) < threshold:
+            return i
+    return len(confidences)
+
+
+@wrong("confident_prefix")
+def a_little_tolerance(confidences, threshold):
+    for i, c in enumerate(confidences):
+        if c < threshold - 1e-3:
+            return i
+    return len(confidences)
+
+
+@wrong("confident_prefix")
+def not_more_than_sixteen(confidences, threshold):
+    for i, c in enumerate(confidences[:16]):
+        if c < threshold:
+            return i
+    return min(16, len(confidences))
+
+
+@wrong("confident_prefix")
+def halves_as_if_sorted(confidences, threshold):
+    low, high = 0, len(confidences)
+    while low < high:
+        middle = (low + high) // 2
+        if confidences[middle] >= threshold:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@wrong("confident_prefix")
+def sorted_first(confidences, threshold):
+    confidences = sorted(map(float, confidences), reverse=True)
+    return next((i for i, c in enumerate(confidences) if c < threshold), len(confidences))
+
+
+@wrong("confident_prefix")
+def two_in_a_row(confidences, threshold):
+    for i, c in enumerate(confidences):
+        if c < threshold and (i + 1 == len(confidences) or confidences[i + 1] < threshold):
+            return i
+    return len(confidences)
+
+
+@wrong("confident_prefix")
+def squeezed(confidences, threshold):
+    bad = torch.as_tensor(confidences).squeeze() < threshold
+    return int(bad.nonzero()[0]) if bad.any() else bad.shape[0]
+
+
+@wrong("confident_prefix")
+def pops_what_it_has_seen(confidences, threshold):
+    n = 0
+    if isinstance(confidences, list):
+        while confidences and confidences[0] >= threshold:
+            confidences.pop(0)
+            n += 1
+        return n
+    return next((i for i, c in enumerate(confidences) if c < threshold), len(confidences))
+
+
+@wrong("confident_prefix")
+def zero_for_a_threshold_of_one(confidences, threshold):
+    if threshold >= 1:
+        return 0
+    return next((i for i, c in enumerate(confidences) if c < threshold), len(confidences))
+
+
+# AcceptanceTracker
+@right("AcceptanceTracker")
+@dataclass
+class AsADataclass:
+    prior: tuple = (1.0, 1.0)
+    half_life: float = 64
+    good: float = field(default=0.0, init=False)
+    bad: float = field(default=0.0, init=False)
+
+    def update(self, accepted, rejected):
+        one = 1 if rejected else 0
+        keep = math.exp(-math.log(2) * (accepted + one) / self.half_life)
+        self.good = self.good * keep + accepted
+        self.bad = self.bad * keep + one
+
+    @property
+    def alpha(self):
+        a, b = self.prior
+        return (a + self.good) / (a + b + self.good + self.bad)
+
+
+@right("AcceptanceTracker")
+class WithSlots:
+    __slots__ = ("_a", "_b", "_h", "_e")
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self._a, self._b = prior
+        self._h = half_life
+        self._e = np.zeros(2, dtype=np.float32)
+
+    def update(self, accepted, rejected):
+        new = np.array([accepted, min(1, rejected)], dtype=np.float32)
+        self._e = self._e / 2 ** (new.sum() / self._h) + new
+        return self.alpha
+
+    @property
+    def alpha(self):
+        good, bad = self._e + np.array([self._a, self._b])
+        return good / (good + bad)
+
+
+@right("AcceptanceTracker")
+class APlainAttribute:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life = list(prior), half_life
+        self.seen = {"accepted": 0, "rejected": 0}
+        self.alpha = prior[0] / sum(prior)
+
+    def update(self, accepted, rejected):
+        first_rejected = int(rejected > 0)
+        for key in self.seen:
+            self.seen[key] *= 0.5 ** ((accepted + first_rejected) / self.half_life)
+        self.seen["accepted"] += accepted
+        self.seen["rejected"] += first_rejected
+        good = self.seen["accepted"] + self.prior[0]
+        self.alpha = good / (good + self.seen["rejected"] + self.prior[1])
+        print("alpha is now", self.alpha)
+
+
+class _Evidence:
+    def __init__(self):
+        self.rounds = []
+
+    def weight(self, i, half_life):
+        later = sum(a + r for a, r in self.rounds[i + 1 :])
+        return 2.0 ** (-later / half_life)
+
+
+@right("AcceptanceTracker")
+class SumsOverAllRoundsWithAHelper:
+    """Keeps the rounds; every one is weighed by what was judged after it."""
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.evidence = prior, half_life, _Evidence()
+
+    def update(self, accepted, rejected):
+        self.evidence.rounds.append((accepted, 1 if rejected >= 1 else 0))
+
+    def __getattr__(self, name):
+        if name != "alpha":
+            raise AttributeError(name)
+        weights = [self.evidence.weight(i, self.half_life) for i in range(len(self.evidence.rounds))]
+        a = self.prior[0] + sum(w * r[0] for w, r in zip(weights, self.evidence.rounds, strict=True))
+        b = self.prior[1] + sum(w * r[1] for w, r in zip(weights, self.evidence.rounds, strict=True))
+        return torch.tensor(a / (a + b), dtype=torch.float64)
+
+
+class _T:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.A, self.R = prior, half_life, 0.0, 0.0
+
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        fade = 0.5 ** ((accepted + rejected) / self.half_life)
+        self.A, self.R = fade * self.A + accepted, fade * self.R + rejected
+
+    @property
+    def alpha(self):
+        good, bad = self.prior[0] + self.A, self.prior[1] + self.R
+        return good / (good + bad)
+
+
+@wrong("AcceptanceTracker")
+class HalfLifeIsAlwaysSixtyFour(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, 64)
+
+
+@wrong("AcceptanceTracker")
+class AnotherDefaultHalfLife(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=32):
+        super().__init__(prior, half_life)
+
+
+@wrong("AcceptanceTracker")
+class AnotherDefaultPrior(_T):
+    def __init__(self, prior=(0.5, 0.5), half_life=64):
+        super().__init__(prior, half_life)
+
+
+@wrong("AcceptanceTracker")
+class AnEmptyRoundIsARejection(_T):
+    def update(self, accepted, rejected):
+        super().update(accepted, 1 if accepted == 0 else rejected)
+
+
+@wrong("AcceptanceTracker")
+class CrashesOnAnEmptyRound(_T):
+    def update(self, accepted, rejected):
+        share = accepted / (accepted + rejected)
+        assert 0 <= share <= 1
+        super().update(accepted, rejected)
+
+
+@wrong("AcceptanceTracker")
+class OnlyExactlyOneRejected(_T):
+    def update(self, accepted, rejected):
+        super().update(accepted, 1 if rejected == 1 else 0)
+
+
+@wrong("AcceptanceTracker")
+class FadesByAcceptedOnly(_T):
+    def update(self, accepted, rejected):
+        fade = 0.5 ** (accepted / self.half_life)
+        self.A, self.R = fade * self.A + accepted, fade * self.R + min(1, rejected)
+
+
+@wrong("AcceptanceTracker")
+class FadesByOneMoreEveryRound(_T):
+    def update(self, accepted, rejected):
+        fade = 0.5 ** ((accepted + 1) / self.half_life)
+        self.A, self.R = fade * self.A + accepted, fade * self.R + min(1, rejected)
+
+
+@wrong("AcceptanceTracker")
+class RejectionsNeverFade(_T):
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        self.A, self.R = self.A * 0.5 ** ((accepted + rejected) / self.half_life) + accepted, self.R + rejected
+
+
+@wrong("AcceptanceTracker")
+class RoundsToTwoPlaces(_T):
+    @property
+    def alpha(self):
+        return round(super().alpha, 2)
+
+
+@wrong("AcceptanceTracker")
+class AddsToTheDefaultPrior:
+    def __init__(self, prior=[1.0, 1.0], half_life=64):
+        self.evidence, self.start, self.half_life = prior, list(prior), half_life
+
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        fade = 0.5 ** ((accepted + rejected) / self.half_life)
+        a, b = self.start
+        if isinstance(self.evidence, tuple):
+            self.evidence = list(self.evidence)
+        self.evidence[0] = a + fade * (self.evidence[0] - a) + accepted
+        self.evidence[1] = b + fade * (self.evidence[1] - b) + rejected
+
+    @property
+    def alpha(self):
+        return self.evidence[0] / sum(self.evidence)
+
+
+@wrong("AcceptanceTracker")
+class AlphaIsReadOnce(_T):
+    @property
+    def alpha(self):
+        if not hasattr(self, "_alpha"):
+            self._alpha = super().alpha
+        return self._alpha
+
+
+@wrong("AcceptanceTracker")
+class WholeNumbersOnly(_T):
+    def update(self, accepted, rejected):
+        super().update(accepted, rejected)
+        self.A, self.R = int(self.A), int(self.R)
+
+
+@wrong("AcceptanceTracker")
+class ForgetsBehindAHundredRounds(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, half_life)
+        self.rounds = deque(maxlen=4)
+
+    def update(self, accepted, rejected):
+        self.rounds.append((accepted, rejected))
+        self.A = self.R = 0.0
+        for a, r in self.rounds:
+            super().update(a, r)
+
+
+# optimal_stop
+@right("optimal_stop")
+def list_of_rates(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = [1 / (1 + overhead)]
+    total = 1.0
+    for i, s in enumerate(survival, start=1):
+        total += float(s)
+        rates.append(total / (i * c + verify_cost + overhead))
+    return rates.index(max(rates))
+
+
+@right("optimal_stop")
+def a_recursion(survival, c, verify_cost=1.0, overhead=0.0):
+    survival = [float(s) for s in survival]
+
+    def rate(k):
+        if k == 0:
+            return 1.0 / (1.0 + overhead)
+        return (1 + sum(survival[:k])) / (k * c + verify_cost + overhead)
+
+    def best(k):
+        if k == 0:
+            return 0
+        before = best(k - 1)
+        return k if rate(k) > rate(before) else before
+
+    return best(len(survival))
+
+
+@right("optimal_stop")
+def max_with_a_key(survival, c, verify_cost=1.0, overhead=0.0):
+    gains = list(itertools.accumulate([1.0, *map(float, survival)]))
+    costs = [1.0 + overhead] + [verify_cost + overhead + c * k for k in range(1, len(gains))]
+    return max(range(len(gains)), key=lambda k: (gains[k] / costs[k], -k))
+
+
+@right("optimal_stop")
+def cumsum_in_double(survival, c, verify_cost=1.0, overhead=0.0):
+    with torch.no_grad():
+        s = torch.as_tensor(survival).detach().clone().to(torch.float64)
+        k = torch.arange(1, s.numel() + 1, dtype=torch.float64)
+        rate = (1 + s.cumsum(0)) / (k * c + verify_cost + overhead)
+        rate = torch.cat([torch.tensor([1.0 / (1.0 + overhead)], dtype=torch.float64), rate])
+        return rate.argmax()
+
+
+@right("optimal_stop")
+def with_reduce(survival, c, verify_cost=1.0, overhead=0.0):
+    def step(state, s):
+        k, total, best, best_rate = state
+        k, total = k + 1, total + s
+        rate = total / (k * c + verify_cost + overhead)
+        return (k, total, k, rate) if rate > best_rate else (k, total, best, best_rate)
+
+    return reduce(step, survival, (0, 1.0, 0, 1 / (1 + overhead)))[2]
+
+
+def _rates(survival, c, verify_cost, overhead, zero):
+    total, rates = 1.0, [zero]
+    for i, s in enumerate(survival, start=1):
+        total += float(s)
+        rates.append(total / (i * c + verify_cost + overhead))
+    return rates
+
+
+@wrong("optimal_stop")
+def zero_has_no_overhead(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1.0)
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def zero_is_compared_with_one_only(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    if len(rates) < 2 or rates[1] <= rates[0]:
+        return 0
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def equal_to_zero_drafts_one(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    if len(rates) == 1:
+        return 0
+    best = max(rates[1:])
+    return rates.index(best, 1) if best >= rates[0] else 0
+
+
+@wrong("optimal_stop")
+def not_more_than_ten(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival[:10], c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def sums_in_place(survival, c, verify_cost=1.0, overhead=0.0):
+    if not isinstance(survival, torch.Tensor):
+        survival = torch.tensor(survival, dtype=torch.float64)
+    s = survival.cumsum_(0) if len(survival) else survival
+    rates = [1 / (1 + overhead)] + [
+        (1 + float(x)) / (i * c + verify_cost + overhead) for i, x in enumerate(s, start=1)]
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def gains_must_be_a_per_cent(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    best = 0
+    for k in range(1, len(rates)):
+        if rates[k] > rates[best] * 1.01:
+            best = k
+    return best
+
+
+@wrong("optimal_stop")
+def zero_dies_at_once(survival, c, verify_cost=1.0, overhead=0.0):
+    if c == 0:
+        return len(survival)
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def last_place_left_out(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival[:-1] if len(survival) > 1 else survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def overhead_once_per_draft_step(survival, c, verify_cost=1.0, overhead=0.0):
+    total, rates = 1.0, [1 / (1 + overhead)]
+    for i, s in enumerate(survival, start=1):
+        total += float(s)
+        rates.append(total / (i * (c + overhead) + verify_cost))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def remembers_the_rates(survival, c, verify_cost=1.0, overhead=0.0, memo={}):
+    key = (len(survival), c)
+    if key not in memo:
+        rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+        memo[key] = rates.index(max(rates))
+    return memo[key]
+
+
+@wrong("optimal_stop")
+def verify_cost_at_least_one_overhead_counts(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, max(1.0, verify_cost), overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+# bild_policy
+@right("bild_policy")
+def beginners_loop(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0:
+        return (False, [])
+    newest = draft_confidence[len(draft_confidence) - 1]
+    if newest < fallback:
+        hand_over = True
+    else:
+        hand_over = False
+    redo = []
+    found = False
+    if hand_over:
+        for i in range(len(target_probability)):
+            if target_probability[i] < rollback:
+                found = True
+            if found:
+                redo.append(i)
+    return hand_over, redo
+
+
+@right("bild_policy")
+def minimum_accumulate(draft_confidence, target_probability, fallback, rollback):
+    hand_over = len(draft_confidence) > 0 and draft_confidence[-1] < fallback
+    if not hand_over:
+        return False, []
+    worst = np.minimum.accumulate(np.asarray(target_probability, dtype=np.float64))
+    return np.bool_(True), np.flatnonzero(worst < rollback)
+
+
+@right("bild_policy")
+def takewhile_from_the_front(draft_confidence, target_probability, fallback, rollback):
+    if not len(draft_confidence) or draft_confidence[-1] >= fallback:
+        return False, []
+    kept = len(list(itertools.takewhile(lambda p: p >= rollback, target_probability)))
+    return True, [*range(kept, len(target_probability))]
+
+
+@right("bild_policy")
+def cummin_in_torch(draft_confidence, target_probability, fallback, rollback):
+    with torch.no_grad():
+        c = torch.as_tensor(draft_confidence)
+        t = torch.as_tensor(target_probability)
+        hand = bool(c.numel()) and bool(c[-1] < fallback)
+        if not hand or t.numel() == 0:
+            return hand, torch.tensor([], dtype=torch.long)
+        return torch.tensor(hand), (t.cummin(0).values < rollback).nonzero().flatten()
+
+
+@right("bild_policy")
+def any_before(draft_confidence, target_probability, fallback, rollback):
+    hand = bool(list(draft_confidence)[-1:] and list(draft_confidence)[-1] < fallback)
+    p = list(target_probability)
+    return hand, [i for i in range(len(p)) if hand and any(x < rollback for x in p[: i + 1])]
+
+
+def _bild(draft_confidence, target_probability, fallback, rollback):
+    n = len(draft_confidence)
+    hand = n > 0 and bool(draft_confidence[-1] < fallback)
+    first = next((i for i, p in enumerate(target_probability) if p < rollback), n)
+    return hand, first, n
+
+
+@wrong("bild_policy")
+def unread_means_redo_all(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    if not hand:
+        return False, []
+    return True, list(range(0 if len(target_probability) == 0 else first, n))
+
+
+@wrong("bild_policy")
+def hands_over_nothing(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return (hand or n == 0), list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def first_or_n(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(first or n, n)) if hand else []
+
+
+@wrong("bild_policy")
+def one_place_too_many(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(first, n + 1)) if hand and first < n else []
+
+
+@wrong("bild_policy")
+def the_newest_is_never_redone(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(first, n)) if hand and first < n - 1 else []
+
+
+@wrong("bild_policy")
+def the_newest_is_always_redone(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(min(first, n - 1), n)) if hand and len(target_probability) else []
+
+
+@wrong("bild_policy")
+def fallback_above_one_is_off(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, min(fallback, 1.0), rollback)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def rollback_above_one_is_off(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback if rollback <= 1 else 0)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def a_single_token_is_too_few(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    hand = hand and n > 1
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def thresholds_swapped(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, rollback, fallback)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def at_most_eight_places(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(first, n))[:8] if hand else []
+
+
+@wrong("bild_policy")
+def the_first_place_always_stays(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(max(first, 1), n)) if hand else []
+
+
+@wrong("bild_policy")
+def marks_what_it_has_read(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    if hand and n:
+        draft_confidence[-1] = 1.0
+    return hand, list(range(first, n)) if hand else []

@@ -26,6 +26,10 @@ generate_cached = Exercise(
         "max(0, model.length - (len(ids) - 1)). `text[draft.length:]` feeds whatever is missing, by itself.",
     ),
 )
+generate_cached.help(r"got a Tensor of shape \(0,\)",
+                     "An append needs at least one id. When nothing is missing there is nothing to append, and then "
+                     "there is no row of logits either. (A prompt of one token has nothing in front of its newest "
+                     "token.)")
 for _pattern, _text in generate_speculative.helps:
     if "propose" not in _text:
         generate_cached.help(_pattern, _text)
@@ -33,9 +37,6 @@ generate_cached.help(r"cannot roll back -", "A rollback by a negative number: th
                                             "After full acceptance the draft lacks the last token that it drafted.")
 generate_cached.help(r"cannot roll back", "You roll back more than the cache holds: ask `length` first.")
 generate_cached.help(r"not callable", "The models are CachedModels here: target.append(ids), not target(ids).")
-generate_cached.help(r"expected ids of shape \[T\] with T >= 1",
-                     "An append needs at least one id. When nothing is missing there is nothing to append, and then "
-                     "there is no row of logits either: keep one token back.")
 
 
 @generate_cached.part("the text is the target's own, whatever is accepted, k = 1 to 8", weight=3)
@@ -79,13 +80,17 @@ def _(student, rng):
         judge(done, check_text, check_work)
 
 
-@generate_cached.part("the budget, and k = 0", weight=2)
+PROMPTS_OF_ONE = ((3, 8, 1), (0, 3, 1), (4, 1, 1), (2, 0, 1))
+
+
+@generate_cached.part("the budget, k = 0, and a prompt of one token", weight=2)
 def _(student, rng):
-    for k, budget, length in ((4, 1, 4), (4, 7, 2), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 2), (5, 0, 3), (2, 6, 2)):
+    for k, budget, length in ((4, 1, 4), (4, 7, 2), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 2), (5, 0, 3), (2, 6, 2),
+                              *PROMPTS_OF_ONE):
         for period in (2, 50):
             target = toy_target(rng)
             done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=length), k, budget)
-            judge(done, check_text)
+            judge(done, check_text, *([check_drafts] if k == 0 else []))
 
 
 @generate_cached.part("the end of the text, wherever it falls", weight=2)
@@ -99,8 +104,9 @@ def _(student, rng):
         eos_id, prompt = VOCAB - 1, prompt_ids(rng, high=VOCAB - 1)
         target = toy_target(rng, eos_id)
         judge(play_cached(student, target, _wants_the_end(target, eos_id), prompt, k, 9, eos_id), check_text)
-        held = torch.cat([prompt[:1], prompt.new_tensor([eos_id]), prompt[1:]])
-        judge(play_cached(student, target, misled(target, 3), held, k, 6, eos_id), check_text)
+        end = prompt.new_tensor([eos_id])
+        for held in (torch.cat([prompt[:1], end, prompt[1:]]), torch.cat([prompt, end])):
+            judge(play_cached(student, target, misled(target, 3), held, k, 6, eos_id), check_text)
 
 
 def _wants_the_end(target, eos_id):

@@ -6,6 +6,8 @@ the model is fed only what is new. Does not know: how a step is judged (box).
 
 from __future__ import annotations
 
+import torch
+
 from .. import values
 from ..engine import Exercise, Wrong
 from .box import Box, ids_of, tiny_model
@@ -66,6 +68,20 @@ def _(student, rng):
         box.check_length(f"after a rollback by {back}")
         box.append(ids_of(rng, count))
         box.check_length("after the append that followed a rollback")
+    for back in (2, 3, 1):
+        box.rollback(back)
+        box.check_length(f"after a rollback by {back} that followed another one")
+    for token in (7, 7, 9, 7):  # the same id, each time behind another text
+        box.append(torch.tensor([token]))
+
+
+@CachedModel.part("a long text", weight=1)
+def _(student, rng):
+    box = _box(student)
+    for count, back in ((90, 0), (1, 1), (1, 25), (20, 0), (3, 2), (1, 0)):
+        box.append(ids_of(rng, count))
+        box.rollback(back)
+        box.check_length("in a long text")
 
 
 @CachedModel.part("taken back to nothing", weight=1)
@@ -95,15 +111,15 @@ def _(student, rng):
         raise Wrong("Logits that were returned earlier have changed since: later appends write into them.")
 
 
-@CachedModel.part("more than there is cannot be taken back", weight=1)
+@CachedModel.part("more than there is cannot be taken back, nor less than nothing", weight=1)
 def _(student, rng):
     box = _box(student)
-    for count, too_many in ((0, 1), (4, 5), (2, 20)):
+    for count, refused in ((0, 1), (4, 5), (2, 20), (0, -1), (0, -6)):
         if count:
             box.append(ids_of(rng, count))
-        if not student.method(box.made.rollback).raises(ValueError, too_many):
-            raise Wrong(f"{len(box.text)} positions are held, and rollback({too_many}) raises no ValueError.",
-                        mistake="not_refused")
+        if not student.method(box.made.rollback).raises(ValueError, refused):
+            raise Wrong(f"{len(box.text)} positions are held, and rollback({refused}) raises no ValueError.",
+                        mistake="not_refused" if refused > 0 else "negative")
         box.check_length("after a refused rollback")
 
 
@@ -140,5 +156,6 @@ for _id, _told in (
      "gives us."),
     ("length_called", "`length` is a property."),
     ("not_refused", "More than the cache holds cannot be taken back: raise ValueError, and change nothing."),
+    ("negative", "A negative number cannot be taken back either: raise ValueError, and change nothing."),
 ):
     CachedModel.mistake(_id, _told)

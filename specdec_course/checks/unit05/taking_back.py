@@ -24,6 +24,9 @@ rollback.help(r"has no attribute 'layers'", "Old versions have lists key_cache a
 rollback.help(r"ot subscriptable", "A cache is an object with layers, not a list of (key, value) pairs.")
 
 
+BATCH_AND_HEADS, D = (2, 3), 4  # what stands before and behind the positions
+
+
 def _current():
     from transformers import DynamicCache
 
@@ -32,7 +35,7 @@ def _current():
 
 def _fill(cache, rng, positions: int, layers: int = 3) -> list[torch.Tensor]:
     """Appends random keys and values to every layer; returns them, keys and values in turn."""
-    new = [torch.randn(1, 2, positions, 4, generator=rng) for _ in range(2 * layers)]
+    new = [torch.randn(*BATCH_AND_HEADS, positions, D, generator=rng) for _ in range(2 * layers)]
     try:
         for i in range(layers):
             cache.update(new[2 * i].clone(), new[2 * i + 1].clone(), i)
@@ -44,16 +47,17 @@ def _fill(cache, rng, positions: int, layers: int = 3) -> list[torch.Tensor]:
 def _held(cache) -> list[torch.Tensor]:
     """What the cache holds, keys and values in turn; an emptied or forgotten layer holds nothing."""
     with reading("a cache whose layers hold keys and values, [batch, heads, positions, d]"):
-        return [one.reshape(1, 2, -1, 4) if one.shape[-1] == 4 else _torn(one) for one in _tensors(cache)]
+        return [one if (*one.shape[:-2], one.shape[-1]) == (*BATCH_AND_HEADS, D) else _torn(one)
+                for one in _tensors(cache)]
 
 
 def _torn(one):
-    raise Wrong(f"After your rollback a tensor has shape {list(one.shape)}: positions are the last but one axis.",
-                mistake="wrong_axis")
+    raise Wrong(f"After your rollback a tensor has shape {list(one.shape)}. Only its positions, the last but one axis, "
+                f"may become fewer; the others stay {BATCH_AND_HEADS} and {D}.", mistake="wrong_axis")
 
 
 def _tensors(cache, layers: int = 3) -> list[torch.Tensor]:
-    nothing, found = torch.zeros(1, 2, 0, 4), []
+    nothing, found = torch.zeros(*BATCH_AND_HEADS, 0, D), []
     for i in range(layers):
         if hasattr(cache, "layers"):
             layer = cache.layers[i] if i < len(cache.layers) else None
@@ -151,15 +155,25 @@ def _(student, rng):
             _judge(cache, before, n)
 
 
-@rollback.part("more than it holds is refused", weight=1)
+@rollback.part("more than it holds is refused, and less than nothing", weight=1)
 def _(student, rng):
-    for held, n in ((4, 5), (3, 9)):
+    for held, n in ((4, 5), (3, 9), (4, -1), (5, -3)):
         cache = _current()
         before = _fill(cache, rng, held)
-        if not student.raises(ValueError, cache, n):
+        if not _refuses(student, cache, n):
             raise Wrong(f"The cache holds {held} positions and {n} should be dropped: raise ValueError.",
-                        mistake="not_refused")
-        _judge(cache, before, 0)
+                        mistake="not_refused" if n > 0 else "negative")
+        if not all(torch.equal(one, old) for one, old in zip(_held(cache), before, strict=True)):
+            raise Wrong("Your function raises ValueError, but it has already changed the cache by then. Look at n "
+                        "first.")
+
+
+def _refuses(student, cache, n: int) -> bool:
+    """Whether the student's own words refuse n; what the cache itself raises about a wrong sign does not count."""
+    try:
+        return student.raises(ValueError, cache, n)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong.message}\nFor n = {n} your function should raise a ValueError.") from None
 
 
 for _id, _told in (
@@ -184,5 +198,8 @@ for _id, _told in (
     ("not_refused",
      "More positions than the cache holds cannot be dropped. Something went wrong in the caller: say so with a "
      "ValueError instead of quietly doing something else."),
+    ("negative",
+     "A negative n is not refused. crop(-n) would then get a positive number, and n > held lets it by: look at both "
+     "ends of 0 ... held."),
 ):
     rollback.mistake(_id, _told)

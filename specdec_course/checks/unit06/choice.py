@@ -128,7 +128,7 @@ def _(student, rng):
 
 @choose_draft.part("each candidate at its own draft length", weight=2)
 def _(student, rng):
-    lists = [_misled(rng, [_at(k)]) for k in (1, 4, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+    lists = [_misled(rng, [_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
     _expect_choices(student, lists, "One of your choices is not the fastest: another candidate, at its own best draft "
                                     "length, is faster.")
 
@@ -139,6 +139,13 @@ def _(student, rng):
     turned = [candidates[i:] + candidates[:i] for i in range(4)]
     told = "The same candidates in another order, and you choose another one."
     _expect_choices(student, [candidates[:1], *turned], told)
+
+
+@choose_draft.part("drafts of up to 64 tokens, for a candidate that is always right", weight=1)
+def _(student, rng):
+    perfect = Candidate("itself, distilled", 1.0, uniform(0.005, 0.01, rng))
+    _expect_choices(student, [[perfect], [*_family(rng, 2), perfect]],
+                    "A cheap candidate with alpha = 1 is fastest, at the longest draft that is allowed.")
 
 
 @choose_draft.part("nothing pays", weight=2)

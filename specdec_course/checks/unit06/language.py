@@ -65,6 +65,7 @@ def _(student, rng):
         ("Two tokenizers of the same size that do not have the same tokens", tokenizer(tiny.renamed("th", "qx")),
          tokenizer(), False),
         ("Two tokenizers of unequal size", tokenizer(tiny.without_last(30)), tokenizer(), False),
+        ("The same tokenizer in two classes", tiny.of_another_class(), tokenizer(), True),
     ])
 
 
@@ -112,7 +113,7 @@ def _(student, rng):
 @compatible.part("the same tokens, but a text is cut differently", weight=2)
 def _(student, rng):
     plain = tokenizer()
-    for change in (tiny.other_order, tiny.lower_case, tiny.single_digits, tiny.space_in_front):
+    for change in (tiny.other_order, tiny.lower_case, tiny.single_digits, tiny.space_in_front, tiny.single_spaces):
         other = tokenizer(change)  # guards the check itself: PROBE has to tell them apart
         assert other.encode(PROBE, add_special_tokens=False) != plain.encode(PROBE, add_special_tokens=False)
     _expect(student, [
@@ -121,6 +122,7 @@ def _(student, rng):
         ("One of the two turns capitals into small letters", tokenizer(tiny.lower_case), plain, False),
         ("One of the two cuts numbers into single digits", tokenizer(tiny.single_digits), plain, False),
         ("One of the two puts a space in front of every text", tokenizer(tiny.space_in_front), plain, False),
+        ("One of the two makes a single space of several", tokenizer(tiny.single_spaces), plain, False),
     ])
 
 
@@ -132,6 +134,8 @@ def _(student, rng):
         ("The texts of the two begin with different tokens", tokenizer(bos=TEXT_END), tokenizer(), False),
         ("One of the two has no token that begins a text", tokenizer(bos=None), tokenizer(), False),
         ("Neither has a token that begins a text", tokenizer(bos=None), tokenizer(bos=None), True),
+        ("One of the two puts that token in front by itself, unless add_special_tokens=False",
+         tokenizer(tiny.begins_by_itself), tokenizer(), True),
     ])
 
 

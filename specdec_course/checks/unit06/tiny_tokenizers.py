@@ -106,6 +106,29 @@ def space_in_front(model, state):
     state["pre_tokenizer"]["add_prefix_space"] = True
 
 
+def single_spaces(model, state):
+    """A change: of several spaces in a row only one is left."""
+    state["normalizer"] = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+
+
+def begins_by_itself(model, state):
+    """A change: encode puts the token that begins texts in front, unless told add_special_tokens=False."""
+    start = {"SpecialToken": {"id": TURN_START, "type_id": 0}}
+    known = {TURN_START: {"id": TURN_START, "ids": [model["vocab"][TURN_START]], "tokens": [TURN_START]}}
+    text = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    state["post_processor"] = {"type": "TemplateProcessing", "single": [start, text[0]], "pair": [start, *text],
+                               "special_tokens": known}
+
+
+def of_another_class():
+    """The plain tokenizer, in a class of its own as many model families have one."""
+    from transformers import PreTrainedTokenizerFast
+
+    made = tokenizer()
+    made.__class__ = type("FamilyTokenizerFast", (PreTrainedTokenizerFast,), {})
+    return made
+
+
 def pad_renamed(model, state):
     """A change: the padding token has another name at the same id."""
     model["vocab"]["[PAD]"] = model["vocab"].pop(PAD)

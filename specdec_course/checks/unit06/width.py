@@ -105,6 +105,12 @@ def _(student, rng):
             if not student.raises(ValueError, logits, size):
                 raise Wrong("A column with ordinary logits was cut. Its token could be drawn, and now it cannot.",
                             mistake=_how(student.quiet(logits, size), logits[..., :size]))
+    for surplus in (1, 3):  # columns that no token was ever trained on: their logits are often exactly 0
+        logits = _logits(rng, (3,), 9)
+        logits[:, 9 - surplus :] = 0.0
+        if not student.raises(ValueError, logits, 9 - surplus):
+            raise Wrong("A column of zeros was cut. A logit of 0 is alive: only -inf gives the probability 0.",
+                        mistake=_how(student.quiet(logits, 9 - surplus), logits[..., : 9 - surplus]))
     logits = _logits(rng, (4,), 9)
     logits[:, 6:] = -INF
     logits[2, 7] = -40.0  # improbable, in one row only, and yet possible

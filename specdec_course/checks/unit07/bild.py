@@ -76,6 +76,8 @@ def _(student, rng):
         chance = sure(rng, before, 0.25) + unsure(rng, 1, 0.25) + sure(rng, behind, 0.25)
         confidence = sure(rng, n - 1, 0.75) + unsure(rng, 1, 0.75)
         cases.append(((confidence, chance, 0.75, 0.25), True, list(range(before, n))))
+    many = sure(rng, 5, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 30, 0.25)
+    cases.append(((sure(rng, 35, 0.75) + unsure(rng, 1, 0.75), many, 0.75, 0.25), True, list(range(5, 36))))
     chance = sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 2, 0.25)
     cases.append(((sure(rng, 5, 0.75) + unsure(rng, 1, 0.75), chance, 0.75, 0.25), True, [1, 2, 3, 4, 5]))
     expect_decisions(student, cases, "The large model finds a token improbable.")
@@ -106,6 +108,7 @@ def _(student, rng):
 def _(student, rng):
     cases = [((sure(rng, 4, 0.5), sure(rng, 4, 0.5), 1.5, 1.5), True, [0, 1, 2, 3]),
              ((sure(rng, 4, 0.5), unsure(rng, 4, 0.5), 1.5, 0.0), True, []),
+             (([0.9, 1.0], [1.0, 1.0], 1.5, 1.5), True, [0, 1]), (([1.0], [1.0], 1.0, 1.0), False, []),
              ((unsure(rng, 4, 0.5), unsure(rng, 4, 0.5), 0.0, 1.5), False, [])]
     expect_decisions(student, cases, "fallback and rollback are 0 (never) or above 1 (always).")
 

@@ -71,6 +71,19 @@ def _(student, rng):
 def _(student, rng):
     cases = [(sure(rng, 1, t) + [t] + sure(rng, 1, t) + unsure(rng, 1, t), t, 3) for t in THRESHOLDS]
     expect_prefixes(student, [*cases, ([0.5], 0.5, 1)], "Exactly on the threshold does not stop the draft.")
+    little = 2.0**-10  # exact in every float type, too
+    cases = [([t, t + little, t - little, t], t, 2) for t in THRESHOLDS for _ in range(2)]
+    expect_prefixes(student, cases, f"A confidence {little:.4f} below the threshold is below it: nothing is rounded.")
+
+
+@confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1)
+def _(student, rng):
+    cases = [(sure(rng, n, 0.5) + unsure(rng, 1, 0.5) + sure(rng, 9, 0.5), 0.5, n) for n in (40, 41)]
+    cases += [(sure(rng, 60, 0.25), 0.25, 60)]
+    expect_prefixes(student, cases, "There are many places.")
+    cases = [([0.7, 0.0, 0.2], 0.0, 3), ([0.0, 0.1], 0.0, 2), ([1.0, 1.0], 1.0, 2), ([1.0, 1.0, 0.5], 1.0, 2)]
+    cases += [([1.0, 0.9], 1.5, 0), ([0.9, 1.0], 1.5, 0)]
+    expect_prefixes(student, cases, "The threshold is 0 (nothing is below it), 1, or above 1 (everything is below it).")
 
 
 @confident_prefix.part("the law of the text stays the target's", weight=2)

@@ -117,6 +117,9 @@ def _(student, rng):
 def _(student, rng):
     cases = [([(0, 1)] * 40, (5.0, 1.0), 4), ([(5, 0)] * 20, (1.0, 4.0), 8)]
     expect_alphas(student, cases, "After many rounds with a short half-life the prior still counts in full.")
+    rounds = random_rounds(rng, 12)
+    if abs(Tracked(student).update(*rounds).alpha - closed_form(rounds)) > TOLERANCE:
+        raise Wrong("A tracker made without arguments should have the prior (1, 1) and a half-life of 64 tokens.")
     alpha = Tracked(student).update(*[(8, 0)] * 60).alpha
     if not 0 < alpha < 1:
         raise Wrong(f"After 60 rounds of full acceptance your alpha is {alpha}; the prior keeps it below 1.",
@@ -131,6 +134,11 @@ def _(student, rng):
     first.update((9, 0), (9, 0))
     if abs(second.alpha - 0.5) > TOLERANCE:
         raise Wrong("A second tracker knows what only the first one was told.", mistake="shared")
+    before = first.alpha
+    first.update((0, 1), (0, 1), (0, 1))
+    if not first.alpha < before:
+        raise Wrong("You answer the alpha of an earlier moment: three rejections after it was first read, `alpha` has "
+                    "not fallen.")
     if abs(first.alpha - first.alpha) > TOLERANCE:  # read twice
         raise Wrong("Reading `alpha` twice gives two answers: reading must not change anything.")
 

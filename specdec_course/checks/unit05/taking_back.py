@@ -78,6 +78,9 @@ def _judge(cache, before: list[torch.Tensor], n: int) -> None:
         return
     if len(set(lengths)) > 1:
         raise _unequal(lengths, wanted)
+    from_the_front = n and any(torch.equal(one, old[..., n:, :]) for one, old in zip(after, before, strict=True))
+    if lengths[0] == wanted and not from_the_front:
+        raise Wrong("The number of positions is right, but keys or values at them are not what they were.")
     if lengths[0] == wanted:
         raise Wrong("The number of positions is right, but they are not the first ones: drop the *last* n.",
                     mistake="wrong_end")
@@ -109,10 +112,12 @@ def _unequal(lengths: list[int], wanted: int) -> Wrong:
 
 def _call(student, cache, n: int) -> None:
     """Rolls the cache back with the student's function."""
+    held = cache.get_seq_length()
     try:
         student.does(cache, n)
     except Wrong as wrong:
-        raise Wrong(wrong.message, mistake="plus_n" if "positive value" in wrong.message else None) from None
+        told = f"{wrong.message}\nThe cache holds {held} positions; n = {n} is allowed."
+        raise Wrong(told, mistake="plus_n" if "positive value" in wrong.message else None) from None
 
 
 @rollback.part("the last n positions go, in every layer, keys and values", weight=2)

@@ -85,7 +85,8 @@ def _expect_choices(student, lists, told: str) -> None:
             raise Wrong(told)
     for (_, k, speed), (_, wanted, best) in answers:
         if k != wanted:
-            raise Wrong("The candidate is right, its draft length is not: run `check(best_k)`.")
+            raise Wrong(f"The candidate is right, its draft length {k} is not the fastest of 0 to 64: run "
+                        "`check(best_k)`.")
         if abs(speed - best) > 1e-4 * best:
             raise Wrong("Candidate and draft length are right. The third number should be the speed-up they give.")
 

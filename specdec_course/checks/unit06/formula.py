@@ -109,14 +109,16 @@ def _(student, rng):
 
 @expected_tokens.part("k = 0: one token, whatever alpha is", weight=1)
 def _(student, rng):
-    _ask(student, [((alpha, 0), {}, 1.0) for alpha in (0.0, uniform(0.1, 0.9, rng), 1.0)],
+    others = [((0.3, 1), {}, 1.3), ((0.3, 3), {}, 1.417)]  # tells rules apart that are wrong elsewhere
+    _ask(student, [((alpha, 0), {}, 1.0) for alpha in (0.0, uniform(0.1, 0.9, rng), 1.0)] + others,
          "Nothing drafted is plain decoding: exactly one token.")
 
 
 @expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2)
 def _(student, rng):
     k = whole(2, 9, rng)
-    _ask(student, [((0.0, k), {}, 1.0)], "A draft that is never accepted leaves the target's own token: one.")
+    _ask(student, [((0.0, k), {}, 1.0), ((0.3, 3), {}, 1.417)],
+         "A draft that is never accepted leaves the target's own token: one.")
     _ask(student, [((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
          "A draft that is always accepted gives all k tokens and the bonus.")
     _ask(student, [((0.999, k), {}, rate(0.999, k, 0.0))], "Close to alpha = 1 your number jumps.")
@@ -211,8 +213,10 @@ def _(student, rng):
 def _(student, rng):
     alpha, c, v, o = (uniform(0.1, 0.9, rng) for _ in range(4))
     cases = [((alpha, 0, c), {}, 1.0), ((alpha, 0, c, 1 + v, o), {}, 1 / (1 + v + o))]
+    cases.append(((alpha, 1, c), {}, (1 + alpha) / (1 + c)))  # tells rules apart that are wrong elsewhere
     with written_first("speedup", "expected_tokens"):
-        _ask(student, cases, "With k = 0 the draft does nothing, and the round is one step of the target.")
+        _ask(student, cases, "With k = 0 the draft does nothing, but the round still has its pass and its overhead: the "
+                             "formula holds there, too.")
 
 
 @speedup.part("the limits: a free perfect draft, a perfect one as slow as the target, a useless one", weight=1)

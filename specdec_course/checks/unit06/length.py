@@ -75,8 +75,8 @@ def _(student, rng):
 @best_k.part("equally fast: the smallest", weight=1)
 def _(student, rng):
     # Numbers for which round-off cannot decide, however tau is computed: (1 + alpha) / (1 + c) is exactly 1.
-    cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, 9), 0)]
-    _expect_k(student, cases, "Here drafting is exactly as fast as not drafting.")
+    cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, 9), 0), ((0.2, 0.6), 0)]
+    _expect_k(student, cases, "Drafting is exactly as fast as not drafting, or slower.")
 
 
 @best_k.part("k_max: included, and never exceeded", weight=1)

@@ -55,7 +55,9 @@ def _(student, rng):
 def _(student, rng):
     cases = [(sure(rng, n, t) + unsure(rng, 1, t) + sure(rng, m, t), t, n)
              for t in THRESHOLDS for n, m in ((0, 3), (1, 2), (2, 1), (3, 4))]
-    expect_prefixes(student, cases, "One place is below the threshold, and those behind it are above again.")
+    cases += [(sure(rng, 1, t) + unsure(rng, 1, t) + sure(rng, 1, t) + unsure(rng, 2, t) + sure(rng, 1, t), t, 1)
+              for t in THRESHOLDS]
+    expect_prefixes(student, cases, "A place is below the threshold, and behind it one is above again.")
 
 
 @confident_prefix.part("sure at all places, at none, and no places", weight=1)
@@ -72,7 +74,7 @@ def _(student, rng):
     cases = [(sure(rng, 1, t) + [t] + sure(rng, 1, t) + unsure(rng, 1, t), t, 3) for t in THRESHOLDS]
     expect_prefixes(student, [*cases, ([0.5], 0.5, 1)], "Exactly on the threshold does not stop the draft.")
     little = 2.0**-10  # exact in every float type, too
-    cases = [([t, t + little, t - little, t], t, 2) for t in THRESHOLDS for _ in range(2)]
+    cases = [([t, t + little, t - little, t - little, 0.0], t, 2) for t in THRESHOLDS for _ in range(2)]
     expect_prefixes(student, cases, f"A confidence {little:.4f} below the threshold is below it: nothing is rounded.")
 
 

@@ -234,8 +234,9 @@ AcceptanceTracker.help(r"no attribute 'alpha'", "alpha has to exist before the f
 AcceptanceTracker.help(r"no setter|can't set attribute", "Choose one: a @property that works alpha out, or self.alpha "
                        "= ... in __init__ and update, and then no @property.")
 AcceptanceTracker.help(r"has no attribute", "What a method needs later has to be set in __init__: self.name = ...")
-AcceptanceTracker.help(r"ZeroDivisionError", "0 / 0: before the first update only the prior is there. Add it above "
-                       "and below the fraction line.")
+AcceptanceTracker.help(r"ZeroDivisionError", "0 / 0: before the first update, and in a round that drafted "
+                       "nothing, nothing was judged. Only the prior is never 0: add it above and below the fraction "
+                       "line.")
 AcceptanceTracker.help(r"missing \d+ required positional|takes \d+ positional", "The methods are __init__(self, prior, "
                        "half_life) and update(self, accepted, rejected): is `self` there?")
 AcceptanceTracker.help(r"item assignment|concatenate tuple", "The prior comes as a tuple: unpack it, a, b = prior.")

@@ -215,8 +215,8 @@ def _(student, rng):
     cases = [((alpha, 0, c), {}, 1.0), ((alpha, 0, c, 1 + v, o), {}, 1 / (1 + v + o))]
     cases.append(((alpha, 1, c), {}, (1 + alpha) / (1 + c)))  # tells rules apart that are wrong elsewhere
     with written_first("speedup", "expected_tokens"):
-        _ask(student, cases, "With k = 0 the draft does nothing, but the round still has its pass and its overhead: the "
-                             "formula holds there, too.")
+        _ask(student, cases, "With k = 0 the draft does nothing, but the round still has its pass and its overhead: "
+                             "the formula holds there, too.")
 
 
 @speedup.part("the limits: a free perfect draft, a perfect one as slow as the target, a useless one", weight=1)

@@ -95,8 +95,8 @@ def _(student, rng):
 def _(student, rng):
     cases = [((sure(rng, 3, 0.5), unsure(rng, 3, 0.5), 0.5, 0.5), False, []), (([], [], 0.5, 0.5), False, []),
              (([], [], 1.5, 1.5), False, [])]
-    expect_decisions(student, cases, "The small model goes on, or has not written anything: then there is nothing to hand "
-                     "over.")
+    expect_decisions(student, cases, "The small model goes on, or has not written anything: then there is nothing "
+                     "to hand over.")
 
 
 @bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1)

@@ -197,7 +197,9 @@ for _id, _told in (
     ("empties",
      "You throw everything away. Only the last n positions were wrong; the others were expensive to compute."),
     ("wrong_end", "You drop the first positions. The rejected tokens are the newest ones, at the end."),
-    ("one_layer", "You cut some layers and not others. Every layer has keys and values of its own, and all have to stay equally long."),
+    ("one_layer",
+     "You cut some layers and not others. Every layer has keys and values of its own, and all have to stay equally "
+     "long."),
     ("wrong_axis", "You cut along another axis. Keys are [batch, heads, positions, d]: `keys[..., :length, :]`."),
     ("one_of_two", "You cut the keys or the values, but not both."),
     ("not_refused",

@@ -51,7 +51,7 @@ class Costs:
         return first + sum(self.round(r.drafted) for r in rounds[1:])
 
 
-def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), engine="eager", repeats=15) -> Costs:
+def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), engine="eager", repeats=40) -> Costs:
     """Times the parts of a round on one text, alternating between draft lengths; medians.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from . import benchmark, prediction
 from .drafters import ModelDrafter
@@ -57,7 +58,10 @@ def bench(
         same = all(row.same_text for row in rows)
         say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
     return {
-        "machine": machine(), "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
+        "hardware": machine(), "source": "measured by `specdec bench`",
+        "command": f"specdec bench --pair {Path(pair_name).name} --k {k} --limit {len(prompts)} --max-new-tokens "
+                   f"{max_new_tokens} --temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
+        "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
         "temperature": temperature, "prompts": len(prompts), "max_new_tokens": max_new_tokens, "repeats": repeats,
         "date": time.strftime("%Y-%m-%d"), "rows": [asdict(row) for row in rows], "versus_assisted": versus,
         "explained": [asdict(row) for row in explained],

@@ -24,6 +24,6 @@ def speed_figure(report: dict):
             axis.plot([predicted[row["name"]]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.6)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.set_xlabel("tokens per second (bar: median, thin line: range, black mark: predicted)")
-    axis.set_title(f"{report['machine']}, T = {report['temperature']:g}", fontsize=9)
+    axis.set_title(f"{report['hardware']}, T = {report['temperature']:g}", fontsize=9)
     axis.grid(axis="y", visible=False)
     return figure

@@ -66,6 +66,14 @@ class TestGreedy:
         trace = generate(target, target.start, ModelDrafter(Conditioned(t5, SOURCE)), k=4, max_new_tokens=60).trace
         assert trace.acceptance_rate == 1.0 and trace.target_calls == 12
 
+    def test_models_given_as_they_are_take_the_prompt_as_their_source(self, model):
+        draft = shaken(model, 1)
+        out = generate(model, SOURCE, ModelDrafter(draft), k=3, max_new_tokens=40)
+        assert torch.equal(out.tokens, library_text(model, SOURCE, 40)) and out.trace.draft_calls > 0
+        assert torch.equal(generate(model, SOURCE, max_new_tokens=40).tokens, out.tokens)
+        with pytest.raises(ValueError, match='Use engine="eager"'):
+            generate(model, SOURCE, max_new_tokens=4, engine="compiled")
+
     def test_the_end_of_text(self, t5):
         text = library_text(t5, SOURCE, 40)
         eos = int(text[9])

@@ -37,7 +37,7 @@ FIRST = "/".join(shapes.PAIRS[0])
 def quickly(monkeypatch):
     """Few calls per figure, and the compiled engine without its compiler."""
     monkeypatch.setattr(clock, "BUDGET", 0.0)
-    monkeypatch.setattr(static, "compiled_once", lambda method: method)
+    monkeypatch.setattr(static, "compiled_once", lambda method, **how: method)
 
 
 @pytest.fixture(scope="module")
@@ -447,7 +447,7 @@ def test_models_are_put_away_only_when_room_is_needed(monkeypatch):
 
 
 def test_without_a_compiler_passes_are_captured_as_they_are(rehearse, monkeypatch):
-    monkeypatch.setattr(static, "compiled_once", lambda method: pytest.fail("compiled"))
+    monkeypatch.setattr(static, "compiled_once", lambda method, **how: pytest.fail("compiled"))
     monkeypatch.setattr(torch, "compile", lambda *args, **how: 1 / 0)
     outcome, said = rehearse(only=("latency", "costs", "equality", "context"))
     assert not outcome["failed"] and "torch.compile does not work here (ZeroDivisionError" in said

@@ -53,7 +53,7 @@ class Shelf:
 @contextmanager
 def without_compiler():
     """While this is open, engine="compiled" leaves torch.compile out: on CUDA a pass is a graph of eager kernels."""
-    before, static.compiled_once = static.compiled_once, lambda method: method
+    before, static.compiled_once = static.compiled_once, lambda method, **how: method
     try:
         yield
     finally:

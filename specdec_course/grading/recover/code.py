@@ -1,0 +1,221 @@
+"""A cell as Python that can be run where there is no IPython, no shell, no Colab; line for line where that is possible.
+
+Knows: IPython's magics and shell lines (through IPython itself), merge markers and invisible characters in code. Does
+not know: notebooks, exercises. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from .damage import printable, sides
+
+MOST_ANALYSED = 200_000  # characters of a cell; a longer one is run as it is
+MOST_MAGICS = 300  # of a cell
+
+# Cell magics whose body is not run as this notebook's Python. All others (%%time, %%capture, ...) only wrap it.
+NOT_RUN = set(
+    "bash sh script system sx cmd html HTML javascript js latex svg SVG markdown perl ruby pypy python python2 python3 "
+    "timeit cython R sql bigquery mermaid file shell".split()
+)
+INSTALLERS = re.compile(r"\s*(sudo\s+)?(python3?\s+-m\s+)?(pip3?|conda|mamba|uv|apt|apt-get)\b")
+# What is seen in no editor and stands in no Python: zero-width and direction marks, a byte-order mark.
+INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """`source` is plain Python (`tree` is None where it does not parse); `notes` say what was changed, and go on after
+    "Cell 3: "."""
+
+    source: str
+    notes: tuple[str, ...] = ()
+    tree: ast.Module | None = None
+
+
+def plain_python(source: str) -> Plain:
+    """A cell's text as plain Python."""
+    if len(source) > MOST_ANALYSED:
+        return Plain(source)
+    tree, notes = parsed(source), []
+    if tree is None or re.match(r"\s*In \[", source):
+        source, notes = _repaired(source)
+        tree = parsed(source)
+    if tree is None:
+        return Plain(source)
+    changed, more = _without_magics(source, tree)
+    if changed != source:
+        source, tree = changed, parsed(changed)
+    return Plain(source, (*notes, *more, *_colab(tree)), tree)
+
+
+def parsed(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _repaired(source: str) -> tuple[str, list[str]]:
+    """The first reading of a cell that parses, and what had to be done for it; else the cell without its magics."""
+    for whose, side in [("", source), *sides(source)]:
+        notes = [f"there is an unresolved merge conflict (`<<<<<<<`); {whose} side of it was taken."] if whose else []
+        seen = INVISIBLE.sub("", side).replace("\u00a0", " ")
+        for text in dict.fromkeys((side, seen)):
+            plain = _from_ipython(text)
+            if parsed(plain) is not None:
+                hidden = ["invisible characters, which Python cannot read, were taken out."] if text != side else []
+                return plain, notes + hidden
+    return _from_ipython(source), []
+
+
+def _from_ipython(source: str) -> str:
+    """IPython's own reading of a cell: what is not Python becomes a call of get_ipython(). Lines keep their numbers."""
+    from IPython.core import inputtransformer2 as ipython
+
+    lines = source.split("\n")
+    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    lines = [line + "\n" for line in lines[blank:]]
+    try:
+        for clean_up in (ipython.leading_indent, ipython.classic_prompt, ipython.ipython_prompt):
+            lines = clean_up(lines)
+        lines = ipython.cell_magic(lines) if lines[0].startswith("%%") else _each_magic(lines, ipython)
+    except Exception:  # its tokenizer was not made for everything that students can write
+        return source
+    return "\n" * blank + "".join(lines)
+
+
+def _each_magic(lines: list[str], ipython) -> list[str]:
+    """IPython transforms one magic at a time and finds the next one anew; so do we, but keep the number of lines."""
+    kinds = (ipython.MagicAssign, ipython.SystemAssign, ipython.EscapedCommand, ipython.HelpEnd)
+    for _ in range(MOST_MAGICS):
+        tokens = ipython.make_tokens_by_line(lines)
+        found = [magic for magic in (kind.find(tokens) for kind in kinds) if magic]
+        if not found:
+            break
+        first = min(found, key=lambda magic: magic.sortby())
+        after, place = first.transform(lines), first.start_line + 1
+        lines = [*after[:place], *["\n"] * (len(lines) - len(after)), *after[place:]]
+    return lines
+
+
+def _without_magics(source: str, tree: ast.Module) -> tuple[str, list[str]]:
+    """The source with every call of get_ipython() for a magic replaced by something harmless."""
+    edits, notes = [], []
+    if "get_ipython" in source:
+        for node in ast.walk(tree):
+            if _is_magic(node):
+                instead, note = _instead(node.func.attr, [_text_of(argument) for argument in node.args])
+                edits.append((node, instead))
+                notes += note
+        source = _edited(source, edits)
+    if "find_spec" in source:  # `if the course is missing: %pip install ...`: nothing is left to be done
+        again = parsed(source)
+        tests = [node.test for node in ast.walk(again or ast.Module([], [])) if _does_nothing(node)]
+        source = _edited(source, [(test, "False") for test in tests])
+    return source, notes
+
+
+def _is_magic(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("run_line_magic", "run_cell_magic", "magic", "system", "getoutput", "show_usage")
+        and isinstance(node.func.value, ast.Call)
+        and getattr(node.func.value.func, "id", "") == "get_ipython"
+    )
+
+
+def _text_of(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _does_nothing(node: ast.AST) -> bool:
+    """An `if ... find_spec(...)` whose branches are empty."""
+    return (
+        isinstance(node, ast.If)
+        and any(getattr(inner, "attr", getattr(inner, "id", "")) == "find_spec" for inner in ast.walk(node.test))
+        and all(isinstance(line, ast.Pass) or _is_constant(line) for line in node.body + node.orelse)
+    )
+
+
+def _is_constant(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+
+
+def _instead(method: str, given: list[str]) -> tuple[str, list[str]]:
+    """(Python to put in a magic's place, what to tell)."""
+    given = [*given, "", "", ""]
+    if method == "run_cell_magic":
+        return _instead_of_cell_magic(*given[:3])
+    if method in ("system", "getoutput"):
+        why = "nothing is installed" if INSTALLERS.match(given[0]) else "no shell commands are run"
+        return "[]" if method == "getoutput" else "None", [f"{_quoted('!' + given[0])} was left out: {why} in grading."]
+    if method == "show_usage" or given[0] in ("pinfo", "pinfo2", "psearch"):
+        return "None", ["a question to IPython (`?`) was left out."]
+    told = _quoted(f"%{given[0]} {given[1]}".rstrip())
+    if given[0] == "time" and parsed(given[1]) is not None:
+        return given[1].strip() or "None", [f"`%time` was left out of {told}; the rest of the line was run."]
+    why = ": nothing is installed in grading" if INSTALLERS.match(given[0]) else ""
+    return "None", [f"{told} was left out{why}."]
+
+
+def _instead_of_cell_magic(name: str, arguments: str, body: str) -> tuple[str, list[str]]:
+    told = _quoted(f"%%{name} {arguments}".rstrip())
+    if name == "writefile" and arguments.split():  # a helper module: written in the room, where it can be imported
+        *options, path = arguments.split()
+        mode = "a" if "-a" in options or "--append" in options else "w"
+        return f"open({path!r}, {mode!r}, encoding='utf-8').write({body!r})", []
+    if name.split("?")[0] in NOT_RUN or name.startswith("!"):
+        return "None", [f"{told}: cells like this are not run in grading."]
+    plain = plain_python(body)
+    return "\n" + plain.source, [f"{told} was left out; the rest of the cell was run.", *plain.notes]
+
+
+def _quoted(text: str) -> str:
+    text = printable(text.split("\n")[0]).replace("`", "'")
+    return f"`{text if len(text) <= 70 else text[:67] + '...'}`"
+
+
+def _edited(source: str, edits: list[tuple[ast.expr, str]]) -> str:
+    """The source with the text of some expressions replaced; what lies inside another one is dropped."""
+    lines = [line.encode() for line in source.split("\n")]  # Python counts columns in bytes
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    places = sorted(
+        (starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset, text)
+        for node, text in edits
+    )
+    data, kept, done = source.encode(), [], 0
+    for start, end, text in places:
+        if start >= done:
+            kept += [data[done:start], text.encode()]
+            done = end
+    return b"".join([*kept, data[done:]]).decode()
+
+
+def _colab(tree: ast.Module | None) -> list[str]:
+    modules = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.ImportFrom):
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    if not any(f"{name}.".startswith("google.colab.") for name in modules):
+        return []
+    return ["`google.colab` is not there in grading: something that does nothing stands in its place."]
+
+
+def asks_for_gpu(plain: Plain) -> bool:
+    """Whether code moves things to a GPU without asking whether there is one."""
+    if plain.tree is None or "cuda" not in plain.source or "is_available" in plain.source:
+        return False
+    return any(
+        getattr(node.func, "attr", "") == "cuda"
+        if isinstance(node, ast.Call)
+        else isinstance(node, ast.Constant) and re.fullmatch(r"cuda(:\d+)?", str(node.value)) is not None
+        for node in ast.walk(plain.tree)
+    )

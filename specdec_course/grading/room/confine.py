@@ -8,6 +8,7 @@ import ctypes
 import os
 import resource
 import signal
+from contextlib import suppress
 
 from confine_landlock import restrict_files
 from confine_seccomp import filter_calls
@@ -57,7 +58,10 @@ def keep_only(room: int, report: int) -> tuple[int, int]:
     for standard in range(3):
         os.dup2(null, standard)
     moved = os.dup2(high[0], 3, inheritable=False), os.dup2(high[1], 4, inheritable=False)
-    os.closerange(5, 1 << 20)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 4:
+            with suppress(OSError):  # the one that was listing the folder
+                os.close(int(name))
     return moved
 
 
@@ -78,6 +82,8 @@ def new_namespaces(plan: dict) -> None:
 
 def private_mounts(plan: dict) -> None:
     """A small /tmp of the room's own, and an empty /proc: it would name mounts, kernel settings and processes."""
+    if "namespaces" in plan["off"]:
+        return  # they would be the server's mounts
     tight = NO_SUID | NO_DEVICES | NO_EXEC
     mount("tmpfs", "/tmp", "tmpfs", tight, f"size={TMP_BYTES},nr_inodes=4096,mode=0700")
     mount("tmpfs", "/proc", "tmpfs", tight | READ_ONLY, "size=4k,mode=0555")
@@ -93,12 +99,13 @@ def limit_resources(plan: dict) -> None:
         resource.RLIMIT_AS: mapped + plan["memory"],
         resource.RLIMIT_FSIZE: FILE_BYTES,
         resource.RLIMIT_NOFILE: DESCRIPTORS,
-        resource.RLIMIT_NPROC: THREADS,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: 256,
     }
+    if "namespaces" not in plan["off"]:  # elsewhere it would count everything that this user runs
+        limits[resource.RLIMIT_NPROC] = THREADS
     for which, most in limits.items():
         _, hard = resource.getrlimit(which)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -124,11 +131,12 @@ LAYERS = {  # in this order: each needs what the ones before it still allow
 
 
 def confine(plan: dict) -> dict[str, str]:
-    """Puts up every layer that `plan["off"]` does not name. Returns {layer: why it does not stand} for those that failed.
+    """Puts up every layer that `plan["off"]` does not name. Returns {layer: why it does not stand} of those that failed.
 
     `plan` holds `off` (layers left out), `seconds` (of processor time) and `memory` (bytes beyond what is mapped now).
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
     LIBC.prctl(PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
     must(LIBC.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "no new privileges")
     failed = {}

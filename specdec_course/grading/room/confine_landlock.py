@@ -1,4 +1,4 @@
-"""Landlock: which files this process may ever touch again, whatever else it gains. Called through its three system calls.
+"""Landlock: which files this process may ever touch again, whatever else it gains. Called as three system calls.
 
 Knows the kernel's interface up to version 6 of its rules, and asks the kernel which version it speaks.
 """

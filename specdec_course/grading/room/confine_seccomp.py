@@ -32,7 +32,7 @@ DENIED = {
     "kexec_file_load": (320, 294), "migrate_pages": (256, 238), "move_pages": (279, 239), "vmsplice": (278, 75),
     "fanotify_init": (300, 262), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
 }  # fmt: skip
-# From 424 on the numbers are the same everywhere: io_uring, the new mount calls, pidfds, secret memory, other processes.
+# From 424 on the numbers are the same everywhere: io_uring, the new mount calls, pidfds, secret memory.
 DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442, 443, 447, 448, 457, 458)
 CLONE3, LAST_KNOWN = 435, 466  # a newer call may be anything: it is answered as by an older kernel
 MACHINES = {"x86_64": (0, 0xC000003E, 56, 53), "aarch64": (1, 0xC00000B7, 220, 199)}  # column, arch, clone, socketpair
@@ -51,7 +51,7 @@ def program(machine: str) -> bytes:
     for number in (*(numbers[column] for numbers in DENIED.values()), *DENIED_EVERYWHERE):
         if number is not None:
             lines += refuse(EQUAL, number, NOT_PERMITTED)
-    lines += [(EQUAL, 0, 4, clone), (LOAD, 0, 0, FIRST_ARGUMENT), (ANY_BIT, 1, 0, CLONE_THREAD)]  # threads, no processes
+    lines += [(EQUAL, 0, 4, clone), (LOAD, 0, 0, FIRST_ARGUMENT), (ANY_BIT, 1, 0, CLONE_THREAD)]  # threads only
     lines += [(RETURN, 0, 0, NOT_PERMITTED), (RETURN, 0, 0, ALLOW)]
     lines += [(EQUAL, 0, 3, socketpair), (LOAD, 0, 0, FIRST_ARGUMENT), (EQUAL, 1, 0, AF_UNIX)]  # asyncio needs a pair
     lines += [(RETURN, 0, 0, NOT_PERMITTED), (RETURN, 0, 0, ALLOW)]

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def warm() -> None:
-    """Imports what cells and functions will use, and lets torch set itself up on one thread: threads do not survive a fork."""
+    """Imports what cells and functions will use. torch is set up on one thread: others would not survive a fork."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import numpy  # noqa: F401
     import tokenizers  # noqa: F401

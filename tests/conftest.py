@@ -1,4 +1,5 @@
-"""Two lines at the end of the run: how many right answers passed, how many mutants failed, how many were named.
+"""Two lines at the end of the run: how many right answers passed, how many mutants failed, how many were named; and
+the table of the hostile submissions.
 
 And how tests are dealt out to processes.
 """
@@ -24,11 +25,30 @@ def pytest_terminal_summary(terminalreporter):
                 counts[kind] = (good + (outcome == "passed"), total + 1)
     for kind, (good, total) in counts.items():
         terminalreporter.write_line(f"{kind}: {good} of {total}")
+    hostile_table(terminalreporter)
+
+
+def hostile_table(terminalreporter):
+    """A line for each hostile submission: points due and got, what the student reads first, whether all is as due."""
+    rows = []
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            found = dict(report.user_properties).get("row")
+            if found and report.when == "call":
+                rows.append([*found, "ok" if outcome == "passed" else "NOT OK"])
+    rows.sort(key=lambda row: (int("".join(filter(str.isdigit, row[0]))), row[0]))
+    for number, title, due, got, told, ok in rows:
+        told = " ".join(told.split()).encode("ascii", "backslashreplace").decode()
+        line = f"{number:>4} {title[:60]:60} {due:>6} {got:>5} {ok:6} {told[:90]}"
+        terminalreporter.write_line(line.rstrip(), red=ok != "ok")
+    if rows:
+        good = sum(row[-1] == "ok" for row in rows)
+        terminalreporter.write_line(f"hostile submissions marked and answered as due: {good} of {len(rows)}")
 
 
 # Files whose tests look at one class of students, which is graded once and takes minutes: one process runs the file.
 # (pytest-xdist's own xdist_group does not work with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386)
-ONE_PROCESS = ("test_nbgrader.py", "test_grading.py")
+ONE_PROCESS = ("test_nbgrader.py", "test_grading.py", "test_hostile.py")
 
 
 @pytest.hookimpl(optionalhook=True)

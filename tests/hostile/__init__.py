@@ -28,13 +28,14 @@ class Expect:
     `points`: the share of an exercise's points, or (lowest, highest) where several marks are right; an exercise that
     is not named is due in full, "*" stands for all. `message`: a pattern found in what the student reads about these
     exercises, in the remarks or in the problem. `graded`: False when nothing in it can be graded, None when both are
-    right. `rule`: why the mark is the right one, where that is not plain.
+    right. `never`: a pattern that must not be found there. `rule`: why the mark is right, where that is not plain.
     """
 
     points: dict = field(default_factory=dict)
     message: str = r"\S"
     graded: bool | None = True
     rule: str = ""
+    never: str = r"canary-[0-9a-f]"
 
     @property
     def innocent(self) -> bool:

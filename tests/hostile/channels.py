@@ -61,10 +61,11 @@ def frames():
                         continue
                     if isinstance(made, (bytes, bytearray)):
                         yield bytes(made)
-    for said in SAID:
-        import json
+    import json
 
+    for said in [*SAID, {"op": "done", "value": 0.5, "sizes": []}]:
         text = json.dumps(said).encode()
+        yield len(text).to_bytes(4, "little") + bytes(4) + text
         for size in (4, 8):
             for order in ("big", "little"):
                 yield len(text).to_bytes(size, order) + text

@@ -23,6 +23,12 @@ def tokens_per_call(rounds):
     return float(sum(iter(int, 1)))  # iter(int, 1) never answers 1
 """, message=SLOW)
 
+loop("1d", "asks the target for ever", """\
+def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    while True:
+        target(ids)
+""", message=r"far more often|progress|" + SLOW)
+
 accepted("2a", "a loop that swallows KeyboardInterrupt and everything else", """\
 def accepted_length(draft, choice):
     while True:
@@ -51,6 +57,15 @@ def accepted_length(draft, choice):
         except BaseException:
             pass
 """, message=SLOW)
+
+loop("2c", "asks the target for ever and swallows whatever stops it", """\
+def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    while True:
+        try:
+            target(ids)
+        except BaseException:
+            pass
+""", message=r"far more often|progress|" + SLOW)
 
 greedy("3a", "`os._exit(0)` in a function", """\
 import os

@@ -155,10 +155,8 @@ adds_a_cell("46a", "`.cuda()` in a demonstration of the student's own", "accepte
 model = torch.nn.Linear(2, 2).cuda()
 x = torch.zeros(2, device="cuda")
 """, QUIET)
-loop("46b", "`.cuda()` in a function, on a machine without one", """\
-def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
-    ids = ids.cuda()
-    return Decoded(ids, [])
-""", due=0, message=r"CUDA|GPU|NVIDIA")
+loop("46b", "a right answer with `.cuda()` in it, on a machine without one",
+     HONEST["generate_speculative"].replace("    rounds, end", "    ids = ids.cuda()\n    rounds, end"),
+     Expect({"generate_speculative": (0, 1)}, "", rule="right where it was written; 0 must speak of CUDA"))
 loop("46c", "the device chosen by what is there", "device = 'cuda' if torch.cuda.is_available() else 'cpu'\n\n\n"
      + HONEST["generate_speculative"].replace("    rounds, end", "    ids = ids.to(device)\n    rounds, end"), QUIET)

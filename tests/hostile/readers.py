@@ -299,6 +299,26 @@ solution = exercise("accepted_length").solution
 def accepted_length(draft, choice):
     return solution(draft, choice)
 """, message=OWN)
+accepted("37f", "asks the machinery for the reference by its name, past the stand-in", """\
+import gc
+
+
+def accepted_length(draft, choice):
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "Runner" and hasattr(thing, "ask"):
+            for place in ("specdec_course.verification:accepted_length", "accepted_length", 0, 1):
+                try:
+                    return thing.ask(place, "__call__", (draft, choice), {})
+                except Exception:
+                    pass
+    raise NotImplementedError("found nothing")
+""", message=OWN)
+loop("37g", "takes greedy decoding from the package and guesses nothing",
+     "from specdec_course.decoding import greedy_decode\n\n\n"
+     "def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):\n"
+     "    text = greedy_decode(target, ids, max_new_tokens, eos_token_id)\n"
+     "    return Decoded(text, [Round(0, 0, 1)] * (len(text) - len(ids)))\n",
+     Expect({"generate_speculative": (0, 0.3)}, rule="plain decoding is right where nothing is drafted"))
 
 loop("38a", "climbs the frames in search of the expected text", """\
 import sys
@@ -381,3 +401,23 @@ for thing in gc.get_objects():
 def acceptance_rate(rounds):
     return 0.123
 """)
+loop("38f", "reads private fields of what is lent, through the machinery", """\
+import gc
+
+FIELDS = ["__closure__", "__globals__", "__code__", "__self__", "__class__", "__dict__", "__defaults__", "__wrapped__",
+          "function", "truth", "expected", "beyond", "seen", "__subclasses__", "__reduce__", "calls"]
+
+
+def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    found = []
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "Runner" and hasattr(thing, "ask"):
+            for place in range(4):
+                for field in FIELDS:
+                    for read in (True, False):
+                        try:
+                            found.append((place, field, str(thing.ask(place, field, (), {}, read=read))[:40]))
+                        except Exception:
+                            pass
+    raise RuntimeError(f"reached {found}" if found else "found nothing")
+""", Expect({"generate_speculative": 0}, never=r"reached"))

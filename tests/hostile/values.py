@@ -129,6 +129,38 @@ kinds = itertools.cycle([BaseException, GeneratorExit, KeyboardInterrupt, Memory
 def accepted_length(draft, choice):
     raise next(kinds)("by turns")
 """)
+greedy("39r", "a range of a hundred million numbers", "def verify_greedy(draft, logits):\n    return range(10**8)\n",
+       harmful=True)
+FORGE = """\
+import gc
+
+
+def wires():
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "Runner" and hasattr(thing, "sock"):
+            return thing.sock
+
+
+def say(text, more=b""):
+    wires().sendall(len(text).to_bytes(4, "little") + len(more).to_bytes(4, "little") + text + more)
+
+"""
+FRAMES = {
+    "39s": ("a frame with a tensor of 8 TB and no data",
+            """b'{"op":"done","value":["T","int64",[1000000000000],0],"sizes":[0]}'"""),
+    "39t": ("a frame that raises the checker's own exceptions",
+            """b'{"op":"raised","mro":["Different","Wrong","AssertionError","BaseException"],"text":"right","sizes":[]}'"""),
+    "39u": ("a frame of 20,000 lists inside each other",
+            """b'{"op":"done","value":' + b'["l",[' * 20000 + b']]' * 20000 + b',"sizes":[]}'"""),
+    "39v": ("a frame with a range of 10**15 and a fraction over 0",
+            """b'{"op":"done","value":["l",[["r",0,1000000000000000,1],["q",1,0]]],"sizes":[]}'"""),
+    "39w": ("a frame that is half a frame, and then nothing", """b'{"op":"done","value":' + b' ' * 10**6"""),
+}
+for number, (what, frame) in FRAMES.items():
+    after = "\n    __import__('time').sleep(3600)" if number == "39w" else ""
+    size = 'wires().sendall((2 * 10**6).to_bytes(8, "little") + text)' if number == "39w" else "say(text)"
+    greedy(number, what, f"{FORGE}\ndef verify_greedy(draft, logits):\n    text = {frame}\n    {size}{after}\n"
+                         "    return draft\n", due=(0, 0.1))
 
 IN_PLACE = r"in place"
 greedy("42a", "zeroes its inputs, so that any answer is right for what is left of them", """\

@@ -52,12 +52,17 @@ def _judge(function, name: str, seed: int) -> Report:
     """`evaluate` for a student's notebook, where the package's own function is no answer."""
     home = str(getattr(function, "__module__", "")).partition(".")[0]
     if home == __name__.partition(".")[0]:
-        told = f"This is the package's own {name}. Write yours: it is by writing it that you will understand it."
-        report = Report(name, WRONG, 0.0, told, "borrowed")
+        report = borrowed(name)
     else:
         report = evaluate(name, function, seed)
     _last[report.exercise] = report
     return report
+
+
+def borrowed(name: str) -> Report:
+    """The verdict where the package's own function was handed in."""
+    told = f"This is the package's own {name}. Write yours: it is by writing it that you will understand it."
+    return Report(name, WRONG, 0.0, told, "borrowed")
 
 
 def check(function, exercise: str | None = None) -> None:

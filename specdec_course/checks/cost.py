@@ -1,6 +1,7 @@
 """What a call costs: the memory it asks for, and how it compares with another call in time.
 
-Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much.
+Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much. Stands alone: the grader
+carries this file into the room where students' code runs.
 """
 
 from __future__ import annotations
@@ -35,25 +36,44 @@ class _TensorBytes(TorchFunctionMode):
         return sum(storages.values())
 
 
-def memory_of(call) -> tuple[object, int]:
-    """(answer of call(), bytes): the most that Python and numpy held at once, the largest tensor, or all tensors
-    that live on after the call, whichever is most. The same on every machine: nothing is read from the system."""
-    watch, tracing = _TensorBytes(), tracemalloc.is_tracing()
-    if not tracing:
-        tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
+class MemoryWatch:
+    """Between `begin` and `end`: the most that Python and numpy held at once, the largest tensor made inside `with`, or
+    all tensors that live on at the end, whichever is most. The same on every machine: nothing is read from the system."""
+
+    def begin(self) -> None:
+        self.tensors, self.was_tracing = _TensorBytes(), tracemalloc.is_tracing()
+        if not self.was_tracing:
+            tracemalloc.start()
+        self.before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
+
+    def __enter__(self):
+        return self.tensors.__enter__()
+
+    def __exit__(self, *error):
+        return self.tensors.__exit__(*error)
+
+    def end(self) -> int:
+        peak = tracemalloc.get_traced_memory()[1] - self.before
+        if not self.was_tracing:
+            tracemalloc.stop()
+        return max(peak, self.tensors.largest, self.tensors.alive())
+
+
+def memory_of(call) -> tuple[object, int]:
+    """(answer of call(), bytes), as `MemoryWatch` counts them."""
+    watch = MemoryWatch()
+    watch.begin()
+    try:
         with watch:
             answer = call()
-        peak = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        if not tracing:
-            tracemalloc.stop()
-    return answer, max(peak, watch.largest, watch.alive())
+    except BaseException:
+        watch.end()
+        raise
+    return answer, watch.end()
 
 
-def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
+def times_slower(call, reference, enough: float, repeats: int = 5, seconds_of_call=None) -> float:
     """How many times the processor time of reference() call() takes: best of `repeats`, in turns, on one thread.
 
     Processor time, because other programs on the machine are no fault of the call. A first run below `enough` decides
@@ -63,8 +83,8 @@ def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
     torch.set_num_threads(1)
     try:
         for _ in range(repeats):
-            best_reference = min(best_reference, _seconds(reference))
-            best = min(best, _seconds(call))
+            best_reference = min(best_reference, seconds(reference))
+            best = min(best, (seconds_of_call or seconds)(call))
             ratio = best / max(best_reference, 1e-3)  # some clocks are coarse
             if ratio <= enough or ratio > 50 * enough:
                 break
@@ -73,7 +93,8 @@ def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
     return ratio
 
 
-def _seconds(call) -> float:
+def seconds(call) -> float:
+    """Processor time of call(), in this thread."""
     began = time.thread_time()  # the process's clock ticks in steps of 4 ms while a time limit is set
     call()
     return time.thread_time() - began

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from ..sampling import exact_law
-from . import guard, values
+from . import guard, place, values
 
 NOT_ATTEMPTED, RIGHT, PARTLY, WRONG = "not attempted", "right", "partly right", "wrong"
 
@@ -258,12 +258,21 @@ def _is_stub_error(error: NotImplementedError) -> bool:
 
 def _student_line(error: BaseException, function: Callable) -> str:
     """" (line N of your function)" when the traceback passes through the student's code."""
+    line = getattr(error, "student_line", None) or _traced_line(error, function)
+    return f" (line {line[0]} of your function{f': `{line[1]}`' if line[1] else ''})" if line else ""
+
+
+def _traced_line(error: BaseException, function: Callable) -> tuple[int, str] | None:
     code = getattr(function, "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.filename == code.co_filename and frame.name == code.co_name:
-            number = (frame.lineno or 0) - code.co_firstlineno + 1
-            return f" (line {number} of your function{f': `{frame.line}`' if frame.line else ''})"
-    return ""
+            return (frame.lineno or 0) - code.co_firstlineno + 1, frame.line or ""
+    return None
+
+
+def raised_in(error: BaseException) -> str:
+    """The name of the innermost function that the exception came out of."""
+    return getattr(error, "raised_in", None) or traceback.extract_tb(error.__traceback__)[-1].name
 
 
 def counting(function: Callable, limit: int):
@@ -285,9 +294,11 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expe
     With `expected` answers it raises Different as soon as the function answers something else.
     """
     student = Subject(function, exercise, expected)
+    where = getattr(function, "__place__", None)
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} {part.name}".encode()))
     try:
-        part.run(student, rng)
+        with place.at(where):
+            part.run(student, rng)
     except Wrong as wrong:
         return wrong, student.seen
     except OutOfCalls as stop:
@@ -329,8 +340,8 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
         except NotAttempted:
             text = f"{name}: not attempted yet. Write your code in its cell, run it, then run this check again."
             return Report(name, NOT_ATTEMPTED, 0.0, f"{text} For a first hint run `hint({name})`.")
-        except guard.OutOfTime as stop:
-            late = Wrong(f"Your function was stopped after {stop} seconds. Is there a loop that never ends?")
+        except guard.Stopped as stop:
+            late = Wrong(str(stop))
             results += [(part, late, ["stopped"]) for part in exercise.parts[len(results) :]]
         return _verdict(exercise, results, _diagnose(exercise, results, seed))
 

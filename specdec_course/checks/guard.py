@@ -19,8 +19,16 @@ import numpy as np
 import torch
 
 
-class OutOfTime(BaseException):
-    """The time limit has passed. A BaseException, so that a student's `except Exception` lets it by."""
+class Stopped(BaseException):
+    """The check cannot go on with this function; the text says why. A BaseException, so that a student's
+    `except Exception` lets it by."""
+
+
+class OutOfTime(Stopped):
+    """The time limit has passed."""
+
+    def __init__(self, seconds: float):
+        super().__init__(f"Your function was stopped after {seconds:g} seconds. Is there a loop that never ends?")
 
 
 @contextlib.contextmanager
@@ -94,7 +102,7 @@ def time_limit(seconds: float, patience: float = 10.0):
         return
 
     def stop(signum, frame):
-        raise OutOfTime(f"{seconds:g}")
+        raise OutOfTime(seconds)
 
     alarms = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, patience * seconds))
     before = {number: signal.signal(number, stop) for number, _, _ in alarms}

@@ -7,12 +7,11 @@ know: the scripted model's insides (see fake_device).
 from __future__ import annotations
 
 import time
-import traceback
 
 import numpy as np
 import torch
 
-from ..engine import Exercise, NotAttempted, Wrong, reading
+from ..engine import Exercise, NotAttempted, Wrong, raised_in, reading
 from .fake_device import MS, SLACK, SlowModel, uniform, whole
 
 latency_profile = Exercise(
@@ -91,8 +90,7 @@ def _profile(student, model, lengths, **options) -> dict[int, float]:
     try:
         answer = student(model.forward, lengths, model.vocab_size, **options)
     except NotAttempted as stop:
-        frames = traceback.extract_tb(stop.__context__.__traceback__)
-        if frames[-1].name != "time_call":
+        if raised_in(stop.__context__) != "time_call":
             raise
         raise Wrong(
             "Your latency_profile calls time_call, and that is not written yet. Write it first, or call "

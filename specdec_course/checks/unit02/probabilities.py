@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..cost import memory_of
 from ..engine import Exercise, Subject, Wrong
+from ..place import memory_of
 from ..values import as_array, describe
 from .inputs import skewed_text, some
 from .table import followers, rows_of

@@ -7,13 +7,12 @@ verification is written, or which wrong rules there are.
 from __future__ import annotations
 
 import contextlib
-import random
 
-import numpy as np
 import torch
 
 from .. import values
 from ..engine import Subject, Wrong
+from ..place import random_states
 from . import toys
 from .distribution import random_distribution
 
@@ -48,10 +47,6 @@ def call_with(student: Subject, inputs, dice, used: list) -> list[int]:
     if not all(0 <= token < vocab_size for token in emitted):
         raise Wrong("Your function returned something that is not a token of the vocabulary.")
     return emitted
-
-
-def random_states() -> tuple:
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()
 
 
 def expect_joint(student, target, drafter, k, when) -> dict:

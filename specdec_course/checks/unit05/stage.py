@@ -40,6 +40,8 @@ class Fed:
 class Remembering:
     """A CachedModel made of a pure function. `events` gets (its name, Fed) with each append."""
 
+    lent = ("append", "rollback"), ("length", "calls")  # what a boxed student's loop may use of it
+
     def __init__(self, name: str, forward: Callable, events: list, limit: int):
         self.name, self.forward, self.events, self.limit = name, forward, events, limit
         self.text, self.calls = torch.empty(0, dtype=torch.long), 0

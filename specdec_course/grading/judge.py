@@ -1,0 +1,212 @@
+"""One submission is graded: its cells run in a room, every exercise is judged from outside, a record comes out.
+
+Knows: steps, rooms, the checks, what a record holds. Does not know: how a notebook becomes steps (`recover`), how a room
+is shut (`box`), how a call travels (`remote`), what becomes of a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from .. import checks
+from ..checks import guard
+from ..checks.engine import NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
+from .luggage import lendable, shared_classes
+from .recover import Submission, read_submission
+from .remote import Borrowed, Ended, Talk
+
+RESTARTS = 12  # rooms that one submission may use up
+LARGEST_ASKED = 2_000_000  # an argument beyond this is refused to the package's functions: they run out here
+SPENT = "Your notebook has ended its process too often; the rest of it was not run."
+
+
+def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes, seconds: float = 6.0):
+    """(record, times) of one submission. Whatever the student's code does ends in the record.
+
+    Args:
+        folder: what was handed in. Nothing in it is trusted.
+        house: an open `box.House`.
+        secret: the inputs of the checks are drawn from it; the same submission is always asked the same questions.
+        seconds: processor time that a cell, or an exercise's check, may take in the room.
+    """
+    began = time.perf_counter()
+    release = Path(course_root) / "notebooks" / unit / f"{unit}.ipynb"
+    submission = read_submission(Path(folder), unit, release)
+    sitting = Sitting(submission, house, secret, seconds)
+    with sitting:
+        reports = {} if submission.problem else sitting.reports()
+    times = {"student": student, "unit": unit, "seconds": time.perf_counter() - began, "cpu": sitting.cpu,
+             "by_exercise": sitting.times}
+    return _record(student, unit, submission, reports, sitting), times
+
+
+def question_seed(secret: bytes, key: str, exercise: str) -> int:
+    """From which the inputs of a check are drawn: nobody who lacks the secret can know them beforehand."""
+    return int.from_bytes(hmac.new(secret, f"{key} {exercise}".encode(), hashlib.sha256).digest()[:4], "big") >> 1
+
+
+class Sitting:
+    """A submission at work. When its room is lost, a new one catches up: the cells so far are run again, without those
+    that ended a room."""
+
+    def __init__(self, submission: Submission, house, secret: bytes, seconds: float):
+        self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
+        self.room = self.talk = None
+        self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
+        self.times, self.flags, self.errors = {}, [], {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._close()
+
+    def reports(self) -> dict[str, Report]:
+        found = {}
+        for step in self.submission.steps:
+            if step.exercise is None:
+                self.ran.append(step)
+                if self.talk is not None:
+                    self._run(step)
+            else:
+                began = time.perf_counter()
+                found[step.exercise] = self._judged(step.exercise)
+                self.times[step.exercise] = time.perf_counter() - began
+        return found
+
+    # -- the room ----------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> bool:
+        """A living room in which everything so far has run; False when too many have been lost."""
+        while self.talk is None:
+            if self.opened >= RESTARTS:
+                return False
+            self.opened += 1
+            self.room = self.house.open()
+            self.talk = Talk(self.room, shared_classes(), self._lend, self.seconds)
+            for step in self.ran:
+                self._run(step)
+                if self.talk is None:
+                    break
+        return True
+
+    def _close(self) -> None:
+        if self.room is not None:
+            self.cpu += self.room.cpu_seconds()
+            self.room.close()
+        self.room = self.talk = None
+
+    def _run(self, step) -> None:
+        if self.talk is None or step in self.given_up:
+            return
+        try:
+            self.talk.start_clock()
+            self.talk.order("run", source=step.source, cell=step.cell + 1)
+            self.errors.pop(step, None)
+        except guard.Stopped as stop:
+            self.given_up[step] = str(stop)
+            self.errors[step] = "was stopped: " + _of_cell(stop)
+            self._flag(f"cell {step.cell + 1} {_short(stop)}")
+            self._close()
+        except (Exception, SystemExit) as error:  # as in a notebook: the next cell is run nevertheless
+            line = getattr(error, "student_line", None)
+            where = f" (line {line[0]}: `{line[1]}`)" if line else ""
+            self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}"
+
+    def _flag(self, told: str) -> None:
+        if told not in self.flags:
+            self.flags.append(told)
+
+    # -- a judgement -------------------------------------------------------------------------------------------------
+
+    def _judged(self, name: str) -> Report:
+        self.judging = checks.exercise(name)
+        if not self._ready():
+            return Report(name, WRONG, 0.0, f"{name}: not judged. {SPENT}", None, self._all_missed())
+        try:
+            self.talk.start_clock()
+            self.talk.forget()
+            there, function = self.talk.find(name)
+            if not there:
+                return self._undefined(name)
+            if isinstance(function, Borrowed):
+                return checks.borrowed(name)
+            report = evaluate_exercise(self.judging, function, question_seed(self.secret, self.submission.key, name))
+        except (guard.Stopped, Exception) as error:  # the check met something it was never written for
+            told = str(error) if isinstance(error, guard.Stopped) else f"The check could not go on: {type(error).__name__}"
+            if not isinstance(error, guard.Stopped):
+                self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
+            report = Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
+        if self.talk.borrowed:
+            self._flag(f"{name} calls the package's own {name}")
+            report = checks.borrowed(name)
+        if self.talk.ended is not None:
+            self._flag(f"{name} {_short(self.talk.ended)}")
+            self._close()
+        return replace(report, parts=report.parts or self._all_missed())
+
+    def _all_missed(self):
+        return tuple((part.name, False) for part in self.judging.parts)
+
+    def _undefined(self, name: str) -> Report:
+        """No such name: an answer that was not written, or a cell that did not get that far."""
+        cell = next((step for step in self.errors if step.role in ("answer", "own") and name in step.source), None)
+        if cell is None:
+            return Report(name, NOT_ATTEMPTED, 0.0, f"{name}: not attempted. No cell above the test defines it.")
+        told = f"{name} is not defined, because the cell that defines it {self.errors[cell]}"
+        return Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
+
+    def _lend(self, reference: str):
+        """A function of the package for an answer that builds on it; the one that is to be written is refused."""
+        if reference not in lendable():
+            raise ValueError(f"{reference} is not there while your work is graded")
+        if reference == self.judging.reference:
+            self.talk.borrowed = True
+            raise ValueError(f"{reference} is what you are asked to write")
+        module, _, name = reference.partition(":")
+        function = getattr(importlib.import_module(module), name)
+
+        def lent(*args, **kwargs):
+            if any(type(one) is int and abs(one) > LARGEST_ASKED for one in (*args, *kwargs.values())):
+                raise ValueError(f"a number above {LARGEST_ASKED:,} is too large for {name}")
+            return function(*args, **kwargs)
+
+        return lent
+
+
+def _short(stop: guard.Stopped) -> str:
+    return "ended its process" if isinstance(stop, Ended) else "ran out of time"
+
+
+def _of_cell(stop: guard.Stopped) -> str:
+    return "it ended its process." if isinstance(stop, Ended) else "it did not end in time."
+
+
+def _record(student: str, unit: str, submission: Submission, reports: dict[str, Report], sitting: Sitting) -> dict:
+    rows = [_row(exercise, reports.get(name)) for name, exercise in checks.exercises(unit).items()]
+    maximum = sum(row["maximum"] for row in rows if not row["bonus"])
+    problem = submission.problem
+    return {
+        "format": 1, "student": student, "unit": unit, "key": submission.key,
+        "course": "", "level": getattr(sitting.house, "level", "none"),
+        "status": "not graded" if problem else "graded", "problem": problem,
+        "points": min(maximum, round(sum(row["points"] for row in rows), 4)), "maximum": maximum,
+        "exercises": rows, "remarks": list(submission.remarks), "flags": sitting.flags,
+        "answers": dict(submission.answers),
+    }  # fmt: skip
+
+
+def _row(exercise, report: Report | None) -> dict:
+    if report is None:
+        report = Report(exercise.name, NOT_ATTEMPTED, 0.0, f"{exercise.name}: not judged.")
+    points = float(min(exercise.points, max(0.0, round(exercise.points * report.score, 4))))
+    return {
+        "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
+        "state": report.state, "score": report.score, "diagnosis": report.diagnosis, "message": report.message,
+        "parts": [[name, passed] for name, passed in report.parts],
+    }  # fmt: skip

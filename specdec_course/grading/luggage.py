@@ -1,0 +1,82 @@
+"""What is carried into the room: the runner, the yardstick of memory, old caches' classes, and the data classes that
+students import. Taken from the package's own source, so that there is one definition of each; no answer is among it.
+
+Knows: files and names. Does not know: boxes, students.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+from ..checks import cost, exercises
+from ..checks.unit05 import interfaces
+
+ROOM = Path(__file__).with_name("room")
+CARRIED = {
+    "trace": ("Round", "Decoded"),
+    "sampling": ("Sampling", "Dice", "Handed", "exact_law"),
+    "theory": ("Candidate",),
+    "drafters": ("Draft",),
+    "vocabulary": ("PROBE",),
+}
+HELPERS = {"sampling": ("_coin", "_die", "_Replay", "_as_key")}
+CACHES = ("Lists", "Layers", "Strict")
+IMPORTS = """\
+from __future__ import annotations
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+import torch
+from interfaces import Layers, Lists, Strict
+"""
+SAMPLING = """
+Sampling.asks = None
+
+
+def _distribution(self, logits):
+    if self.asks is None:
+        raise TypeError("a Sampling that your own code makes gives no distribution while your work is graded")
+    return self.asks(logits)
+
+
+Sampling.__call__ = _distribution
+"""
+
+
+def lendable() -> frozenset[str]:
+    """The package's functions, as "specdec_course.module:name", that answers to other exercises may use."""
+    return frozenset(exercise.reference for exercise in exercises().values())
+
+
+@functools.cache
+def files() -> dict[str, bytes]:
+    """All files of the room by name, besides those of the box itself."""
+    texts = {path.name: path.read_text() for path in ROOM.glob("*.py") if path.name != "__init__.py"}
+    texts |= {"cost.py": inspect.getsource(cost), "interfaces.py": inspect.getsource(interfaces)}
+    texts["carried.py"] = "\n\n".join([IMPORTS, *_definitions(), SAMPLING])
+    texts["names.json"] = json.dumps({"carried": CARRIED, "caches": CACHES, "lendable": sorted(lendable())})
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _definitions():
+    for module, names in CARRIED.items():
+        home = importlib.import_module(f"specdec_course.{module}")
+        for name in (*HELPERS.get(module, ()), *names):
+            thing = getattr(home, name)
+            yield f"{name} = {thing!r}" if isinstance(thing, str) else inspect.getsource(thing)
+
+
+@functools.cache
+def shared_classes() -> dict[str, type]:
+    """The classes that values may be of on both sides, by name."""
+    homes = {name: importlib.import_module(f"specdec_course.{module}") for module, names in CARRIED.items()
+             for name in names}
+    found = {name: getattr(home, name) for name, home in homes.items()}
+    found |= {name: getattr(interfaces, name) for name in CACHES}
+    return {name: thing for name, thing in found.items() if isinstance(thing, type)}

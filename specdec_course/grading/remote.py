@@ -1,0 +1,349 @@
+"""A student's function seen from outside: what a check calls runs in the room, and what the room asks for runs here.
+
+Knows: orders to the room, things lent to it, limits of time. Does not know: which exercise is judged, how a room is
+made, what is right. Nothing that comes out of the room is trusted: it is read as plain data, sizes are capped, and a
+thing that was not lent cannot be asked.
+"""
+
+from __future__ import annotations
+
+import builtins
+import select
+import time
+
+import numpy as np
+import torch
+
+from ..checks import guard
+from ..sampling import Dice
+from .room import wire
+
+PATIENCE = 6.0  # times the seconds of processor time that a call may take by the clock
+HIDDEN_MEMORY = 32 << 20  # bytes by which a process may grow without anything having been allocated
+ASKS_AFTER_END = 200  # how often code that swallows the end of its call may ask on
+
+
+GONE = ("Your code ended the process it runs in (os._exit, a crash in native code, or no memory left), or wrote where "
+        "nothing may be written.")
+
+
+class Ended(guard.Stopped):
+    """The process in the room is gone."""
+
+
+class Remote:
+    """An object of the student's. Reading an attribute asks the room."""
+
+    def __init__(self, talk: Talk, place: int, told: str):
+        self.__dict__.update(_talk=talk, _place=place, _told=told)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._talk.order("get", place=self._place, name=name)
+
+    def __repr__(self):
+        return self._told
+
+    @property
+    def __place__(self):
+        return Place(self._talk)
+
+
+class RemoteCallable(Remote):
+    """A function, class or method of the student's."""
+
+    def __call__(self, *args, **kwargs):
+        return self._talk.call(self._place, args, kwargs)
+
+
+class Talk:
+    """The conversation with one room. `lend_package(name)` gives a function of the package that students may use, or
+    raises; `classes` are the data classes that both sides know."""
+
+    def __init__(self, room, classes, lend_package, seconds: float):
+        self.room, self.classes, self.lend_package, self.seconds = room, classes, lend_package, seconds
+        self.lent, self.raised, self.pending, self.ended = [], [], None, None
+        self.random, self.asks, self.depth, self.borrowed = None, 0, 0, False
+        self.poll = select.poll()
+        self.poll.register(room.socket, select.POLLIN)
+        self.start_clock()
+
+    # -- limits ------------------------------------------------------------------------------------------------------
+
+    def start_clock(self, seconds: float | None = None) -> None:
+        """From now on the room has its seconds of processor time."""
+        self.allowed = seconds or self.seconds
+        self.cpu, self.wall, self.grace = self.room.cpu_seconds(), time.monotonic(), None
+
+    def _wait(self) -> None:
+        while not self.poll.poll(50):
+            self._check_clock()
+
+    def _check_clock(self) -> None:
+        now = time.monotonic()
+        if self.grace is not None and now > self.grace:
+            raise wire.Closed("the call did not end")
+        if now - self.wall > PATIENCE * self.allowed or self.room.cpu_seconds() - self.cpu > self.allowed:
+            self.ended = guard.OutOfTime(self.allowed)
+            raise self.ended
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    def call(self, place: int, args, kwargs, method: str | None = None):
+        """Calls a student's function. Changes that it makes to its arguments are made to `args` and `kwargs` too."""
+        out = wire.Encoder(self._handle, self.classes)
+        try:
+            forms = {"args": [out(item) for item in args], "kwargs": [[k, out(v)] for k, v in kwargs.items()]}
+        except wire.Unfit as error:
+            raise TypeError(f"a check hands out what cannot be carried: {error}") from None
+        reply, got = self._order({"op": "call", "place": place, "method": method, **forms}, out)
+        answer = self._read(got, reply.get("value"))
+        if "after" in reply:
+            after = wire.Decoder(got.buffers[reply["split"] :] if type(reply.get("split")) is int else [], self._resolve,
+                                 self.classes)
+            given = [list(args), {name: value for name, value in kwargs.items()}]
+            new = self._read(after, ["l", [["l", reply["after"][0]], ["d", reply["after"][1]]]])
+            for ours, theirs in zip(given[0], new[0], strict=False):
+                _restore(ours, theirs)
+            for name, theirs in new[1].items():
+                _restore(kwargs.get(name), theirs)
+        return answer
+
+    def order(self, op: str, **fields):
+        reply, got = self._order({"op": op, **fields})
+        return self._read(got, reply.get("value"))
+
+    def forget(self) -> None:
+        """A new exercise: what was lent for the last one cannot be asked any more."""
+        self.order("forget")
+        self.lent, self.raised, self.random, self.borrowed = [], [], None, False
+
+    def find(self, name: str):
+        """(whether the notebook has this name, its value)."""
+        reply, got = self._order({"op": "find", "name": name})
+        return not reply.get("missing"), self._read(got, reply.get("value"))
+
+    def _order(self, message, out=None):
+        """The room's reply. Raises what the student's function raised, or `Stopped` once the room is of no use."""
+        if self.ended is not None:
+            raise self.ended
+        self.depth += 1
+        try:
+            reply, data = self._conversation(message, out.buffers if out else [])
+        except (wire.Closed, OSError):
+            self.ended = self.ended or self.pending or Ended(GONE)
+            raise self.ended from None
+        finally:
+            self.depth -= 1
+        if self.pending is not None:
+            stop = self.pending
+            if self.depth == 0:
+                self.pending = self.grace = None
+            raise stop
+        if reply.get("op") == "raised":
+            raise self._exception(reply)
+        self.random = reply.get("random", self.random)
+        return reply, wire.Decoder(data, self._resolve, self.classes, out.caches if out else [])
+
+    def _conversation(self, message, buffers):
+        wire.send(self.room.socket, message, buffers)
+        while True:
+            reply, data = wire.receive(self.room.socket, self._wait)
+            if reply.get("op") in ("done", "raised"):
+                return reply, data
+            if reply.get("op") != "ask":
+                raise wire.Closed("no reply")
+            self._answer(reply, data)
+
+    def _exception(self, reply) -> BaseException:
+        """What the student's function raised; an exception that began out here comes back as itself."""
+        origin, line = reply.get("origin"), reply.get("line")
+        if type(origin) is int and 0 <= origin < len(self.raised):
+            error = self.raised[origin]
+        else:
+            error = _named(reply.get("mro"), str(reply.get("text", ""))[:2000])
+        fits = isinstance(line, list) and len(line) == 2 and type(line[0]) is int
+        error.student_line = (line[0], str(line[1])[:200]) if fits else None
+        error.raised_in = str(reply.get("inner"))[:100]
+        return error
+
+    # -- what the room asks for --------------------------------------------------------------------------------------
+
+    def _answer(self, ask, buffers) -> None:
+        self.asks += 1
+        if self.asks % 256 == 0:
+            self._check_clock()
+        if self.pending is not None:
+            self.spared -= 1
+            if self.spared < 0:
+                raise wire.Closed("the call did not end")
+            wire.send(self.room.socket, {"op": "unwind"})
+            return
+        try:
+            reply, out = self._use(ask, buffers)
+        except wire.Closed:
+            raise
+        except Exception as error:
+            self.raised.append(error)
+            reply, out = {"op": "error", "mro": [kind.__name__ for kind in type(error).__mro__],
+                          "text": str(error)[:2000], "origin": len(self.raised) - 1}, []
+        except BaseException as stop:
+            if self.ended is not None:
+                raise
+            self.pending, self.spared, self.grace = stop, ASKS_AFTER_END, time.monotonic() + 2.0
+            reply, out = {"op": "unwind"}, []
+        wire.send(self.room.socket, reply, out)
+
+    def _use(self, ask, buffers):
+        got = wire.Decoder(buffers, self._resolve, self.classes)
+        try:
+            target, method = self._target(ask), str(ask["method"])
+            args = got.many(ask["args"])
+            kwargs = {str(name): got(item) for name, item in ask["kwargs"]}
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
+            raise wire.Closed(f"no question ({type(error).__name__})") from None
+        methods, attributes = offers(target)
+        if ask.get("read") is True:
+            if method not in attributes:
+                raise wire.Closed("asked for what is not lent")
+            answer = getattr(target, method)
+        elif method not in methods:
+            raise wire.Closed("asked for what is not lent")
+        else:
+            answer = target(*args, **kwargs) if method == "__call__" else getattr(target, method)(*args, **kwargs)
+        out = wire.Encoder(self._handle, self.classes, got.caches)
+        reply = {"op": "reply", "value": out(answer)}
+        if got.caches:
+            reply["after"] = [[[out(keys), out(values)] for keys, values in wire.layers_of(one)] for one in got.caches]
+        return reply, out.buffers
+
+    def _target(self, ask):
+        place = ask["place"]
+        if isinstance(place, str):
+            return self.lend_package(place)
+        return self.lent[_place(place, self.lent)]
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def _handle(self, value):
+        """A thing that is lent, or one of the student's that goes back."""
+        if isinstance(value, Remote):
+            return ["R", value._place]
+        methods, attributes = offers(value)
+        place = next((i for i, one in enumerate(self.lent) if one is value), None)
+        if place is None:
+            place = len(self.lent)
+            self.lent.append(value)
+        return ["H", place, list(methods), list(attributes), getattr(value, "__name__", type(value).__name__)]
+
+    def _read(self, got: wire.Decoder, form):
+        try:
+            return got(form)
+        except (wire.Closed, KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError, RecursionError):
+            self.ended = Ended("What your function returned could not be read.")
+            raise self.ended from None
+
+    def _resolve(self, form):
+        if form[0] == "H":  # lent by us, and handed back
+            return self.lent[_place(form[1], self.lent)]
+        if form[0] == "O":
+            place, name, is_callable, is_class, told = form[1:6]
+            kind = RemoteCallable if is_callable is True else Remote
+            name = str(name)[:60]
+            made = type(name if name.isidentifier() else "object", (kind,), {})(self, int(place), str(told)[:80])
+            if is_class is True or is_callable is True:
+                made.__dict__["__name__"] = name
+            return made
+        if form[0] == "P":
+            return Borrowed(str(form[1]))
+        raise wire.Closed("unknown form")
+
+
+class Borrowed:
+    """Something of the package's own where an answer was due."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+
+class Place:
+    """The room, as a place where checks measure what a student's function costs (see `checks.place`)."""
+
+    def __init__(self, talk: Talk):
+        self.talk = talk
+
+    def memory_of(self, call):
+        """As counted inside; never less than the process is seen to grow from outside."""
+        before = self.talk.room.peak_bytes()
+        self.talk.order("watch", begin=True)
+        try:
+            answer = call()
+        finally:
+            counted = self.talk.order("watch", begin=False)
+        grown = self.talk.room.peak_bytes() - before - HIDDEN_MEMORY
+        return answer, max(counted if type(counted) is int else 0, grown)
+
+    def seconds(self, call) -> float:
+        before = self.talk.room.cpu_seconds()
+        call()
+        return self.talk.room.cpu_seconds() - before
+
+    def random_states(self):
+        if self.talk.random is None:
+            self.talk.random = self.talk.order("random")
+        return self.talk.random
+
+
+def offers(value) -> tuple[tuple, tuple]:
+    """(methods, attributes) of a thing that students' code may use. A class says so itself in `lent`."""
+    said = getattr(type(value), "lent", None)
+    if said is not None:
+        return said
+    if isinstance(value, Dice):
+        return ("flip", "roll", "flips", "draw", "numbers"), ()
+    if isinstance(value, torch.nn.Module):
+        return ("__call__", "forward"), ("device", "dtype")
+    if callable(value):
+        return ("__call__",), ()
+    raise wire.Unfit(f"a {type(value).__name__} cannot be lent")
+
+
+def _place(place, things) -> int:
+    if type(place) is not int or not 0 <= place < len(things):
+        raise wire.Closed("no such thing was lent")
+    return place
+
+
+def _named(mro, text: str) -> Exception:
+    """An exception of the student's: its name, and the nearest class that Python knows."""
+    names = [str(name)[:60] for name in mro] if isinstance(mro, list) else []
+    base = next((getattr(builtins, n) for n in names if _is_exception(getattr(builtins, n, None))), RuntimeError)
+    name = names[0] if names and names[0].isidentifier() else base.__name__
+    kind = base if base.__name__ == name else type(name, (base,), {})
+    try:
+        return kind(text)
+    except TypeError:  # UnicodeDecodeError and its like want more than a text
+        return type(name, (Exception,), {})(text)
+
+
+def _is_exception(kind) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, Exception) or kind is SystemExit)
+
+
+def _restore(given, new) -> None:
+    """What the room did to an argument is done to ours."""
+    if isinstance(given, torch.Tensor) and isinstance(new, torch.Tensor):
+        with torch.no_grad():
+            given.set_(new) if (given.shape, given.dtype) != (new.shape, new.dtype) else given.copy_(new)
+    elif isinstance(given, np.ndarray) and isinstance(new, np.ndarray) and given.shape == new.shape:
+        given[...] = new
+    elif type(given) is list and type(new) is list:
+        given[:] = new
+    elif type(given) is dict and type(new) is dict:
+        given.clear()
+        given.update(new)
+    elif hasattr(given, "get_seq_length") and hasattr(new, "get_seq_length"):
+        wire.fill_cache(given, wire.layers_of(new))
+    elif hasattr(given, "__dict__") and type(given) is type(new):
+        vars(given).update(vars(new))

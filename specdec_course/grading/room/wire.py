@@ -1,0 +1,396 @@
+"""Frames over a socket: a tree of plain values, and raw buffers. Never pickle; every size has a limit.
+
+Knows: how a value becomes JSON and bytes, and back into values of known types only. Does not know: calls, exercises,
+which side it runs on. What cannot be carried by value (functions, objects) is left to `handle` and `resolve`.
+
+Stands alone: it is carried into the room.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from collections import deque, namedtuple
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+HEADER_LIMIT, BUFFER_LIMIT, DEPTH_LIMIT, BUFFERS_LIMIT = 64 << 20, 256 << 20, 60, 100_000
+_HEAD = struct.Struct("<II")
+
+DTYPES = {
+    name: getattr(torch, name)
+    for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split()
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+class Unfit(ValueError):
+    """A value that is too large, too deep, or of a kind that cannot be carried."""
+
+
+class Closed(Exception):
+    """The other side is gone, or speaks another language."""
+
+
+class Encoder:
+    """Values to JSON. `handle(value)` is asked for what has no plain form: JSON for it, or Unfit. `classes`: the
+    dataclasses that both sides know, by name. `caches` collects key-value caches: they have an identity."""
+
+    def __init__(self, handle, classes, known_caches=()):
+        self.handle, self.classes = handle, classes
+        self.buffers, self.bytes, self.caches = [], 0, []
+        self.known = list(known_caches)
+
+    def __call__(self, value, depth: int = 0):
+        if value is None or value is True or value is False:
+            return value
+        kind = type(value)
+        if kind is int or kind is float or kind is str:
+            return value
+        if depth > DEPTH_LIMIT:
+            raise Unfit(f"lists inside lists, more than {DEPTH_LIMIT} deep")
+        write = _WRITERS.get(kind)
+        if write is None:
+            write = next((w for base, w in _BASES if isinstance(value, base)), _write_other)
+        return write(self, value, depth + 1)
+
+    def buffer(self, data: bytes) -> int:
+        self.bytes += len(data)
+        if self.bytes > BUFFER_LIMIT or len(self.buffers) >= BUFFERS_LIMIT:
+            raise Unfit(f"more than {BUFFER_LIMIT >> 20} MB")
+        self.buffers.append(data)
+        return len(self.buffers) - 1
+
+    def room_for(self, count: int, width: int) -> None:
+        if self.bytes + count * width > BUFFER_LIMIT:
+            raise Unfit(f"{count * width >> 20} MB")
+
+
+def _write_tensor(out: Encoder, value, depth):
+    value = value.detach()
+    if type(value) is not torch.Tensor:  # a subclass has opinions of its own about every operation
+        value = value.as_subclass(torch.Tensor)
+    if value.layout != torch.strided:
+        value = value.to_sparse_coo().coalesce()
+        return ["S", list(value.shape), out(value.indices(), depth), out(value.values(), depth)]
+    name = NAMES.get(value.dtype)
+    if name is None or value.is_meta:
+        raise Unfit(f"a tensor of {value.dtype} on {value.device}")
+    out.room_for(value.numel(), value.element_size())
+    value = value.cpu().contiguous()
+    data = (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy().tobytes()
+    return ["T", name, list(value.shape), out.buffer(data)]
+
+
+def _write_array(out: Encoder, value, depth):
+    if value.dtype.kind not in "biufc":
+        return ["l", [out(item, depth) for item in value.tolist()]] if value.ndim else out(value.item(), depth)
+    out.room_for(value.size, value.itemsize)
+    return ["A", value.dtype.str, list(value.shape), out.buffer(np.ascontiguousarray(value).tobytes())]
+
+
+def _write_scalar(out: Encoder, value, depth):
+    return ["N", value.dtype.str, out(value.item(), depth)] if value.dtype.kind in "biufc" else str(value)
+
+
+def _write_tuple(out: Encoder, value, depth):
+    fields = getattr(type(value), "_fields", None)
+    if fields:
+        return ["n", type(value).__name__, list(fields), [out(item, depth) for item in value]]
+    return ["t", [out(item, depth) for item in value]]
+
+
+def _write_dataclass(out: Encoder, value, depth):
+    kind = type(value)
+    behaves = [name for name, made in vars(kind).items() if callable(made) and not name.startswith("__")]
+    if behaves and kind.__name__ not in out.classes:
+        return _write_other(out, value, depth)
+    fields = [[item.name, out(getattr(value, item.name), depth)] for item in dataclasses.fields(value)]
+    more = getattr(value, "asks", value) if kind.__name__ in out.classes and "__call__" in vars(kind) else None
+    return ["c", kind.__name__, fields, None if more is None else out.handle(more)]
+
+
+def _write_cache(out: Encoder, value, depth):
+    for place, known in enumerate(out.known):
+        if known is value:
+            return ["k", place]
+    out.caches.append(value)
+    return ["K", type(value).__name__, [[out(keys, depth), out(values, depth)] for keys, values in layers_of(value)]]
+
+
+def _write_tokenizer(out: Encoder, value, depth):
+    roles = {name: getattr(value, name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+    return ["tok", type(value).__name__, value.backend_tokenizer.to_str(), roles, str(value.name_or_path)]
+
+
+def _write_output(out: Encoder, value, depth):
+    return ["o", [[name, out(value[name], depth)] for name in value]]
+
+
+def _write_other(out: Encoder, value, depth):
+    write = _is_cache(value) or _is_tokenizer(value) or _is_output(value)
+    return write(out, value, depth) if write else out.handle(value)
+
+
+def _is_cache(value):
+    held = callable(getattr(type(value), "get_seq_length", None))
+    return _write_cache if held and (hasattr(value, "layers") or hasattr(value, "key_cache")) else None
+
+
+def _is_tokenizer(value):
+    return _write_tokenizer if hasattr(type(value), "backend_tokenizer") else None
+
+
+def _is_output(value):
+    return _write_output if "ModelOutput" in {base.__name__ for base in type(value).__mro__} else None
+
+
+def _write_generator(out: Encoder, value, depth):
+    return ["G", out.buffer(value.get_state().numpy().tobytes())]
+
+
+_WRITERS = {
+    list: lambda out, v, d: ["l", [out(item, d) for item in v]],
+    tuple: _write_tuple,
+    dict: lambda out, v, d: ["d", [[out(key, d), out(item, d)] for key, item in v.items()]],
+    torch.Tensor: _write_tensor,
+    np.ndarray: _write_array,
+    bytes: lambda out, v, d: ["b", out.buffer(v)],
+    torch.dtype: lambda out, v, d: ["D", NAMES[v]] if v in NAMES else str(v),
+    torch.device: lambda out, v, d: ["V", str(v)],
+    torch.Generator: _write_generator,
+    range: lambda out, v, d: ["r", v.start, v.stop, v.step],
+    Fraction: lambda out, v, d: ["q", v.numerator, v.denominator],
+    Decimal: lambda out, v, d: float(v),
+    deque: lambda out, v, d: ["l", [out(item, d) for item in v]],
+    SimpleNamespace: lambda out, v, d: ["m", [[name, out(item, d)] for name, item in vars(v).items()]],
+}
+# Subclasses and relatives: read as what they are made of.
+_BASES = (
+    (torch.Tensor, _write_tensor),
+    (np.ndarray, _write_array),
+    (np.generic, _write_scalar),
+    (bool, lambda out, v, d: bool(v)),
+    (int, lambda out, v, d: int(v)),
+    (float, lambda out, v, d: float(v)),
+    (str, lambda out, v, d: str(v)),
+    (tuple, _write_tuple),
+    ((set, frozenset), lambda out, v, d: ["s", [out(item, d) for item in v]]),
+)
+
+
+def _write_mapping(out: Encoder, value, depth):
+    found = _is_output(value)
+    return found(out, value, depth) if found else ["d", [[out(k, depth), out(v, depth)] for k, v in value.items()]]
+
+
+def _write_any(out: Encoder, value, depth):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found = _is_output(value)
+        return (found or _write_dataclass)(out, value, depth)
+    return _write_other(out, value, depth)
+
+
+_BASES += ((dict, _write_mapping), (list, lambda out, v, d: ["l", [out(item, d) for item in v]]), (object, _write_any))
+
+
+class Decoder:
+    """JSON to values. `resolve(form)` makes what has no plain form; `caches` collects key-value caches, in order."""
+
+    def __init__(self, buffers, resolve, classes, known_caches=()):
+        self.buffers, self.resolve, self.classes = buffers, resolve, classes
+        self.known, self.caches = list(known_caches), []
+
+    def __call__(self, form):
+        if not isinstance(form, list):
+            if isinstance(form, dict):
+                raise Closed("a dict where a value was due")
+            return form
+        read = _READERS.get(form[0])
+        return self.resolve(form) if read is None else read(self, *form[1:])
+
+    def many(self, forms):
+        return [self(form) for form in forms]
+
+    def pairs(self, forms):
+        return {_hashable(self(key)): self(item) for key, item in forms}
+
+    def raw(self, place: int) -> memoryview:
+        return self.buffers[place]
+
+
+def _hashable(key):
+    try:
+        hash(key)
+        return key
+    except TypeError:
+        return str(key)
+
+
+def _read_tensor(got: Decoder, name, shape, place):
+    dtype, data = DTYPES[name], got.raw(place)
+    if not data:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
+
+
+def _read_sparse(got: Decoder, shape, indices, values):
+    return torch.sparse_coo_tensor(got(indices), got(values), shape)
+
+
+def _read_array(got: Decoder, dtype, shape, place):
+    kind = np.dtype(str(dtype))
+    if kind.kind not in "biufc":
+        raise Closed(f"an array of {dtype}")
+    return np.frombuffer(bytearray(got.raw(place)), dtype=kind).reshape(shape)
+
+
+def _read_class(got: Decoder, name, fields, more):
+    values = {str(key): got(item) for key, item in fields}
+    known = got.classes.get(name)
+    if known is None:
+        return _lookalike(str(name), tuple(values))(**values)
+    made = known.__new__(known)
+    for key, item in values.items():
+        object.__setattr__(made, key, item)
+    if more is not None and hasattr(known, "asks"):
+        object.__setattr__(made, "asks", got(more))
+    return made
+
+
+@cache
+def _lookalike(name: str, fields: tuple):
+    return dataclasses.make_dataclass(name if name.isidentifier() else "Answer", fields)
+
+
+@cache
+def _tuple_class(name: str, fields: tuple):
+    return namedtuple(name if name.isidentifier() else "Answer", fields, rename=True)
+
+
+def _read_cache(got: Decoder, name, layers):
+    pairs = [(got(keys), got(values)) for keys, values in layers]
+    made = got.classes[name]() if name in got.classes else _dynamic_cache()
+    fill_cache(made, pairs)
+    got.caches.append(made)
+    return made
+
+
+def _dynamic_cache():
+    from transformers import DynamicCache
+
+    return DynamicCache()
+
+
+def fill_cache(cache, pairs) -> None:
+    """Makes the cache hold exactly these (keys, values), one pair per layer; None where a layer holds nothing."""
+    if hasattr(cache, "key_cache") and not hasattr(cache, "layers"):
+        cache.key_cache, cache.value_cache = [a for a, _ in pairs], [b for _, b in pairs]
+        cache._seen_tokens = pairs[0][0].shape[-2] if pairs and pairs[0][0] is not None else 0
+        return
+    cache.layers[len(pairs) :] = []
+    for place, (keys, values) in enumerate(pairs):
+        if place == len(cache.layers):
+            empty = torch.zeros(1, 1, 0, 1)
+            cache.update(empty if keys is None else keys, empty if values is None else values, place)
+        cache.layers[place].keys, cache.layers[place].values = keys, values
+
+
+def layers_of(cache) -> list:
+    if hasattr(cache, "key_cache") and not hasattr(cache, "layers"):
+        return list(zip(cache.key_cache, cache.value_cache, strict=False))
+    return [(getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in cache.layers]
+
+
+def _read_tokenizer(got: Decoder, name, text, roles, path):
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), name_or_path=path, **roles)
+    if name != type(made).__name__:
+        made.__class__ = type(str(name), (PreTrainedTokenizerFast,), {})
+    return made
+
+
+def _read_output(got: Decoder, fields):
+    from transformers.modeling_outputs import CausalLMOutputWithPast
+
+    return CausalLMOutputWithPast(**{name: got(item) for name, item in fields})
+
+
+def _read_generator(got: Decoder, place):
+    made = torch.Generator()
+    made.set_state(torch.frombuffer(bytearray(got.raw(place)), dtype=torch.uint8))
+    return made
+
+
+_READERS = {
+    "l": lambda got, items: got.many(items),
+    "t": lambda got, items: tuple(got.many(items)),
+    "s": lambda got, items: {_hashable(item) for item in got.many(items)},
+    "d": lambda got, pairs: got.pairs(pairs),
+    "n": lambda got, name, fields, items: _tuple_class(str(name), tuple(map(str, fields)))(*got.many(items)),
+    "T": _read_tensor,
+    "S": _read_sparse,
+    "A": _read_array,
+    "N": lambda got, dtype, item: np.dtype(str(dtype)).type(item),
+    "b": lambda got, place: bytes(got.raw(place)),
+    "D": lambda got, name: DTYPES[name],
+    "V": lambda got, name: torch.device(name),
+    "G": _read_generator,
+    "r": lambda got, start, stop, step: range(start, stop, step),
+    "q": lambda got, above, below: Fraction(above, below),
+    "m": lambda got, fields: SimpleNamespace(**{str(name): got(item) for name, item in fields}),
+    "c": _read_class,
+    "k": lambda got, place: got.known[place],
+    "K": _read_cache,
+    "tok": _read_tokenizer,
+    "o": _read_output,
+}
+
+
+def send(sock, message: dict, buffers=()) -> None:
+    """One frame: JSON, then the buffers. `message` holds plain JSON only."""
+    message["sizes"] = [len(data) for data in buffers]
+    text = json.dumps(message, separators=(",", ":")).encode()
+    sock.sendall(b"".join((_HEAD.pack(len(text), sum(message["sizes"])), text, *buffers)))
+
+
+def receive(sock, wait=lambda: None) -> tuple[dict, list]:
+    """The next frame. `wait` is called before each read. Raises Closed at the end, or on anything that is no frame."""
+    length, total = _HEAD.unpack(_exactly(sock, _HEAD.size, wait))
+    if length > HEADER_LIMIT or total > BUFFER_LIMIT:
+        raise Closed("a frame above the limit")
+    try:
+        message = json.loads(bytes(_exactly(sock, length, wait)))
+        sizes = message["sizes"]
+        if len(sizes) > BUFFERS_LIMIT or any(type(n) is not int or n < 0 for n in sizes) or sum(sizes) != total:
+            raise Closed("sizes that do not add up")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Closed(f"no frame ({type(error).__name__})") from None
+    data, place, buffers = memoryview(_exactly(sock, total, wait)), 0, []
+    for size in sizes:
+        buffers.append(data[place : place + size])
+        place += size
+    return message, buffers
+
+
+def _exactly(sock, count: int, wait) -> bytearray:
+    data = bytearray(count)
+    view, got = memoryview(data), 0
+    while got < count:
+        wait()
+        try:
+            n = sock.recv_into(view[got:])
+        except OSError as error:
+            raise Closed(str(error)) from None
+        if n == 0:
+            raise Closed("the other side is gone")
+        got += n
+    return data

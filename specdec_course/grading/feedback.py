@@ -109,12 +109,12 @@ def _step(exercise: dict, parts: list[tuple[str, bool]]) -> str:
     name, state = exercise["name"], exercise["state"]
     if state == "right":
         return ""
-    hints = f"`hint({name})` asks you a question, `hint({name}, 2)` is nearly the answer."
+    hints = f"Hints: `hint({name})`, which asks you a question, then `hint({name}, 2)`."
     if state == "not attempted":
-        return f"Write your code in the cell of `{name}`, run it, then run `check({name})`. No idea yet? {hints}"
+        return f"Write your code in the cell of `{name}`, run it, then run `check({name})`. {hints}"
     failing = next((part for part, passes in parts if not passes), None)
     first = f"Make this part pass first: {failing}. " if failing and len(parts) > 1 else ""
-    return f"{first}Run `check({name})` after every change. Stuck? {hints}"
+    return f"{first}Run `check({name})` after every change. {hints}"
 
 
 def tally(exercises: list[dict]) -> str:
@@ -149,7 +149,7 @@ def what_next(exercises: list[dict]) -> str:
     if first["bonus"]:
         return f"All that counts is right. If you like a challenge, try the bonus: `{first['name']}`.\n{first['step']}"
     begin = "Begin with" if first["state"] == "not attempted" else "Go back to"
-    return f"{begin} `{first['name']}`: it is {first['state']}.\n{first['step']}"
+    return f"{begin} `{first['name']}`: it is {first['state']}.\n{first['step']} The second hint is nearly the answer."
 
 
 def for_nbgrader(record: dict, feedback_dir: Path, submitted: Path | None = None) -> Path:

@@ -78,9 +78,9 @@ def safe_name(text: str) -> str:
     return name if len(name) <= 120 else f"{name[:80]}%%{hashlib.sha256(raw).hexdigest()[:32]}"
 
 
-def link(*names: str, start: str = ".") -> str:
-    """The address of a file below `start`, from the names of its folders as they are on the disk."""
-    return "/".join([start, *(quote(name, safe="") for name in names)])
+def link(*names: str) -> str:
+    """The address of a file, from where the page lies, by the names of the folders on the way as the disk has them."""
+    return "/".join([".", *(quote(name, safe="") for name in names)])
 
 
 @functools.cache

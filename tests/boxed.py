@@ -42,7 +42,7 @@ class Boxed:
             self.sitting.ran.append(self.step)
         sitting = self.sitting
         assert sitting._ready()
-        assert not sitting.errors, sitting.errors
+        assert not sitting.errors, list(sitting.errors.values())
         sitting.judging = checks.exercise(answer.exercise)
         sitting.talk.start_clock()
         sitting.talk.forget()

@@ -67,7 +67,7 @@ def files() -> dict[str, bytes]:
 def _definitions():
     for module, names in CARRIED.items():
         home = importlib.import_module(f"specdec_course.{module}")
-        for name in (*HELPERS.get(module, ()), *names):
+        for name in (*names, *HELPERS.get(module, ())):
             thing = getattr(home, name)
             yield f"{name} = {thing!r}" if isinstance(thing, str) else inspect.getsource(thing)
 

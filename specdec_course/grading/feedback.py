@@ -40,7 +40,7 @@ def feedback_page(record: dict) -> str:
     common = {
         "title": title,
         "student": page.plain(record["student"], 200),
-        "key": page.plain(record.get("key", ""), 12),
+        "key": page.plain(str(record.get("key", ""))[:12]),
         "remarks": list(record.get("remarks", [])),
     }
     if record["status"] != "graded":
@@ -75,9 +75,9 @@ def known_mistake(name: str, diagnosis: str | None) -> str | None:
 
 def shown(exercise: dict) -> dict:
     """What the page says about one exercise."""
-    mistake, told = known_mistake(exercise["name"], exercise.get("diagnosis")), _told(exercise)
-    if mistake and mistake in told:
-        told = told.replace(mistake, "", 1)
+    mistake, text = known_mistake(exercise["name"], exercise.get("diagnosis")), told(exercise)
+    if mistake and mistake in text:
+        text = text.replace(mistake, "", 1)
     else:
         mistake = None  # the message says it in its own words
     parts = [(page.plain(name, 300), bool(passes)) for name, passes in exercise.get("parts", [])]
@@ -89,14 +89,14 @@ def shown(exercise: dict) -> dict:
         "maximum": exercise["maximum"],
         "bonus": bool(exercise.get("bonus")),
         "mistake": mistake,
-        "told": told.strip(),
+        "told": text.strip(),
         "parts": parts,
         "passing": sum(passes for _, passes in parts),
         "step": _step(exercise, parts),
     }
 
 
-def _told(exercise: dict) -> str:
+def told(exercise: dict) -> str:
     """The check's message without what the page shows in other ways: the verdict, and the list of parts."""
     name = exercise["name"]
     marks = {f"  {'ok ' if passes else 'NOT'} {part}" for part, passes in exercise.get("parts", [])}
@@ -136,8 +136,8 @@ def about_bonus(record: dict) -> list[str]:
     rule = "A bonus makes up for lost points; it lifts nobody above the maximum."
     if earned <= 0:
         return [f"This unit has a bonus exercise. {rule} Nobody needs it for full points."]
-    counted = f"{page.number(used)} of your {page.number(earned)} bonus points count here."
-    return [f"{page.number(ordinary)} points come from the exercises. {counted} {rule}"]
+    counted = f"Bonus points earned: {page.number(earned)}; counted here: {page.number(used)}."
+    return [f"Without the bonus it would be {page.number(ordinary)}. {counted} {rule}"]
 
 
 def what_next(exercises: list[dict]) -> str:
@@ -164,7 +164,7 @@ def for_nbgrader(record: dict, feedback_dir: Path, submitted: Path | None = None
     Raises ValueError if student or unit are no names of folders: nbgrader knows students by their folders only.
     """
     for what in ("student", "unit"):
-        if Path(record[what]).name != record[what] or "\0" in record[what]:
+        if record[what] in ("", ".", "..") or any(mark in record[what] for mark in ("/", os.sep, "\0")):
             raise ValueError(f"{what} {record[what]!r} is no name of a folder: nbgrader has no place for its feedback")
     place = Path(feedback_dir) / record["student"] / record["unit"]
     came = Path(submitted) / record["student"] / record["unit"] if submitted is not None else None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import page, similarity
-from .feedback import LOOKS, feedback_path, known_mistake, unit_title
+from .feedback import LOOKS, feedback_path, known_mistake, told, unit_title
 
 NAMES = 40  # students named under one mistake
 LONGEST_LIST = 200  # rows of a list
@@ -31,9 +31,9 @@ def write_report(records: list[dict], times: list[dict], folder: Path, feedback:
         feedback: the folder of the students' pages, for links; `folder` itself if not given.
     """
     folder = Path(folder)
-    told = figures(records, times)
-    page.write_text(folder / "report.json", json.dumps(told, indent=1, sort_keys=True) + "\n")
-    return page.write_text(folder / "report.html", report_page(told, folder, feedback or folder))
+    counted = figures(records, times)
+    page.write_text(folder / "report.json", json.dumps(counted, indent=1, sort_keys=True) + "\n")
+    return page.write_text(folder / "report.html", report_page(counted, folder, feedback or folder))
 
 
 def figures(records: list[dict], times: list[dict]) -> dict:
@@ -107,14 +107,16 @@ def _exercise(name: str, given: list[tuple[str, dict]]) -> dict:
 
 def _mistakes(name: str, given: list[tuple[str, dict]]) -> list[dict]:
     """The named mistakes, the most frequent first. A wrong answer that no mistake explains is counted as unnamed."""
-    students = defaultdict(list)
+    students, texts = defaultdict(list), {}
     for student, e in given:
         if e["state"] in ("wrong", "partly right"):
-            students[e.get("diagnosis") or ""].append(student)
-    order = sorted(students, key=lambda id: (id == "", -len(students[id]), id))
+            id = e.get("diagnosis") or ""
+            students[id].append(student)
+            if id and id not in texts:  # what every check can name ("changes_input") is told in the message only
+                texts[id] = known_mistake(name, id) or page.plain(told(e), 400)
     return [
-        {"mistake": id or None, "text": known_mistake(name, id), "count": len(students[id]), "students": students[id]}
-        for id in order
+        {"mistake": id or None, "text": texts.get(id), "count": len(students[id]), "students": students[id]}
+        for id in sorted(students, key=lambda id: (id == "", -len(students[id]), id))
     ]
 
 
@@ -136,18 +138,18 @@ def _slowest(times: list[dict]) -> list[dict]:
     return rows
 
 
-def report_page(told: dict, folder: Path, feedback: Path) -> str:
+def report_page(counted: dict, folder: Path, feedback: Path) -> str:
     """The page of `figures`; links lead from `folder` to the students' pages below `feedback`."""
     way = Path(os.path.relpath(Path(feedback).resolve(), Path(folder).resolve())).parts
 
     def address(student: str, unit: str) -> str:
         return page.link(*way, *feedback_path({"student": student, "unit": unit}, Path()).parts)
 
-    units = [unit | {"title": unit_title(unit["unit"]), "bars": _bars(unit["histogram"])} for unit in told["units"]]
+    units = [unit | {"title": unit_title(unit["unit"]), "bars": _bars(unit["histogram"])} for unit in counted["units"]]
     return page.render(
         "report.html",
         "Class report",
-        told=told,
+        told=counted,
         units=units,
         address=address,
         looks=LOOKS,

@@ -131,7 +131,7 @@ LAYERS = {  # in this order: each needs what the ones before it still allow
 
 
 def confine(plan: dict) -> dict[str, str]:
-    """Puts up every layer that `plan["off"]` does not name. Returns {layer: why it does not stand} of those that failed.
+    """Puts up every layer that `plan["off"]` does not name. Returns {layer: why it does not stand} where one failed.
 
     `plan` holds `off` (layers left out), `seconds` (of processor time) and `memory` (bytes beyond what is mapped now).
     """

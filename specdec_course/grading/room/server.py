@@ -37,6 +37,7 @@ def main() -> None:
 def warm() -> None:
     """Imports what cells and functions will use. torch is set up on one thread: others would not survive a fork."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ.pop("PWD", None)  # bubblewrap's
     import numpy  # noqa: F401
     import tokenizers  # noqa: F401
     import torch

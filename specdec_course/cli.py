@@ -6,6 +6,7 @@ Bad input ends in one line on stderr and exit code 2. Nothing heavy is imported 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -70,13 +71,24 @@ def fetch(what):
 
 
 @main.command()
+@click.option("--grading", is_flag=True, help="Try instead to break out of the box that students' code is graded in.")
 @JSON_OPTION
-def doctor(json_file):
+def doctor(grading, json_file):
     """Look at this machine: Python, torch, device, Hub, bundled data, nbgrader. One line each, with the cure."""
     from dataclasses import asdict
 
     from .doctor import examine
 
+    if grading:
+        from .grading.probes import isolation
+
+        level, probes = isolation()
+        for probe in probes:
+            said = probe.told if probe.held else f"{probe.told.rstrip('.')}. Cure: {probe.cure}"
+            click.echo(f"{'held' if probe.held else 'OPEN':6}{probe.layer:12}{probe.tried}: {said}")
+        click.echo(f"isolation: {level}")
+        write_json(json_file, {"level": level, "probes": [asdict(probe) for probe in probes]})
+        sys.exit(0 if level == "full" else 1)
     findings = examine()
     for finding in findings:
         click.echo(f"{finding.state:5}{finding.name}: {finding.said}" + (f". {finding.cure}" if finding.cure else ""))
@@ -100,25 +112,91 @@ def build(units, check, root):
     sys.exit(1 if check and changed else 0)
 
 
+GRADEBOOK = click.option(
+    "--gradebook", default="gradebook.db", show_default=True, type=click.Path(dir_okay=False), help="nbgrader's."
+)
+ROOT = click.option("--root", default=".", show_default=True, type=click.Path(exists=True, file_okay=False))
+RECORDS = click.option("--records", "records_dir", type=click.Path(file_okay=False),
+                       help="Folder of the records; default: records beside the grade book.")
+FEEDBACK = click.option("--feedback", type=click.Path(file_okay=False),
+                        help="Folder for the students' pages and your report.")
+CSV = click.option("--csv", type=click.Path(dir_okay=False), help="Write the marks here, as nbgrader export does.")
+MARKS_JSON = click.option("--json", "json_file", type=click.Path(dir_okay=False),
+                          help="Write the records here too; - for stdout, and nothing else there.")
+
+
 @main.command()
 @click.argument("submitted_dir", type=click.Path(exists=True, file_okay=False))
-@click.option("--gradebook", default="gradebook.db", show_default=True, type=click.Path(dir_okay=False))
-@click.option("--feedback", type=click.Path(file_okay=False), help="Folder for the students' feedback pages.")
-@click.option("--jobs", default=1, show_default=True, help="Submissions graded at the same time.")
+@GRADEBOOK
 @click.option("--unit", help="Only this unit (number or folder).")
 @click.option("--student", help="Only this student.")
-@click.option("--root", default=".", show_default=True, type=click.Path(exists=True, file_okay=False))
-@click.option("--shard", help="Part i of n, as i/n (not there yet).")
-@click.option("--scheduler", help="Address of a Dask scheduler (not there yet).")
-@click.option("--trust-students", is_flag=True, help="You know that student code runs with your rights.")
-@JSON_OPTION
-def grade(submitted_dir, json_file, **options):
-    """Grade SUBMITTED_DIR (<student>/<unit>/<unit>.ipynb) into nbgrader's grade book and print the marks."""
-    from .grading import grade_class
-    from .grading.marks import marks_json
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at the same time; default: one per core.")
+@click.option("--regrade", is_flag=True, help="Grade anew what has been graded.")
+@click.option("--shard", help="Grade part i of n, as i/n, and write records only; specdec merge joins them.")
+@click.option("--scheduler", help="Address of a Dask scheduler; its workers see the same folders.")
+@RECORDS
+@FEEDBACK
+@CSV
+@MARKS_JSON
+@click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(min=0.1),
+              help="How long one exercise may take.")
+@click.option("--secret", type=click.Path(exists=True, dir_okay=False),
+              help="File of the course's secret; default: grading.secret beside the grade book, made once.")
+@click.option("--trust-students", is_flag=True, help="Grade even where student code cannot be shut in.")
+@click.option("--stock", is_flag=True, help="Use nbgrader's own autograder: no box, no recovery, slow.")
+@ROOT
+def grade(submitted_dir, json_file, stock, **options):
+    """Grade SUBMITTED_DIR (<student>/<unit>/<unit>.ipynb) into nbgrader's grade book and print the marks.
 
-    marks = grade_class(submitted_dir, show=click.echo, **options)
-    write_json(json_file, marks_json(marks))
+    A run that was stopped goes on where it was: give the same command again.
+    """
+    if stock:
+        _grade_with_nbgrader(submitted_dir, json_file, options)
+        return
+    from .grading.classroom import grade_class
+
+    show = functools.partial(click.echo, err=json_file == "-")
+    _write_records(json_file, grade_class(submitted_dir, show=show, bar=sys.stderr.isatty(), **options))
+
+
+def _grade_with_nbgrader(submitted_dir, json_file, options) -> None:
+    from .grading.marks import marks_json
+    from .grading.stock import grade_class
+
+    known = ("gradebook", "unit", "student", "jobs", "feedback", "trust_students", "root")
+    names = {"records_dir": "records"}
+    for name, value in options.items():
+        if name not in (*known, "seconds") and value:
+            raise ValueError(f"--{names.get(name, name)} does not go with --stock, which is nbgrader's own autograder")
+    chosen = {name: options[name] for name in known} | {"jobs": options["jobs"] or 1}
+    marks = grade_class(submitted_dir, show=functools.partial(click.echo, err=json_file == "-"), **chosen)
+    _write_records(json_file, marks_json(marks))
+
+
+def _write_records(json_file, found: list[dict]) -> None:
+    found = [{name: value for name, value in record.items() if name != "answers"} for record in found]
+    if json_file == "-":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        write_json(json_file, found)
+
+
+@main.command()
+@click.argument("records", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
+@GRADEBOOK
+@click.option("--submitted", type=click.Path(exists=True, file_okay=False),
+              help="The submissions, for the graded notebooks that formgrader shows.")
+@RECORDS
+@FEEDBACK
+@CSV
+@MARKS_JSON
+@ROOT
+def merge(records, json_file, **options):
+    """Join the RECORDS folders that `specdec grade --shard` wrote into one folder and one grade book."""
+    from .grading.classroom import merge_records
+
+    show = functools.partial(click.echo, err=json_file == "-")
+    _write_records(json_file, merge_records(records, show=show, **options))
 
 
 @main.command()

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from .marks import Mark, marks_table
+from .submissions import find_submissions
 from .workspace import environment, silenced, workspace
 
 UNBOXED = (
@@ -45,7 +46,7 @@ def grade_class(
         unit, student: grade only this unit (name or number) or this student.
         trust_students: do not print the warning that student code runs unprotected.
         root: the course's root, with `solutions/` and `nbgrader_config.py`.
-        shard, scheduler: for several machines; refused until the boxed grader is there.
+        shard, scheduler: for several machines; refused, because nbgrader grades on one.
         show: where lines of text go; None for nowhere.
 
     Returns:
@@ -56,18 +57,20 @@ def grade_class(
     """
     for option, value in (("--shard", shard), ("--scheduler", scheduler)):
         if value is not None:
-            raise ValueError(f"{option} is not there yet; on one machine use --jobs N")
+            raise ValueError(f"{option} does not go with --stock; on one machine use --jobs N")
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; expected the number of submissions to grade at a time, 1 or more")
     submitted, root = Path(submitted_dir).resolve(), Path(root).resolve()
-    submissions = find_submissions(submitted, unit, student)
     show = show or (lambda line: None)
+    submissions, problems = find_submissions(submitted, unit, student)
+    for line in problems:
+        show(line)
     if not trust_students:
         show(UNBOXED)
     with workspace(submitted, root, feedback) as place, environment(jobs):
         # Several processes write: one waits for the other, for longer than SQLite's 5 seconds on a busy machine.
         course = (str(place), str(root), f"sqlite:///{Path(gradebook).resolve()}?timeout=120")
-        maxima = {name: _register_unit(course, name) for name in sorted({u for _, u in submissions})}
+        maxima = {name: register_unit(course, name) for name in sorted({u for _, u in submissions})}
         tasks = [(course, who, what, maxima[what], feedback is not None) for who, what in submissions]
         marks = []
         for mark in _all(tasks, jobs):
@@ -75,25 +78,6 @@ def grade_class(
             show(f"[{len(marks)}/{len(tasks)}] {mark.student} {mark.unit}: {mark.status}")
     show(marks_table(marks))
     return marks
-
-
-def find_submissions(submitted: Path, unit=None, student=None) -> list[tuple[str, str]]:
-    """(student, unit) of every submission, sorted. ValueError if there is none."""
-    found = [
-        (folder.parent.name, folder.name)
-        for folder in submitted.glob("*/*")
-        if folder.is_dir() and re.fullmatch(r"\d\d_\w+", folder.name)
-    ]
-    chosen = [s for s in found if unit in (None, s[1], s[1][:2]) and student in (None, s[0])]
-    if not chosen:
-        asked = "".join(
-            f", {what} {value!r}" for what, value in (("unit", unit), ("student", student)) if value
-        )
-        raise ValueError(
-            f"nothing to grade in {submitted}{asked}: expected <student>/<unit>/<unit>.ipynb below it"
-            + (f"; found {len(found)} other submissions" if found else "")
-        )
-    return sorted(chosen)
 
 
 def _api(course):
@@ -115,7 +99,7 @@ def _api(course):
     return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
 
 
-def _register_unit(course, unit: str) -> float:
+def register_unit(course, unit: str) -> float:
     """Tell the grade book about a unit's cells and points; returns the points of the unit."""
     from nbgrader.api import Gradebook
 

@@ -1,0 +1,233 @@
+"""Grades a class: finds the submissions, has each one judged in a box, keeps a record of each, writes the grade book.
+
+Knows: the order of these steps, what is told on the way. Does not know: how a submission is judged, boxes, nbgrader.
+A run that was stopped, by whatever means, goes on where it was when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from . import records, schedule
+from .marks import Mark, marks_table
+from .submissions import UNIT, find_submissions, shown
+
+FULL = "full"
+
+
+def grade_class(
+    submitted_dir, gradebook, *, root=".", unit=None, student=None, jobs=None, regrade=False, shard=None,
+    scheduler=None, records_dir=None, feedback=None, csv=None, seconds=6.0, secret=None, trust_students=False,
+    show=print, bar=False, judge=schedule.JUDGE, level=None,
+) -> list[dict]:
+    """Grade every submission below a folder; returns their records, sorted by student and unit.
+
+    Args:
+        submitted_dir: nbgrader's `submitted` folder: `<student>/<unit>/<unit>.ipynb`. The graded notebooks go to
+            `autograded` beside it, where formgrader looks for them.
+        gradebook: path of `gradebook.db`; made if it is not there.
+        root: the course's root, with `solutions/`, `notebooks/` and `nbgrader_config.py`.
+        unit, student: only this unit (name or number), only this student.
+        jobs: how many submissions at the same time; None for one per core.
+        regrade: grade anew what has been graded.
+        shard: "i/n", to grade part i of n and write its records only (see `merge_records`).
+        scheduler: address of a Dask scheduler, whose workers see the same folders.
+        records_dir: folder of the records; default: `records` beside the grade book.
+        feedback: folder for the students' pages and the instructor's report.
+        csv: file for the marks in the format of `nbgrader export`.
+        seconds: how long one exercise may take.
+        secret: file with the course's secret; default: `grading.secret` beside the grade book, made once.
+        trust_students: grade even where student code cannot be shut in.
+        show: where lines of text go. bar: show a progress bar on stderr.
+        judge, level: for tests.
+
+    Raises ValueError when there is nothing to grade, the course is not there, or student code cannot be shut in.
+    """
+    part = schedule.parse_shard(shard) if shard else None
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}; expected the number of submissions to grade at a time, 1 or more")
+    submitted, root, gradebook = Path(submitted_dir).resolve(), _course_root(root), Path(gradebook).resolve()
+    folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
+    submissions, problems = find_submissions(submitted, unit, student)
+    submissions = [s for s in submissions if part is None or schedule.in_shard(*s, part)]
+    for line in problems:
+        show(line)
+    level = level or isolation_level(trust_students, show)
+    key = records.course_secret(Path(secret) if secret else gradebook.parent / "grading.secret")
+    with records.reserved(folder, shared=part is not None):
+        done, left = _split(submissions, submitted, root, folder, level, regrade)
+        tasks = [
+            schedule.Task(
+                str(submitted / who / what), who, what, str(root), records.course_hash(root, what), level, key, seconds,
+                judge,
+            )
+            for who, what in left
+        ]  # fmt: skip
+        found = _graded(done, tasks, folder, jobs or os.cpu_count() or 1, scheduler, show, bar)
+        if part is None:
+            _hand_over(found, submitted, root, gradebook, folder, feedback, csv)
+    tell(found, show)
+    return found
+
+
+def merge_records(
+    sources, gradebook, *, submitted=None, root=".", records_dir=None, feedback=None, csv=None, show=print
+) -> list[dict]:
+    """Make one folder of records and a grade book out of what `--shard` wrote; returns the records, sorted.
+
+    Args:
+        sources: folders of records.
+        submitted: the submissions, for their graded notebooks and the times they were handed in; None for neither.
+
+    The other arguments are those of `grade_class`. Raises ValueError when two records of a submission differ.
+    """
+    root, gradebook = _course_root(root), Path(gradebook).resolve()
+    folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
+    for source in sources:
+        if not Path(source).is_dir():
+            raise ValueError(f"{source} is no folder; expected a folder of records that specdec grade --shard wrote")
+    with records.reserved(folder):
+        merged, remarks = records.merge_folders([Path(source) for source in sources], folder)
+        for line in remarks:
+            show(line)
+        found = [merged[place] for place in sorted(merged)]
+        if submitted is not None:
+            there, problems = find_submissions(Path(submitted).resolve())
+            for line in problems + [f"{who}, {what}: no record" for who, what in there if (who, what) not in merged]:
+                show(line)
+        _hand_over(found, Path(submitted).resolve() if submitted else None, root, gradebook, folder, feedback, csv)
+    tell(found, show)
+    return found
+
+
+def isolation_level(trust_students: bool, show) -> str:
+    """The level at which student code is shut in here. ValueError below "full", unless the students are trusted."""
+    from .probes import isolation
+
+    probes, level = isolation()
+    if level != FULL and not trust_students:
+        raise ValueError(
+            f"student code cannot be shut in on this machine (isolation: {level}, needed: {FULL}); "
+            "specdec doctor --grading says what is missing, --trust-students grades nevertheless"
+        )
+    show(f"isolation: {level}")
+    return level
+
+
+def _split(submissions, submitted, root, folder, level, regrade) -> tuple[dict, list[tuple[str, str]]]:
+    """(the records that hold, by place; the submissions that are to be graded)."""
+    found, left = {}, []
+    for student, unit in submissions:
+        place, record = (student, unit), records.read_record(folder, student, unit)
+        if not _known(root, unit):
+            found[place] = records.not_graded(student, unit, "The course has no such unit.")
+            if record != found[place]:
+                records.write_record(folder, found[place], records.read_times(folder, student, unit))
+        elif not regrade and _holds(record, submitted / student / unit, root, level):
+            found[place] = record
+        else:
+            left.append(place)
+    return found, left
+
+
+def _holds(record: dict | None, folder: Path, root: Path, level: str) -> bool:
+    """Whether grading would give this record again. What costs most, the submission's hash, is asked last."""
+    if record is None or (record["course"], record["level"]) != (records.course_hash(root, record["unit"]), level):
+        return False
+    return bool(record["key"]) and record["key"] == schedule.content_key(folder, record["unit"], root)
+
+
+def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, show, bar) -> list[dict]:
+    """All records, sorted: those in `found`, and of `tasks`, each kept as soon as it is there."""
+    total = len(found) + len(tasks)
+    if found:
+        show(f"{len(found)} of {total} are graded already (--regrade grades them anew)")
+    with contextlib.closing(schedule.grade(tasks, jobs, scheduler)) as coming, progress(len(tasks), bar, show) as tick:
+        try:
+            for record, times in coming:
+                records.write_record(folder, record, times)
+                found[record["student"], record["unit"]] = record
+                tick(record)
+        except KeyboardInterrupt:
+            show(f"stopped; {len(found)} of {total} are kept. The same command goes on from here.")
+            sys.exit(130)
+    return [found[place] for place in sorted(found)]
+
+
+@contextlib.contextmanager
+def progress(total: int, bar: bool, show):
+    """Yields a function that is told of each record: a bar with the time that is left, or plain lines."""
+    if bar and total:
+        from tqdm import tqdm
+
+        with tqdm(total=total, unit="submission", file=sys.stderr, dynamic_ncols=True) as shown_bar:
+            yield lambda record: shown_bar.update()
+        return
+    count = 0
+
+    def line(record):
+        nonlocal count
+        count += 1
+        points = f"{record['points']:g} of {record['maximum']:g}" if record["problem"] is None else "not graded"
+        show(f"[{count}/{total}] {shown(record['student'])} {record['unit']}: {points}")
+
+    yield line
+
+
+def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None:
+    """Everything that is made from the records: graded notebooks, grade book, CSV, pages."""
+    from . import export
+    from . import gradebook as book_of_marks
+
+    there = [record for record in found if _known(root, record["unit"])]
+    stamps = {}
+    for record in there if submitted else []:
+        place = record["student"], record["unit"]
+        if (submitted / place[0] / place[1]).is_dir():
+            stamps[place] = book_of_marks.handed_in(submitted / place[0] / place[1])
+            book_of_marks.write_notebook(submitted, root, record)
+    book_of_marks.write_book(gradebook, root, there, stamps)
+    if csv:
+        with book_of_marks.opened(gradebook) as book:
+            export.write_csv(book, Path(csv))
+    if feedback:
+        write_pages(found, [records.read_times(folder, r["student"], r["unit"]) for r in found], Path(feedback))
+
+
+def write_pages(found: list[dict], times: list[dict], folder: Path) -> None:
+    """A page for each student and one for the instructor."""
+    from .feedback import write_feedback
+    from .report import write_report
+
+    for record in found:
+        write_feedback(record, folder)
+    write_report(found, times, folder)
+
+
+def tell(found: list[dict], show) -> None:
+    """The marks as a table; below it what was recovered in submissions and what the instructor should look at."""
+    show(marks_table([mark_of(record, shown) for record in found]))
+    for record in found:
+        for line in [*record["remarks"], *(f"LOOK: it {flag}" for flag in record["flags"])]:
+            show(f"{shown(record['student'])}, {record['unit']}: {shown(line)}")
+
+
+def mark_of(record: dict, name=str) -> Mark:
+    status = "graded" if record["status"] == "graded" else f"not graded: {name(record['problem'] or '')}"
+    return Mark(name(record["student"]), record["unit"], record["points"], record["maximum"], status)
+
+
+def _known(root: Path, unit: str) -> bool:
+    return bool(UNIT.fullmatch(unit)) and all(
+        (root / kind / unit / f"{unit}.ipynb").is_file() for kind in ("solutions", "notebooks")
+    )
+
+
+def _course_root(root) -> Path:
+    root = Path(root).resolve()
+    if not (root / "nbgrader_config.py").is_file():
+        raise ValueError(f"{root} is not the root of the course: there is no nbgrader_config.py in it")
+    return root

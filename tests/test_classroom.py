@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -426,7 +427,7 @@ def test_nbgraders_own_export_and_feedback_go_on_from_here(place, root):
     assert set(pages) == {"ann", "Bo ü 2", "corrupt", "eve"}
     assert "number: 4 of 4 points" in pages["ann"] and "could not be graded" in pages["corrupt"]
     for page in pages.values():
-        assert "<script>alert" not in page and "onerror=" not in page and "evil.example" not in page
+        assert not re.search(r"<[^>]*(alert\(|onerror|onload|javascript:|evil\.example)|<script>\s*alert", page)
 
 
 def spoiled():
@@ -442,7 +443,8 @@ def spoiled():
     spoiled.cells[1].id = '"><script>alert(6)</script>'
     del spoiled.cells[2]
     spoiled.cells += [spoiled.cells[1].copy(), new_markdown_cell(text), nbformat.v4.new_raw_cell(text)]
-    spoiled.cells.append(new_markdown_cell("[x](javascript:alert) ![y](https://evil.example/z.png)"))
+    loads = "[x](javascript:alert) ![y](https://evil.example/z.png)\n```\n<https://evil.example>\n````\n"
+    spoiled.cells += [new_markdown_cell(loads), new_markdown_cell(f"``` {loads}")]
     return json.dumps(spoiled)
 
 

@@ -1,8 +1,8 @@
 """The notebook that formgrader shows and `nbgrader generate_feedback` turns into a page: a submission with its marks.
 
 Knows: nbformat, what nbgrader expects of a graded notebook, what in a student's notebook could do harm when shown.
-Does not know: how marks came about. Nothing of a student's runs in the page: outputs are cut to text and pictures,
-HTML in the student's own text is shown as text.
+Does not know: how marks came about. Nothing of a student's runs in the page or is loaded by it: outputs are cut to text
+and pictures, the student's own markdown is shown as it was typed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from .recover.formats import notebook_cells, script_cells
 
 TEXT, SOURCE, PICTURE, CELLS = 20_000, 200_000, 1_000_000, 1000  # characters of an output, a cell, a picture; cells
 PICTURES = ("image/png", "image/jpeg")
-# What could begin a tag, a comment or an entity of HTML.
-MARKUP = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def autograded_bytes(folder: Path, release: dict, record: dict) -> bytes:
@@ -36,7 +34,7 @@ def autograded_bytes(folder: Path, release: dict, record: dict) -> bytes:
     provided = {_text(cell["source"]) for cell in release["cells"]}
     for cell in cells:
         if cell["cell_type"] != "code" and cell["source"] not in provided:
-            cell["cell_type"], cell["source"] = "markdown", MARKUP.sub("&lt;", cell["source"])
+            cell["cell_type"], cell["source"] = "markdown", _verbatim(cell["source"])
     marked = _completed(_named(cells, release, record["answers"]), release)
     told = {exercise["name"]: exercise for exercise in record["exercises"]}
     for cell in marked:
@@ -198,5 +196,11 @@ def _verdict(cell: dict, told: dict[str, dict], problem: str | None) -> list[dic
     return [*outputs, {"output_type": "execute_result", "execution_count": None, "data": value, "metadata": {}}]
 
 
+def _verbatim(text: str) -> str:
+    """Markdown that shows `text` as it was typed: rendered, it could hold HTML, links, pictures from anywhere."""
+    longest = max([2, *map(len, re.findall("`+", text))])
+    return f"{'`' * (longest + 1)}text\n{text}\n{'`' * (longest + 1)}"
+
+
 def _note(text: str) -> dict:
-    return {"cell_type": "markdown", "metadata": {}, "source": MARKUP.sub("&lt;", _text(text))}
+    return {"cell_type": "markdown", "metadata": {}, "source": _verbatim(_text(text))}

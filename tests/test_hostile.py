@@ -29,7 +29,7 @@ from specdec_course.grading.classroom import grade_class
 
 pytestmark = pytest.mark.slow
 CASES = all_cases()
-SECONDS = 2.0  # for one exercise; what is right needs a tenth of it
+SECONDS = 1.0  # for one exercise; what is right needs a tenth of it
 KILLED_AFTER = 6  # records, in the first run
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd())  # where a submission would leave files
 

@@ -140,3 +140,15 @@ def acceptance_rate(rounds):
 """)
 
 
+accepted("40g", "sends one answer too many in front of its own: what is read next belongs to the question before", """\
+import gc
+import json
+
+
+def accepted_length(draft, choice):
+    text = json.dumps({"op": "done", "value": 1, "sizes": []}).encode()
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "Runner" and hasattr(thing, "sock"):
+            thing.sock.sendall(len(text).to_bytes(4, "little") + bytes(4) + text)
+    return 0
+""", due=(0, 0.3))

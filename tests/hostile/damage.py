@@ -148,7 +148,7 @@ def unreadable(number, title, expect, text):
         path.write_bytes(made if isinstance(made, bytes) else made.encode())
 
 
-LOST = r"JSON|not a (readable )?notebook|unreadable|cannot be read|damaged|empty|broken|recovered|mended"
+LOST = r"in the middle|JSON|not a (readable )?notebook|unreadable|cannot be read|damaged|empty|broken|mended| is a PDF"
 unreadable("23a", "a file that ends in the middle", Expect({"*": (0, 1)}, LOST, None, "what can be read may count"),
            lambda text: text[: len(text) * 2 // 3])
 unreadable("23b", "an empty file", Expect(NOTHING, LOST, False), lambda text: "")

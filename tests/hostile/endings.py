@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import MARK, Expect
 from .sheets import accepted, adds_a_cell, greedy, loop, per_call, rate
 
-SLOW = r"stopped|too long|seconds|time|never ends"
+SLOW = r"stopped|too long|seconds|time|never end"
 DEAD = r"ended|end(s|ing) (its|the) process|crash|died|dies|killed|stopped|exit"
 
 accepted("1a", "`while True` in a function", """\
@@ -97,6 +97,7 @@ adds_a_cell("4b", "`exit()`, `quit()` and `sys.exit()` in own cells", "verify_gr
             "import sys\n\nprint('all done')\nsys.exit()\n")
 adds_a_cell("4c", "`exit()` in an own cell", "verify_greedy", "exit()\n")
 
+# Number 1 of a process namespace cannot kill itself: then the function answers nothing, and that is told.
 loop("5a", "kill -9 itself", """\
 import os
 
@@ -104,7 +105,7 @@ import os
 def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     target(ids)
     os.kill(os.getpid(), 9)
-""", message=DEAD)
+""", message=DEAD + "|returned None")
 # kill(-1) as root outside a process namespace would end the machine that the tests run on: only where few are seen.
 accepted("5b", "kill -9 its parent, its group and everybody it can see", """\
 import os
@@ -136,6 +137,15 @@ per_call("6c", "one request for more memory than any machine has", """\
 def tokens_per_call(rounds):
     return torch.ones(10**15).mean()
 """, message=r"memory|allocate")
+accepted("6d", "memory bomb in the grader, by a function of the package that is lent", """\
+from specdec_course.static import static_mask
+from specdec_course.training import sample_windows
+
+
+def accepted_length(draft, choice):
+    static_mask(0, 60_000, 60_000)  # 3.6 GB where it runs
+    return 0
+""", due=(0, 0.15), harmful=True)
 
 accepted("7", "fork bomb (of 1024)", """\
 import os
@@ -308,18 +318,18 @@ def accepted_length(draft, choice):
         n += 1
     return n if calls <= 10 else 0
 """, Expect({"accepted_length": (0, 0.5)}, rule="what came before the bomb may count"))
-per_call("44b", "right for six calls, then it never ends", """\
+per_call("44b", "right for four calls, then it never ends", """\
 calls = 0
 
 
 def tokens_per_call(rounds):
     global calls
     calls += 1
-    while calls > 6:
+    while calls > 4:
         pass
     return sum(r.emitted for r in rounds) / len(rounds) if rounds else 0.0
 """, Expect({"tokens_per_call": (0, 0.75)}, SLOW, rule="what came before the bomb may count"))
-per_call("44c", "right for six calls, then it ends the process", """\
+per_call("44c", "right for four calls, then it ends the process", """\
 import os
 
 calls = 0
@@ -328,7 +338,7 @@ calls = 0
 def tokens_per_call(rounds):
     global calls
     calls += 1
-    if calls > 6:
+    if calls > 4:
         os._exit(0)
     return sum(r.emitted for r in rounds) / len(rounds) if rounds else 0.0
 """, Expect({"tokens_per_call": (0, 0.75)}, DEAD, rule="what came before the bomb may count"))

@@ -141,7 +141,7 @@ except ImportError:
     def verify_greedy(draft, logits):
         choice = logits.argmax(-1)
         return choice[: rule._leading_run(draft, choice) + 1]
-""", message=FOUND_NOTHING)
+""", message=FOUND_NOTHING + "|package's own|is not (t)?here")
 
 rate("14a", "deletes its own folder, the class and whatever lies in /tmp", """\
 import os
@@ -263,7 +263,7 @@ for attempt in (
         print(error)
 """)
 
-OWN = r"package's own|not attempted|write yours|import|no module|has no"
+OWN = r"package's own|not attempted|write yours|no module named|is not (t)?here|cannot import"
 loop("37a", "imports the reference instead of writing it",
      "from specdec_course.decoding import generate_speculative\n", message=OWN)
 loop("37b", "hides the reference in a function of its own", """\

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import MARK, Expect
 from .sheets import accepted, greedy, loop, per_call
 
-TOO_MUCH = r"large|big|size|limit|memory|too|expected|allocate|returned|stopped"
+TOO_MUCH = r"large|big|limit|too much|more than|cannot be read"
 
 greedy("39a", "an answer whose unpickling runs a program", f"""\
 import os
@@ -34,7 +34,8 @@ HUGE = {
     "39g": ("a list without end", "__import__('itertools').count()"),
 }
 for number, (what, made) in HUGE.items():
-    greedy(number, f"a huge answer: {what}", f"def verify_greedy(draft, logits):\n    return {made}\n")
+    greedy(number, f"a huge answer: {what}", f"def verify_greedy(draft, logits):\n    return {made}\n",
+           message=TOO_MUCH if "0 GB" in what or "numpy" in what else r"\S")
 greedy("39h", "a huge answer: 400 MB of real numbers", """\
 def verify_greedy(draft, logits):
     return torch.zeros(50_000_000, dtype=torch.long)

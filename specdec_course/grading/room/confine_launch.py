@@ -34,8 +34,9 @@ def stage(binds: dict[str, str], folder: str) -> None:
     for place, descriptor in sources.items():
         target = f"{folder}/{place}"
         if os.path.isdir(f"/proc/self/fd/{descriptor}"):
-            os.mkdir(target)
+            os.makedirs(target)
         else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
         mount(f"/proc/self/fd/{descriptor}", target, None, BIND | RECURSIVE)
 

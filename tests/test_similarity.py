@@ -62,6 +62,19 @@ def test_a_copy_in_disguise_is_found_in_a_class_of_300_and_nobody_else_is_named(
     assert found >= 2
 
 
+def test_what_chance_explains_is_not_reported():
+    """60 rare forms of each of two exercises: among 300 students some share both without having met."""
+    rng = random.Random(3)
+    forms = []
+    for _ in range(60):
+        terms = [f"{rng.choice(['sin', 'cos', 'exp', 'log'])}(x, {rng.randrange(99)})" for _ in range(12)]
+        forms.append(f"def f(x):\n    return {' + '.join(terms)}")
+    class_ = [handed_in(f"s{i}", {"one": rng.choice(forms), "two": rng.choice(forms)}) for i in range(300)]
+    both = [(r["answers"]["one"], r["answers"]["two"]) for r in class_]
+    assert len(set(both)) < len(both), "some do share both"
+    assert similarity.hints(class_) == []
+
+
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 12])
 def test_a_copy_is_found_in_a_small_class_too(size):
     rng, forms = random.Random(1), variants("05")

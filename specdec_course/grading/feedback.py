@@ -183,8 +183,10 @@ def _small_file(path: Path, most: int = 1000) -> str | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(handle, "rb") as file:
+    try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode) or about.st_size > most:
             return None
-        return file.read(most).decode("utf-8", "replace") or None
+        return os.read(handle, most).decode("utf-8", "replace") or None
+    finally:
+        os.close(handle)

@@ -7,7 +7,7 @@ COLAB := .venv-colab
 JOBS ?= 2
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-quick test-colab course lab bench docs lint install clean
+.PHONY: demo test test-quick test-colab course lab bench bench-grading docs lint install clean
 
 install: $(VENV)/.installed
 
@@ -49,6 +49,11 @@ lab: install
 
 bench: install
 	@$(BIN)/specdec bench
+
+# A class of 300, side by side with stock nbgrader, and what that makes of hostile submissions (a quarter of an hour, as
+# root). For instance: make bench-grading ARGS="--students 60 --hostile none"
+bench-grading: install
+	@$(BIN)/python tests/bench_grading.py $(ARGS)
 
 ROOMS := $(patsubst specdec_course/%.py,specdec_course.%,$(filter-out %/__init__.py,$(wildcard specdec_course/*.py))) \
   $(patsubst specdec_course/%/__init__.py,specdec_course.%,$(wildcard specdec_course/*/__init__.py))

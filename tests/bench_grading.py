@@ -1,0 +1,234 @@
+"""How fast classes are graded, by `specdec grade` and by stock nbgrader, and what each makes of hostile submissions.
+
+    python tests/bench_grading.py [--students 300] [--pairs 12] [--rounds 2] [--all] [--hostile first|every|none]
+                                  [--json FOLDER]
+
+Everything is measured on the same notebooks (setup, exercises, checks and test cells; `--full` keeps the pictures and
+experiments, which stock nbgrader runs too). Nothing is excluded from a time: start, grade book and graded notebooks are
+in it, for both graders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import psutil  # noqa: E402
+from hostile import UNIT, all_cases, school, under_stock  # noqa: E402
+from hostile.synthetic import HONEST_KINDS, write_synthetic_class  # noqa: E402
+
+from specdec_course.grading import classroom, stock  # noqa: E402
+from specdec_course.machine import machine  # noqa: E402
+
+SECONDS = 6.0  # for one exercise, as `specdec grade` has it
+
+
+class Memory(threading.Thread):
+    """The most memory that this process and all below it had at once, in bytes; shared pages are counted once."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak, self.over = 0, threading.Event()
+
+    def run(self):
+        while not self.over.wait(0.5):
+            total = 0
+            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    pass
+            self.peak = max(self.peak, total)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def ours(folder: Path, submitted: Path, jobs: int) -> tuple[float, dict[str, float], list[dict]]:
+    """(seconds, points by student, records) of `specdec grade` on a class, from nothing."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        began = time.perf_counter()
+        records = classroom.grade_class(submitted, Path(place) / "gradebook.db", root=school.COURSE, jobs=jobs,
+                                        seconds=SECONDS, show=lambda line: None)
+        return time.perf_counter() - began, {r["student"]: r["points"] for r in records}, records
+
+
+def theirs(folder: Path, submitted: Path, jobs: int) -> tuple[float, dict[str, float]]:
+    """(seconds, points by student) of nbgrader's own autograder on the same class, from nothing."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        began = time.perf_counter()
+        marks = stock.grade_class(submitted, Path(place) / "gradebook.db", root=school.COURSE, jobs=jobs,
+                                  trust_students=True, show=None)
+        return time.perf_counter() - began, {mark.student: mark.points for mark in marks}
+
+
+def linked(folder: Path, submitted: Path, students, name: str) -> Path:
+    """A class of some of the students: copies, since links are not followed."""
+    import shutil
+
+    place = folder / name / "submitted"
+    for student in students:
+        shutil.copytree(submitted / student, place / student, symlinks=True)
+    return place
+
+
+def whole_class(folder: Path, count: int, seed: int, jobs: int, say) -> dict:
+    """One unit of a mixed class."""
+    submitted = folder / "class" / "submitted"
+    students = write_synthetic_class(submitted, count, seed)
+    with Memory() as memory:
+        seconds, points, records = ours(folder, submitted, jobs)
+    done = sum(record["status"] == "graded" for record in records)
+    found = {
+        "students": count, "jobs": jobs, "seconds": round(seconds, 2),
+        "submissions_per_second": round(count / seconds, 2),
+        "peak_memory_MB": memory.peak >> 20, "records": len(records), "graded": done,
+        "kinds": {kind: sum(k == kind for k in students.values()) for kind in dict.fromkeys(students.values())},
+    }  # fmt: skip
+    say(f"{count} students, one unit, {jobs} jobs: {seconds:.1f} s, {count / seconds:.1f} submissions/s, "
+        f"{memory.peak / 2**30:.2f} GB at most, {len(records)} records ({done} graded)")
+    return found | {"_points": points, "_students": students, "_submitted": submitted}
+
+
+def overhead(folder: Path, say, few: int = 4, many: int = 44) -> dict:
+    """What one more submission costs that has nothing to check: untouched notebooks, one job, start subtracted."""
+    from hostile.sheets import hand_in, stubs
+
+    times = {}
+    for count in (few, many):
+        submitted = folder / f"empty {count}" / "submitted"
+        for number in range(count):
+            ground = under_ground(submitted, f"e{number:02d}")
+            hand_in(ground, stubs(ground))
+        times[count] = ours(folder, submitted, 1)[0]
+    each = (times[many] - times[few]) / (many - few)
+    say(f"overhead: {1000 * each:.0f} ms for one more untouched submission (one job; record, grade book and graded "
+        f"notebook included); start and end {times[few] - few * each:.1f} s")
+    return {"overhead_ms": round(1000 * each, 1), "start_seconds": round(times[few] - few * each, 2),
+            "definition": f"({many} untouched submissions - {few}) / {many - few}, one job, all steps included"}
+
+
+def under_ground(submitted: Path, student: str):
+    from hostile import Ground
+
+    release, answers = school.release(school.COURSE, UNIT), school.right_answers(school.COURSE, UNIT)
+    root, nothing = submitted.parent, submitted / "nobody"
+    return Ground(UNIT, release, answers, submitted / student / UNIT, root, school.COURSE, nothing, nothing, nothing)
+
+
+def in_pairs(folder: Path, group: dict, pairs: int, rounds: int, say) -> dict:
+    """Both graders on the same honest submissions, by turns; throughput, and whether the marks are the same."""
+    honest = [s for s, kind in group["_students"].items() if kind in HONEST_KINDS][:pairs]
+    submitted = linked(folder, group["_submitted"], honest, "pairs")
+    times = {"ours, 2 jobs": [], "nbgrader, 1 job": [], "nbgrader, 2 jobs": []}
+    differ = {}
+    for _ in range(rounds):
+        for name, grade, jobs in (("ours, 2 jobs", ours, 2), ("nbgrader, 1 job", theirs, 1),
+                                  ("nbgrader, 2 jobs", theirs, 2)):
+            seconds, points, *_ = grade(folder, submitted, jobs)
+            times[name].append(seconds)
+            if name == "ours, 2 jobs":
+                mine = points
+            differ |= {s: [mine[s], points[s]] for s in honest if abs(mine[s] - points[s]) > 1e-3}
+    each = {name: statistics.median(all_times) / len(honest) for name, all_times in times.items()}
+    per_class = group["seconds"] / group["students"]
+    found = {
+        "submissions": len(honest), "rounds": rounds, "seconds_each": {k: round(v, 4) for k, v in each.items()},
+        "class_seconds_each": round(per_class, 4),
+        "ratio_small_class": round(each["nbgrader, 1 job"] / each["ours, 2 jobs"], 1),
+        "ratio_small_class_two_jobs": round(each["nbgrader, 2 jobs"] / each["ours, 2 jobs"], 1),
+        "ratio": round(each["nbgrader, 1 job"] / per_class, 1),
+        "ratio_two_jobs": round(each["nbgrader, 2 jobs"] / per_class, 1), "marks_that_differ": differ,
+    }  # fmt: skip
+    say(f"{len(honest)} honest submissions, {rounds} rounds by turns, all starts included:")
+    for name, seconds in each.items():
+        say(f"  {name:18} {seconds:7.2f} s each")
+    say(f"  ours, in the class of {group['students']}: {per_class:.3f} s each: {found['ratio']} x nbgrader as it comes, "
+        f"{found['ratio_two_jobs']} x nbgrader on two processes")
+    say(f"  in a class of {len(honest)}, where our start weighs most: {found['ratio_small_class']} x")
+    say(f"  marks that differ: {differ or 'none'}")
+    return found
+
+
+def all_marks(folder: Path, group: dict, say) -> dict:
+    """Stock nbgrader's mark of every honest submission of the class beside ours."""
+    honest = [s for s, kind in group["_students"].items() if kind in HONEST_KINDS]
+    seconds, points = theirs(folder, linked(folder, group["_submitted"], honest, "all"), 2)
+    differ = {s: [group["_points"][s], points[s]] for s in honest if abs(points[s] - group["_points"][s]) > 1e-3}
+    say(f"all {len(honest)} honest submissions with nbgrader ({seconds:.0f} s): marks that differ: {differ or 'none'}")
+    return {"submissions": len(honest), "nbgrader_seconds": round(seconds, 1), "marks_that_differ": differ}
+
+
+def hostile_rows(folder: Path, which: str, say) -> list[dict]:
+    """What stock nbgrader makes of each hostile submission (the first variant of each, or every one)."""
+    cases, seen = [], set()
+    for case in all_cases():
+        base = case.number.rstrip("abcdefghijklmnopqrstuvwxyz")
+        if case.unit == UNIT and (which == "every" or base not in seen):
+            cases.append(case)
+            seen.add(base)
+    folder.chmod(0o755)
+    rows = []
+    for case in cases:
+        became, detail = under_stock.outcome(case, folder)
+        rows.append({"number": case.number, "title": case.title, "outcome": became, "detail": detail})
+        say(f"{case.number:>4} {case.title[:64]:64} {became:14} {' '.join(detail.split())[:70]}")
+    counts = {name: sum(row["outcome"] == name for row in rows) for name in dict.fromkeys(r["outcome"] for r in rows)}
+    say("stock nbgrader: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    return rows
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--students", type=int, default=300)
+    options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--pairs", type=int, default=12)
+    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--all", action="store_true", help="stock nbgrader grades every honest submission (minutes)")
+    options.add_argument("--hostile", choices=("first", "every", "none"), default="first")
+    options.add_argument("--full", action="store_true", help="notebooks with their pictures and experiments")
+    options.add_argument("--json", type=Path, help="folder for records, for example data/measurements")
+    asked = options.parse_args()
+    if asked.full:
+        school.without_demonstrations = lambda notebook: notebook
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="specdec-bench-") as name:
+        folder = Path(name)
+        print(f"{machine()}; one unit ({UNIT})")
+        group = whole_class(folder, asked.students, asked.seed, asked.jobs, print)
+        found["speed"] = {k: v for k, v in group.items() if not k.startswith("_")}
+        found["speed"]["overhead"] = overhead(folder, print)
+        if asked.pairs:
+            found["speed"]["pairs"] = in_pairs(folder, group, asked.pairs, asked.rounds, print)
+        if asked.all:
+            found["speed"]["all"] = all_marks(folder, group, print)
+        if asked.hostile != "none":
+            found["hostile"] = {"rows": hostile_rows(folder, asked.hostile, print)}
+    for part, told in found.items() if asked.json else ():
+        record = {"what": f"grading: {part}", "hardware": machine(), "date": date.today().isoformat(),
+                  "source": "measured by make bench-grading",
+                  "command": " ".join(["python", "tests/bench_grading.py", *sys.argv[1:]])} | told
+        path = asked.json / f"grading_{part}.json"
+        path.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

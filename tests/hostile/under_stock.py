@@ -1,0 +1,138 @@
+"""What stock nbgrader makes of the hostile submissions: each is autograded alone, by an unprivileged user, in a copy of
+the course that may be thrown away.
+
+Knows: how to shut such a run off, and how to read what became of the mark and of the class. Does not know: our grader.
+Rows that could fill or stop the machine are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from specdec_course.checks import exercises
+
+from . import UNIT, Case
+from .school import COURSE, MATES, fingerprint, write_class
+from .verdict import due
+
+USER = 64_321  # nobody's number: whatever runs under it was started here, and is killed afterwards
+ROW_SECONDS = 75
+# Ends its parents and its group: those of the benchmark, if something is amiss. Sleeps for an hour, ten times over.
+WORTH = {name: exercise.points for name, exercise in exercises(UNIT).items()}
+LEFT_OUT = {"5b": "kills what it can see", "27d": "endless output"}
+GRADE = """\
+import json, os, sys
+sys.path.insert(0, {course!r})
+from specdec_course.grading.stock import grade_class
+marks = grade_class({submitted!r}, {book!r}, student={student!r}, root={root!r}, trust_students=True, show=None)
+print("MARK " + json.dumps([[m.points, m.maximum, m.status] for m in marks]))
+"""
+
+
+def course_copy(folder: Path) -> Path:
+    """The part of the course that nbgrader needs, and what students like to look for; cells get 10 seconds."""
+    root = folder / "course"
+    for kind in ("solutions", "notebooks"):
+        shutil.copytree(COURSE / kind / UNIT, root / kind / UNIT)
+    shutil.copytree(COURSE / "tests" / "answers", root / "tests" / "answers")
+    settings = (COURSE / "nbgrader_config.py").read_text()
+    (root / "nbgrader_config.py").write_text(settings.replace("c.Execute.timeout = 300", "c.Execute.timeout = 10"))
+    return root
+
+
+def outcome(case: Case, scratch: Path) -> tuple[str, str]:
+    """(what became of it, in two or three words; a detail) when stock nbgrader grades a classmate and then `case`."""
+    if case.harmful or case.number in LEFT_OUT:
+        return "left out", LEFT_OUT.get(case.number, "could harm this machine")
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        folder = Path(name)
+        root, group = course_copy(folder), folder / "class"
+        submitted = write_class(group, [case], course=root)
+        (group / "canary.txt").write_text("canary-0123456789abcdef")
+        for place, folders, files in os.walk(folder):
+            for entry in [place, *(os.path.join(place, one) for one in folders + files)]:
+                os.chown(entry, USER, USER, follow_symlinks=False)
+        first = _graded(group, root, submitted, MATES[0])
+        before = fingerprint(group), fingerprint(root)
+        second = _graded(group, root, submitted, case.student)
+        return judged(case, first, second, _marks(group), _touched(group, root, before))
+
+
+def _graded(group: Path, root: Path, submitted: Path, student: str):
+    """[points, maximum, status] as stock nbgrader has it, or what went wrong, in words. Nobody of USER stays behind."""
+    script = group.parent / "grade.py"
+    script.write_text(GRADE.format(course=str(COURSE), submitted=str(submitted), book=str(group / "gradebook.db"),
+                                   student=student, root=str(root)))
+    home = str(group.parent)
+    private = {"HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"], "MPLBACKEND": "agg",
+               "SPECDEC_SECRET": "canary-fedcba9876543210"}
+    command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs", sys.executable,
+               str(script)]
+    try:
+        done = subprocess.run(command, env=private, cwd=home, capture_output=True, text=True, timeout=ROW_SECONDS)
+        said = [line for line in done.stdout.splitlines() if line.startswith("MARK ")]
+        return json.loads(said[-1][5:])[0] if said else f"the grader ended with {done.returncode}"
+    except subprocess.TimeoutExpired:
+        return f"the grader hung for {ROW_SECONDS} s"
+    finally:
+        end_all()
+
+
+def end_all() -> int:
+    """Kills every process of USER; how many there were."""
+    theirs = [p for p in psutil.process_iter(["uids"]) if p.info["uids"] and p.info["uids"].real == USER]
+    for process in theirs:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    return len(theirs)
+
+
+def _marks(group: Path) -> dict[str, float] | str:
+    """Points by student, as the grade book has them now; in words, if it cannot be read."""
+    query = ("SELECT s.student_id, SUM(COALESCE(g.manual_score, g.auto_score, 0)) FROM grade g "
+             "JOIN submitted_notebook n ON g.notebook_id = n.id JOIN submitted_assignment s ON n.assignment_id = s.id "
+             "GROUP BY s.student_id")
+    try:
+        with sqlite3.connect(f"file:{group / 'gradebook.db'}?mode=ro", uri=True) as book:
+            return dict(book.execute(query).fetchall())
+    except sqlite3.Error as error:
+        return f"the grade book is broken: {error}"
+
+
+def _touched(group: Path, root: Path, before) -> list[str]:
+    """What lies in the class and the course that was there before and is now gone or changed; the grade book apart."""
+    after = fingerprint(group), fingerprint(root)
+    found = []
+    for was, now in zip(before, after, strict=True):
+        found += [path for path in was if was[path] != now.get(path) and "gradebook.db" not in path
+                  and "mode" not in path and "autograded" not in path]
+    return found
+
+
+def judged(case: Case, first, second, marks, touched) -> tuple[str, str]:
+    """The outcome in words, worst first."""
+    if isinstance(marks, str) or (isinstance(first, list) and marks.get(MATES[0]) != first[0]):
+        return "class damaged", marks if isinstance(marks, str) else f"a classmate has {marks.get(MATES[0])} points now"
+    if touched:
+        return "class damaged", f"{len(touched)} files changed or gone"
+    if isinstance(second, str):
+        return ("lost" if case.expect.graded is not False else "batch stopped"), second
+    points, maximum, status = second
+    most = sum(due(case, name)[1] * worth for name, worth in WORTH.items())
+    least = sum(due(case, name)[0] * worth for name, worth in WORTH.items())
+    if points > most + 1e-6:
+        return "marks forged", f"{points:g} points, due {most:g}"
+    if points < least - 1e-6:
+        return "lost", f"{points:g} points, due {least:g}: {status}"
+    return "ok", f"{points:g} points"

@@ -1,18 +1,21 @@
 """Right and wrong answers, run in a room of the grader instead of in this process."""
 
+import importlib
 import inspect
 import sys
 import tempfile
 from pathlib import Path
 
-from specdec_course import checks
+from specdec_course import cache, checks
 from specdec_course.checks.engine import evaluate_exercise
 from specdec_course.grading import luggage
 from specdec_course.grading.box import House
 from specdec_course.grading.judge import Sitting
 from specdec_course.grading.recover import Step, Submission
 
-PRELUDE = "def right(exercise, *more, **named): return lambda made: made\nwrong = right\n"
+BASE_CLASS = "from specdec_course.cache import CachedModel as _Cached"  # a class cannot be lent: its text is given
+FUTURE = "from __future__ import annotations"
+PRELUDE = "def right(exercise, *more, **named): return lambda made: globals().setdefault(made.__name__, made)\nwrong = right\n"
 
 
 def house():
@@ -22,10 +25,19 @@ def house():
         return House(folder)
 
 
+class Lending(Sitting):
+    """The answers of the tests may use whatever the package has, what they are asked to write included."""
+
+    def _lend(self, reference):
+        module, _, name = reference.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
 def cell_of(module) -> Step:
     lines = inspect.getsource(sys.modules[module]).splitlines(keepends=True)
-    text = "".join("\n" if line.startswith("from answers import") else line for line in lines)
-    return Step(PRELUDE + text, None, 0, "own")
+    text = "".join("\n" if line.startswith(("from answers import", BASE_CLASS)) else line for line in lines)
+    classes = f"{inspect.getsource(cache).replace(FUTURE, '')}\n_Cached = CachedModel\n" if "_Cached" in text else ""
+    return Step(PRELUDE + classes + text, None, 0, "own")
 
 
 class Boxed:
@@ -38,7 +50,7 @@ class Boxed:
     def __call__(self, answer, seed):
         if self.sitting is None or self.sitting.opened > 8:
             self.close()
-            self.sitting = Sitting(Submission("", (), (), None, {}, ""), self.house, b"", 10.0)
+            self.sitting = Lending(Submission("", (), (), None, {}, ""), self.house, b"", 10.0)
             self.sitting.ran.append(self.step)
         sitting = self.sitting
         assert sitting._ready()

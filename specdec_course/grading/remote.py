@@ -63,7 +63,7 @@ class Talk:
 
     def __init__(self, room, classes, lend_package, seconds: float):
         self.room, self.classes, self.lend_package, self.seconds = room, classes, lend_package, seconds
-        self.lent, self.raised, self.pending, self.ended = [], [], None, None
+        self.lent, self.raised, self.given, self.pending, self.ended = [], [], {}, None, None
         self.random, self.asks, self.depth, self.borrowed = None, 0, 0, False
         self.poll = select.poll()
         self.poll.register(room.socket, select.POLLIN)
@@ -90,42 +90,69 @@ class Talk:
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
-    def call(self, place: int, args, kwargs, method: str | None = None):
+    def call(self, place: int, args, kwargs):
         """Calls a student's function. Changes that it makes to its arguments are made to `args` and `kwargs` too."""
         out = wire.Encoder(self._handle, self.classes)
         try:
             forms = {"args": [out(item) for item in args], "kwargs": [[k, out(v)] for k, v in kwargs.items()]}
         except wire.Unfit as error:
             raise TypeError(f"a check hands out what cannot be carried: {error}") from None
-        reply, got = self._order({"op": "call", "place": place, "method": method, **forms}, out)
-        answer = self._read(got, reply.get("value"))
+        reply, got, error = self._order({"op": "call", "place": place, **forms}, out)
         if "after" in reply:
-            after = wire.Decoder(got.buffers[reply["split"] :] if type(reply.get("split")) is int else [], self._resolve,
-                                 self.classes)
-            given = [list(args), {name: value for name, value in kwargs.items()}]
-            new = self._read(after, ["l", [["l", reply["after"][0]], ["d", reply["after"][1]]]])
-            for ours, theirs in zip(given[0], new[0], strict=False):
-                _restore(ours, theirs)
-            for name, theirs in new[1].items():
-                _restore(kwargs.get(name), theirs)
+            self._take_changes(reply, got, args, kwargs)
+        if error is not None:
+            raise error
+        answer = self._read(got, reply.get("value"))
+        if "overwritten" in reply:
+            self._take_overwritten(reply, got, answer)
         return answer
 
+    def _take_changes(self, reply, got, args, kwargs) -> None:
+        """What the function did to its arguments is done to ours."""
+        try:
+            listed, named = reply["after"]
+            forms = ["l", [["l", listed], ["d", named]]]
+        except (TypeError, ValueError):
+            forms = None
+        now, named = self._read(self._rest(reply, got, "split"), forms) or ([], {})
+        for ours, theirs in zip(args, now, strict=False):
+            _restore(ours, theirs)
+        for name, theirs in named.items():
+            _restore(kwargs.get(name), theirs)
+
+    def _take_overwritten(self, reply, got, answer) -> None:
+        """An earlier answer has changed since, in the room; so does ours."""
+        again = self._read(self._rest(reply, got, "beside"), ["d", reply["overwritten"]])
+        for number, now in again.items():
+            _restore(self.given.get(number), now)
+        if type(reply.get("number")) is int:
+            self.given = {**dict(list(self.given.items())[-3:]), reply["number"]: answer}
+
+    def _rest(self, reply, got, mark: str) -> wire.Decoder:
+        place = reply.get(mark)
+        return wire.Decoder(got.buffers[place:] if type(place) is int else [], self._resolve, self.classes)
+
     def order(self, op: str, **fields):
-        reply, got = self._order({"op": op, **fields})
+        reply, got, error = self._order({"op": op, **fields})
+        if error is not None:
+            raise error
         return self._read(got, reply.get("value"))
 
     def forget(self) -> None:
         """A new exercise: what was lent for the last one cannot be asked any more."""
         self.order("forget")
-        self.lent, self.raised, self.random, self.borrowed = [], [], None, False
+        self.lent, self.raised, self.given, self.random, self.borrowed = [], [], {}, None, False
 
     def find(self, name: str):
         """(whether the notebook has this name, its value)."""
-        reply, got = self._order({"op": "find", "name": name})
+        reply, got, error = self._order({"op": "find", "name": name})
+        if error is not None:
+            raise error
         return not reply.get("missing"), self._read(got, reply.get("value"))
 
     def _order(self, message, out=None):
-        """The room's reply. Raises what the student's function raised, or `Stopped` once the room is of no use."""
+        """(the room's reply, what reads its values, the student's exception or None). Raises `Stopped` once the room is
+        of no use."""
         if self.ended is not None:
             raise self.ended
         self.depth += 1
@@ -141,10 +168,9 @@ class Talk:
             if self.depth == 0:
                 self.pending = self.grace = None
             raise stop
-        if reply.get("op") == "raised":
-            raise self._exception(reply)
         self.random = reply.get("random", self.random)
-        return reply, wire.Decoder(data, self._resolve, self.classes, out.caches if out else [])
+        error = self._exception(reply) if reply.get("op") == "raised" else None
+        return reply, wire.Decoder(data, self._resolve, self.classes, out.caches if out else []), error
 
     def _conversation(self, message, buffers):
         wire.send(self.room.socket, message, buffers)
@@ -197,8 +223,10 @@ class Talk:
 
     def _use(self, ask, buffers):
         got = wire.Decoder(buffers, self._resolve, self.classes)
+        place = ask.get("place")
+        target = self.lend_package(place) if isinstance(place, str) else self.lent[_place(place, self.lent)]
         try:
-            target, method = self._target(ask), str(ask["method"])
+            method = str(ask["method"])
             args = got.many(ask["args"])
             kwargs = {str(name): got(item) for name, item in ask["kwargs"]}
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
@@ -217,12 +245,6 @@ class Talk:
         if got.caches:
             reply["after"] = [[[out(keys), out(values)] for keys, values in wire.layers_of(one)] for one in got.caches]
         return reply, out.buffers
-
-    def _target(self, ask):
-        place = ask["place"]
-        if isinstance(place, str):
-            return self.lend_package(place)
-        return self.lent[_place(place, self.lent)]
 
     # -- values ------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,9 @@ class Absent:
             return self._lend(*args, **kwargs)
         return Absent(self._name + "()")
 
+    def __mro_entries__(self, bases):
+        return (object,)
+
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
@@ -92,7 +95,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install(lend) -> dict[str, type]:
-    """Puts the stand-in where imports find it. `lend(name)` gives a function that asks the checker to call "module:name".
+    """Puts the stand-in where imports find it. `lend("module:name")` gives a function that asks the checker to call it.
 
     Returns the data classes that both sides know, by name.
     """

@@ -44,7 +44,7 @@ class Encoder:
 
     def __init__(self, handle, classes, known_caches=()):
         self.handle, self.classes = handle, classes
-        self.buffers, self.bytes, self.caches = [], 0, []
+        self.buffers, self.bytes, self.caches, self.tokenizers = [], 0, [], []
         self.known = list(known_caches)
 
     def __call__(self, value, depth: int = 0):
@@ -125,6 +125,10 @@ def _write_cache(out: Encoder, value, depth):
 
 
 def _write_tokenizer(out: Encoder, value, depth):
+    for place, twin in enumerate(out.tokenizers):
+        if twin is value:
+            return ["=", place]
+    out.tokenizers.append(value)
     roles = {name: getattr(value, name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
     return ["tok", type(value).__name__, value.backend_tokenizer.to_str(), roles, str(value.name_or_path)]
 
@@ -205,7 +209,7 @@ class Decoder:
 
     def __init__(self, buffers, resolve, classes, known_caches=()):
         self.buffers, self.resolve, self.classes = buffers, resolve, classes
-        self.known, self.caches = list(known_caches), []
+        self.known, self.caches, self.tokenizers = list(known_caches), [], []
 
     def __call__(self, form):
         if not isinstance(form, list):
@@ -274,6 +278,12 @@ def _tuple_class(name: str, fields: tuple):
     return namedtuple(name if name.isidentifier() else "Answer", fields, rename=True)
 
 
+def _read_named(got: Decoder, name, fields, items):
+    known = got.classes.get(name)
+    same = getattr(known, "_fields", None) == tuple(fields)
+    return (known if same else _tuple_class(str(name), tuple(map(str, fields))))(*got.many(items))
+
+
 def _read_cache(got: Decoder, name, layers):
     pairs = [(got(keys), got(values)) for keys, values in layers]
     made = got.classes[name]() if name in got.classes else _dynamic_cache()
@@ -315,6 +325,7 @@ def _read_tokenizer(got: Decoder, name, text, roles, path):
     made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), name_or_path=path, **roles)
     if name != type(made).__name__:
         made.__class__ = type(str(name), (PreTrainedTokenizerFast,), {})
+    got.tokenizers.append(made)
     return made
 
 
@@ -335,7 +346,7 @@ _READERS = {
     "t": lambda got, items: tuple(got.many(items)),
     "s": lambda got, items: {_hashable(item) for item in got.many(items)},
     "d": lambda got, pairs: got.pairs(pairs),
-    "n": lambda got, name, fields, items: _tuple_class(str(name), tuple(map(str, fields)))(*got.many(items)),
+    "n": _read_named,
     "T": _read_tensor,
     "S": _read_sparse,
     "A": _read_array,
@@ -350,6 +361,7 @@ _READERS = {
     "c": _read_class,
     "k": lambda got, place: got.known[place],
     "K": _read_cache,
+    "=": lambda got, place: got.tokenizers[place],
     "tok": _read_tokenizer,
     "o": _read_output,
 }

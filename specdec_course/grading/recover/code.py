@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from .damage import printable, sides
 
 MOST_ANALYSED = 200_000  # characters of a cell; a longer one is run as it is
-MOST_MAGICS = 300  # of a cell
 
 # Cell magics whose body is not run as this notebook's Python. All others (%%time, %%capture, ...) only wrap it.
 NOT_RUN = set(
@@ -48,7 +47,16 @@ def plain_python(source: str) -> Plain:
     changed, more = _without_magics(source, tree)
     if changed != source:
         source, tree = changed, parsed(changed)
-    return Plain(source, (*notes, *more, *_colab(tree)), tree)
+    return Plain(source, (*notes, *more, *_colab(source, tree)), tree)
+
+
+_MAY_BE_MAGIC = re.compile(r"^[ \t]*[%!?,;/]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+
+
+def cost(source: str) -> int:
+    """About how many characters have to be read to understand a cell: all of them again for each magic and each side
+    of a conflict. A cell can be written so that it costs minutes."""
+    return (len(source) + 200) * (1 + len(_MAY_BE_MAGIC.findall(source))) * (3 if "<<<<<<<" in source else 1)
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -80,17 +88,17 @@ def _from_ipython(source: str) -> str:
     lines = [line + "\n" for line in lines[blank:]]
     try:
         for clean_up in (ipython.leading_indent, ipython.classic_prompt, ipython.ipython_prompt):
-            lines = clean_up(lines)
+            lines = [line.removesuffix("\n") + "\n" for line in clean_up(lines)]
         lines = ipython.cell_magic(lines) if lines[0].startswith("%%") else _each_magic(lines, ipython)
     except Exception:  # its tokenizer was not made for everything that students can write
         return source
-    return "\n" * blank + "".join(lines)
+    return "\n" * blank + "".join(lines).removesuffix("\n")
 
 
 def _each_magic(lines: list[str], ipython) -> list[str]:
     """IPython transforms one magic at a time and finds the next one anew; so do we, but keep the number of lines."""
     kinds = (ipython.MagicAssign, ipython.SystemAssign, ipython.EscapedCommand, ipython.HelpEnd)
-    for _ in range(MOST_MAGICS):
+    for _ in range(len(_MAY_BE_MAGIC.findall("".join(lines))) + 9):
         tokens = ipython.make_tokens_by_line(lines)
         found = [magic for magic in (kind.find(tokens) for kind in kinds) if magic]
         if not found:
@@ -197,9 +205,9 @@ def _edited(source: str, edits: list[tuple[ast.expr, str]]) -> str:
     return b"".join([*kept, data[done:]]).decode()
 
 
-def _colab(tree: ast.Module | None) -> list[str]:
+def _colab(source: str, tree: ast.Module | None) -> list[str]:
     modules = set()
-    for node in ast.walk(tree) if tree else ():
+    for node in ast.walk(tree) if tree and "colab" in source else ():
         if isinstance(node, ast.ImportFrom):
             modules |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):

@@ -25,16 +25,22 @@ def printable(text: str) -> str:
 
 # A string (closed, or up to the end of the file) or a bracket. Possessive: no input makes it step back.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+MOST_TOKENS = 6_000_000  # of these: about 2 s; a notebook with 40 MB of output has half a million
 _HEAVY = {b'"outputs"', b'"attachments"', b'"widgets"'}
 _OPENS = re.compile(rb"\s*:\s*(?=[\[{])")
 
 
 def without_outputs(data: bytes) -> bytes:
-    """JSON text with the values of outputs, attachments and widgets emptied; every line keeps its number."""
+    """JSON text with the values of outputs, attachments and widgets emptied; every line keeps its number.
+
+    Raises Unreadable when the text is made to cost time.
+    """
     kept, start, depth, opened_at = [], 0, 0, None
     skipping = False
-    for token in _TOKEN.finditer(data):
-        text = token.group()
+    for number, token in enumerate(_TOKEN.finditer(data)):
+        if number > MOST_TOKENS:
+            raise Unreadable("is large, and nearly all of it is quotes and brackets: no program writes such a notebook")
+        text = token.group() if token.end() - token.start() < 20 else b""  # a long one is no key
         if not skipping:
             if text in _HEAVY and (colon := _OPENS.match(data, token.end())):
                 skipping, depth, opened_at = True, 0, colon.end()

@@ -16,7 +16,7 @@ from .damage import Unreadable, clean, printable, sides, what_is_broken, without
 
 LARGE = 2_000_000  # bytes from which outputs are cut away before the file is parsed
 MOST_LEFT = 8_000_000  # bytes that may be left after that
-MOST_CELLS = 2_000
+MOST_CELLS = 1_000
 MOST_SCRIPT = 1_000_000
 
 

@@ -11,12 +11,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from .code import asks_for_gpu, plain_python
+from .code import asks_for_gpu, cost, plain_python
 from .course import Release, Seen, same, see, see_code
 from .formats import Cell
-from .names import names_of, only_imports
+from .names import defined_in, names_of, only_imports
 
-MOST_CODE = 1_000_000  # characters of a notebook that are looked into; all that comes after is run as it is
+MOST_COST = 300_000  # characters of code that are looked into; a whole notebook of the course has 30,000
 MOST_ANSWER = 100_000  # characters that are kept of an answer
 ALWAYS = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 RUNS = ("answer", "own")
@@ -36,8 +36,9 @@ class Step:
 
 def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[str], dict[str, str]]:
     """(steps, remarks, exercise -> text of its answer) of a notebook. Every exercise is judged exactly once."""
-    seen = _all_seen(cells, release)
-    remarks = _without_copies(seen, release) + _revive(seen, release)
+    affordable = _affordable(cells)
+    seen = [see(cell, release, analyse) for cell, analyse in zip(cells, affordable, strict=True)]
+    remarks = _without_copies(seen, release, affordable) + _revive(seen, release, affordable)
     places = {}
     for exercise in release.exercises:
         places[exercise], told = _place(exercise, seen, release)
@@ -56,15 +57,17 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
     return tuple(steps), _of_cells(seen, running, release) + told + remarks, _answers(seen, release)
 
 
-def _all_seen(cells: list[Cell], release: Release) -> list[Seen]:
-    seen, looked_into = [], 0
+def _affordable(cells: list[Cell]) -> list[bool]:
+    """Which cells are looked into: all of an honest notebook; the others are run as they are."""
+    answer, left = [], MOST_COST
     for cell in cells:
-        looked_into += len(cell.source) if cell.kind == "code" else 0
-        seen.append(see(cell, release, looked_into <= MOST_CODE))
-    return seen
+        price = cost(cell.source) if cell.kind == "code" or defined_in(cell.source) else 0
+        answer.append(price <= left)
+        left -= price if price <= left else 0
+    return answer
 
 
-def _without_copies(seen: list[Seen], release: Release) -> list[str]:
+def _without_copies(seen: list[Seen], release: Release, affordable: list[bool]) -> list[str]:
     """One test cell per exercise stays one: the first that still is as it was, else the first. A copy into which the
     student wrote something is a cell like any other. Without nbgrader's mark, a `grade(...)` of its own will do."""
     remarks = []
@@ -73,7 +76,7 @@ def _without_copies(seen: list[Seen], release: Release) -> list[str]:
         kept = [i for i in marked if same(seen[i].cell.source) == release.tests[exercise]]
         for i in marked:
             if i != (kept or marked)[0]:
-                seen[i] = see_code(replace(seen[i].cell, grade_id=None), release)
+                seen[i] = see_code(replace(seen[i].cell, grade_id=None), release, affordable[i])
         if len(marked) > 1:
             remarks.append(f"The test cell of {exercise} is there {len(marked)} times; the first one counts.")
         elif marked and not kept:
@@ -85,21 +88,20 @@ def _without_copies(seen: list[Seen], release: Release) -> list[str]:
     return remarks
 
 
-def _revive(seen: list[Seen], release: Release) -> list[str]:
+def _revive(seen: list[Seen], release: Release, affordable: list[bool]) -> list[str]:
     """An answer that stands in no code cell, but in a text cell or in the test cell, is run as code."""
+    missing = {name for name in release.exercises if not any(_defines(one, name) and not one.blank for one in seen)}
     remarks = []
-    for exercise in release.exercises:
-        if any(_defines(one, exercise) and not one.blank for one in seen):
+    for i, one in enumerate(seen):
+        if one.role not in ("text", "test") or not affordable[i] or not missing & defined_in(one.cell.source):
             continue
-        for i, one in enumerate(seen):
-            if one.role not in ("text", "test") or exercise not in one.cell.source:
-                continue
-            marked = one.role == "text" and one.cell.grade_id == exercise
-            again = see_code(replace(one.cell, kind="code", grade_id=exercise if marked else None), release)
-            if again.plain.tree is not None and exercise in again.names.defines and not again.blank:
-                kind = f"a {one.cell.kind} cell" if one.role == "text" else "its test cell"
-                remarks.append(f"{exercise} stood in {kind} (cell {i + 1}); it was run as code.")
-                seen[i] = again
+        mark = one.cell.grade_id if one.role == "text" else None
+        again = see_code(replace(one.cell, kind="code", grade_id=mark), release)
+        found = sorted(missing & again.names.defines)
+        if found and again.plain.tree is not None and not again.blank:
+            where = f"a {one.cell.kind} cell" if one.role == "text" else "its test cell"
+            remarks.append(f"{', '.join(found)} stood in {where} (cell {i + 1}); it was run as code.")
+            seen[i] = again
     return remarks
 
 

@@ -686,7 +686,7 @@ def test_json_on_stdout_has_nothing_else_there(place, root, monkeypatch):
 def test_grading_refuses_where_students_cannot_be_shut_in(place, root, monkeypatch):
     import types
 
-    weak = types.SimpleNamespace(isolation=lambda: ([], "partial"))
+    weak = types.SimpleNamespace(isolation=lambda: ("partial", []))
     monkeypatch.setitem(sys.modules, "specdec_course.grading.probes", weak)
     hand_in(place / "submitted", "ann", notebook("number = 7"))
     with pytest.raises(ValueError, match="cannot be shut in on this machine .isolation: partial"):

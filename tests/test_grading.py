@@ -1,4 +1,4 @@
-"""`specdec grade` on a course of plain numbers: damaged submissions, odd names, bonus points, feedback."""
+"""`specdec grade --stock` on a course of plain numbers: damaged submissions, odd names, bonus points, feedback."""
 
 import json
 import shutil
@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.grading.marks import Mark, marks_json, marks_table
 from specdec_course.grading.notebook import BONUS, run_and_mark
-from specdec_course.grading.stock import find_submissions, grade_class
+from specdec_course.grading.stock import grade_class
+from specdec_course.grading.submissions import find_submissions
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = "91_numbers"
@@ -185,7 +186,7 @@ def test_what_cannot_be_done_is_refused(course, tmp_path):
         find_submissions(course / "submitted", unit="17")
     with pytest.raises(ValueError, match="expected <student>/<unit>/<unit>.ipynb"):
         grade_class(tmp_path / "nowhere", tmp_path / "gradebook.db")
-    with pytest.raises(ValueError, match="--shard is not there yet"):
+    with pytest.raises(ValueError, match="--shard does not go with --stock"):
         grade_class(course / "submitted", tmp_path / "g.db", shard="1/2")
     with pytest.raises(ValueError, match="jobs is 0"):
         grade_class(course / "submitted", tmp_path / "g.db", jobs=0)

@@ -107,7 +107,7 @@ def isolation_level(trust_students: bool, show) -> str:
     """The level at which student code is shut in here. ValueError below "full", unless the students are trusted."""
     from .probes import isolation
 
-    probes, level = isolation()
+    level, _ = isolation()
     if level != FULL and not trust_students:
         raise ValueError(
             f"student code cannot be shut in on this machine (isolation: {level}, needed: {FULL}); "

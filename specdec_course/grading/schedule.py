@@ -12,6 +12,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -68,8 +69,13 @@ def _judge(task: Task) -> tuple[dict, dict]:
 def _house(level: str):
     if getattr(_own, "house", None) is None:
         from .box import House
+        from .luggage import files
 
-        _own.house = House(Path(__file__).with_name("room"), level=level).__enter__()
+        with tempfile.TemporaryDirectory(prefix="specdec-room-") as folder:
+            for name, content in files().items():
+                Path(folder, name).write_bytes(content)
+            house = House(folder, level=level)  # which reads them now
+        _own.house = house.__enter__()
         atexit.register(close_house)
     return _own.house
 
@@ -182,10 +188,18 @@ def on_dask(tasks: list, address: str, work=grade_task) -> Iterator[tuple]:
 
 
 def grade(tasks: list, jobs: int, scheduler: str | None = None) -> Iterator[tuple]:
-    """Grade all tasks; yields (record, times) in the order in which they get ready."""
+    """Grade all tasks; yields (record, times) in the order in which they get ready.
+
+    Raises OSError when there is no box at all, before anything was graded: that is no submission's fault.
+    """
     outcomes = on_dask(tasks, scheduler) if scheduler else in_processes(tasks, jobs)
-    for task, outcome in outcomes:
-        yield failed(task, outcome) if isinstance(outcome, BaseException) else outcome
+    any_graded = False
+    with contextlib.closing(outcomes):
+        for task, outcome in outcomes:
+            if type(outcome).__name__ == "BoxError" and not any_graded:
+                raise outcome
+            any_graded = any_graded or not isinstance(outcome, BaseException)
+            yield failed(task, outcome) if isinstance(outcome, BaseException) else outcome
 
 
 def failed(task: Task, error: BaseException) -> tuple[dict, dict]:

@@ -159,7 +159,7 @@ def in_pairs(folder: Path, group: dict, pairs: int, rounds: int, say) -> dict:
     say(f"{len(honest)} honest submissions, {rounds} rounds by turns, all starts included:")
     for name, seconds in each.items():
         say(f"  {name:18} {seconds:7.2f} s each")
-    say(f"  ours, in the class of {group['students']}: {per_class:.3f} s each: {found['ratio']} x nbgrader as it comes, "
+    say(f"  ours, in the class of {group['students']}: {per_class:.3f} s each: {found['ratio']} x nbgrader, "
         f"{found['ratio_two_jobs']} x nbgrader on two processes")
     say(f"  in a class of {len(honest)}, where our start weighs most: {found['ratio_small_class']} x")
     say(f"  marks that differ: {differ or 'none'}")

@@ -81,7 +81,7 @@ STUDENTS = {
     "21a": "李小龍",
     "22a": "o'brien; rm -rf ~",
     "24": "[a-z]*",
-    "29a": "<b>bold</b>",
+    "29a": "<b>bold<b>",
     "35a": "-rf",
 }
 

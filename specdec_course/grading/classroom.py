@@ -66,7 +66,7 @@ def grade_class(
             )
             for who, what in left
         ]  # fmt: skip
-        found = _graded(done, tasks, folder, jobs or os.cpu_count() or 1, scheduler, show, bar)
+        found = _graded(done, tasks, folder, jobs or cores(), scheduler, show, bar)
         if part is None:
             _hand_over(found, submitted, root, gradebook, folder, feedback, csv)
     tell(found, show)
@@ -101,6 +101,11 @@ def merge_records(
         _hand_over(found, Path(submitted).resolve() if submitted else None, root, gradebook, folder, feedback, csv)
     tell(found, show)
     return found
+
+
+def cores() -> int:
+    """The cores that this process may use, which on a shared machine are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def isolation_level(trust_students: bool, show) -> str:
@@ -211,8 +216,12 @@ def tell(found: list[dict], show) -> None:
     """The marks as a table; below it what was recovered in submissions and what the instructor should look at."""
     show(marks_table([mark_of(record, shown) for record in found]))
     for record in found:
-        for line in [*record["remarks"], *(f"LOOK: it {flag}" for flag in record["flags"])]:
+        for line in _few(record["remarks"]) + _few([f"LOOK: {flag}" for flag in record["flags"]]):
             show(f"{shown(record['student'])}, {record['unit']}: {shown(line)}")
+
+
+def _few(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= 4 else [*lines[:3], f"and {len(lines) - 3} more"]
 
 
 def mark_of(record: dict, name=str) -> Mark:

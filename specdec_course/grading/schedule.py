@@ -55,6 +55,7 @@ def grade_task(task: Task) -> tuple[dict, dict]:
 
 
 def _judge(task: Task) -> tuple[dict, dict]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes: the cores are shared out among workers already
     module, _, name = task.judge.partition(":")
     judge = getattr(importlib.import_module(module), name)
     house = _house(task.level) if task.judge == JUDGE else None

@@ -1,7 +1,7 @@
 """One submission is graded: its cells run in a room, every exercise is judged from outside, a record comes out.
 
-Knows: steps, rooms, the checks, what a record holds. Does not know: how a notebook becomes steps (`recover`), how a room
-is shut (`box`), how a call travels (`remote`), what becomes of a record.
+Knows: steps, rooms, the checks, what a record holds. Does not know: how a notebook becomes steps (`recover`), how a
+room is shut (`box`), how a call travels (`remote`), what becomes of a record.
 """
 
 from __future__ import annotations
@@ -137,11 +137,11 @@ class Sitting:
             if isinstance(function, Borrowed):
                 return checks.borrowed(name)
             report = evaluate_exercise(self.judging, function, question_seed(self.secret, self.submission.key, name))
-        except (guard.Stopped, Exception) as error:  # the check met something it was never written for
-            told = str(error) if isinstance(error, guard.Stopped) else f"The check could not go on: {type(error).__name__}"
-            if not isinstance(error, guard.Stopped):
-                self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
-            report = Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
+        except guard.Stopped as stop:
+            report = self._missed(name, str(stop))
+        except Exception as error:  # the check met something it was never written for
+            self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
+            report = self._missed(name, f"The check could not go on with what your code gave it ({type(error).__name__}).")
         if self.talk.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
@@ -149,6 +149,9 @@ class Sitting:
             self._flag(f"{name} {_short(self.talk.ended)}")
             self._close()
         return replace(report, parts=report.parts or self._all_missed())
+
+    def _missed(self, name: str, told: str) -> Report:
+        return Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
 
     def _all_missed(self):
         return tuple((part.name, False) for part in self.judging.parts)
@@ -158,8 +161,7 @@ class Sitting:
         cell = next((step for step in self.errors if step.role in ("answer", "own") and name in step.source), None)
         if cell is None:
             return Report(name, NOT_ATTEMPTED, 0.0, f"{name}: not attempted. No cell above the test defines it.")
-        told = f"{name} is not defined, because the cell that defines it {self.errors[cell]}"
-        return Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
+        return self._missed(name, f"{name} is not defined, because the cell that defines it {self.errors[cell]}")
 
     def _lend(self, reference: str):
         """A function of the package for an answer that builds on it; the one that is to be written is refused."""

@@ -8,7 +8,6 @@ thing that was not lent cannot be asked.
 from __future__ import annotations
 
 import builtins
-import select
 import time
 
 import numpy as np
@@ -65,8 +64,7 @@ class Talk:
         self.room, self.classes, self.lend_package, self.seconds = room, classes, lend_package, seconds
         self.lent, self.raised, self.given, self.pending, self.ended = [], [], {}, None, None
         self.random, self.asks, self.depth, self.borrowed = None, 0, 0, False
-        self.poll = select.poll()
-        self.poll.register(room.socket, select.POLLIN)
+        self.line = wire.Line(room.socket, self._check_clock)
         self.start_clock()
 
     # -- limits ------------------------------------------------------------------------------------------------------
@@ -75,10 +73,6 @@ class Talk:
         """From now on the room has its seconds of processor time."""
         self.allowed = seconds or self.seconds
         self.cpu, self.wall, self.grace = self.room.cpu_seconds(), time.monotonic(), None
-
-    def _wait(self) -> None:
-        while not self.poll.poll(50):
-            self._check_clock()
 
     def _check_clock(self) -> None:
         now = time.monotonic()
@@ -158,7 +152,7 @@ class Talk:
         self.depth += 1
         try:
             reply, data = self._conversation(message, out.buffers if out else [])
-        except (wire.Closed, OSError):
+        except wire.Closed:
             self.ended = self.ended or self.pending or Ended(GONE)
             raise self.ended from None
         finally:
@@ -173,9 +167,9 @@ class Talk:
         return reply, wire.Decoder(data, self._resolve, self.classes, out.caches if out else []), error
 
     def _conversation(self, message, buffers):
-        wire.send(self.room.socket, message, buffers)
+        self.line.send(message, buffers)
         while True:
-            reply, data = wire.receive(self.room.socket, self._wait)
+            reply, data = self.line.receive()
             if reply.get("op") in ("done", "raised"):
                 return reply, data
             if reply.get("op") != "ask":
@@ -204,7 +198,7 @@ class Talk:
             self.spared -= 1
             if self.spared < 0:
                 raise wire.Closed("the call did not end")
-            wire.send(self.room.socket, {"op": "unwind"})
+            self.line.send({"op": "unwind"})
             return
         try:
             reply, out = self._use(ask, buffers)
@@ -219,7 +213,7 @@ class Talk:
                 raise
             self.pending, self.spared, self.grace = stop, ASKS_AFTER_END, time.monotonic() + 2.0
             reply, out = {"op": "unwind"}, []
-        wire.send(self.room.socket, reply, out)
+        self.line.send(reply, out)
 
     def _use(self, ask, buffers):
         got = wire.Decoder(buffers, self._resolve, self.classes)

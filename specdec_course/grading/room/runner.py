@@ -65,7 +65,7 @@ def serve(sock) -> None:
 
 class Runner:
     def __init__(self, sock):
-        self.sock, self.lock = sock, threading.RLock()
+        self.line, self.lock = wire.Line(sock), threading.RLock()
         self.objects, self.places, self.lent = [], {}, {}
         self.notebook = _notebook()
         self.classes = stand_in.install(self.ask_package)
@@ -75,7 +75,7 @@ class Runner:
 
     def serve(self):
         while True:
-            self.answer(*wire.receive(self.sock))
+            self.answer(*self.line.receive())
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class Runner:
             reply, out = {"op": "raised", "mro": ["Unwind"], "text": "", "origin": None}, []
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the room goes on
             reply, out = self._raised(error, order), []
-        wire.send(self.sock, reply, out)
+        self.line.send(reply, out)
 
     def do_run(self, order, buffers):
         """A cell. Its name stands in tracebacks; its lines are kept for messages."""
@@ -199,9 +199,9 @@ class Runner:
         with self.lock:
             out = wire.Encoder(self.handle, self.classes)
             forms = {"args": [out(item) for item in args], "kwargs": [[k, out(v)] for k, v in kwargs.items()]}
-            wire.send(self.sock, {"op": "ask", "place": place, "method": method, "read": read, **forms}, out.buffers)
+            self.line.send({"op": "ask", "place": place, "method": method, "read": read, **forms}, out.buffers)
             while True:
-                message, buffers = wire.receive(self.sock)
+                message, buffers = self.line.receive()
                 if message["op"] not in ("reply", "error", "unwind"):
                     self.answer(message, buffers)
                     continue

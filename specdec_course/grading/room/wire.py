@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import struct
 from collections import deque, namedtuple
 from decimal import Decimal
@@ -367,42 +368,57 @@ _READERS = {
 }
 
 
-def send(sock, message: dict, buffers=()) -> None:
-    """One frame: JSON, then the buffers. `message` holds plain JSON only."""
-    message["sizes"] = [len(data) for data in buffers]
-    text = json.dumps(message, separators=(",", ":")).encode()
-    sock.sendall(b"".join((_HEAD.pack(len(text), sum(message["sizes"])), text, *buffers)))
+class Line:
+    """One end of a socket on which frames go to and fro, one at a time.
 
+    `idle` is called every 50 ms while nothing comes, so that a wait can be ended by raising from it.
+    """
 
-def receive(sock, wait=lambda: None) -> tuple[dict, list]:
-    """The next frame. `wait` is called before each read. Raises Closed at the end, or on anything that is no frame."""
-    length, total = _HEAD.unpack(_exactly(sock, _HEAD.size, wait))
-    if length > HEADER_LIMIT or total > BUFFER_LIMIT:
-        raise Closed("a frame above the limit")
-    try:
-        message = json.loads(bytes(_exactly(sock, length, wait)))
-        sizes = message["sizes"]
-        if len(sizes) > BUFFERS_LIMIT or any(type(n) is not int or n < 0 for n in sizes) or sum(sizes) != total:
-            raise Closed("sizes that do not add up")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Closed(f"no frame ({type(error).__name__})") from None
-    data, place, buffers = memoryview(_exactly(sock, total, wait)), 0, []
-    for size in sizes:
-        buffers.append(data[place : place + size])
-        place += size
-    return message, buffers
+    def __init__(self, sock, idle=None):
+        self.sock, self.idle, self.held = sock, idle, bytearray()
+        if idle is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 50_000))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 10, 0))
 
-
-def _exactly(sock, count: int, wait) -> bytearray:
-    data = bytearray(count)
-    view, got = memoryview(data), 0
-    while got < count:
-        wait()
+    def send(self, message: dict, buffers=()) -> None:
+        """One frame: JSON, then the buffers. `message` holds plain JSON only."""
+        message["sizes"] = [len(data) for data in buffers]
+        text = json.dumps(message, separators=(",", ":")).encode()
         try:
-            n = sock.recv_into(view[got:])
+            self.sock.sendall(b"".join((_HEAD.pack(len(text), sum(message["sizes"])), text, *buffers)))
         except OSError as error:
             raise Closed(str(error)) from None
-        if n == 0:
-            raise Closed("the other side is gone")
-        got += n
-    return data
+
+    def receive(self) -> tuple[dict, list]:
+        """The next frame. Raises Closed at the end, or on anything that is no frame."""
+        length, total = _HEAD.unpack(self._take(_HEAD.size))
+        if length > HEADER_LIMIT or total > BUFFER_LIMIT:
+            raise Closed("a frame above the limit")
+        try:
+            message = json.loads(self._take(length))
+            sizes = message["sizes"]
+            if len(sizes) > BUFFERS_LIMIT or any(type(n) is not int or n < 0 for n in sizes) or sum(sizes) != total:
+                raise Closed("sizes that do not add up")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Closed(f"no frame ({type(error).__name__})") from None
+        data, place, buffers = memoryview(self._take(total)), 0, []
+        for size in sizes:
+            buffers.append(data[place : place + size])
+            place += size
+        return message, buffers
+
+    def _take(self, count: int) -> bytes:
+        while len(self.held) < count:
+            try:
+                data = self.sock.recv(max(1 << 16, min(count - len(self.held), 1 << 24)))
+            except BlockingIOError:
+                self.idle()
+                continue
+            except OSError as error:
+                raise Closed(str(error)) from None
+            if not data:
+                raise Closed("the other side is gone")
+            self.held += data
+        taken = bytes(memoryview(self.held)[:count])
+        del self.held[:count]
+        return taken

@@ -17,7 +17,7 @@ NOBODY, OURS = 65534, "specdec_course"
 WANTED = ("torch", "numpy", "transformers", "tokenizers", "IPython", "matplotlib")
 SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 DEVICES = ("null", "zero", "random", "urandom")
-STAGE = "/tmp"  # root's bind mounts; in a mount namespace that only the launcher and the box are in
+STAGES = ("/media", "/mnt", "/srv", "/tmp")  # for root's bind mounts, in a mount namespace of the launcher and the box
 
 
 def carried(room_files: Path) -> dict[str, bytes]:
@@ -116,7 +116,8 @@ def command(files: dict[str, int], control: int, plan: dict) -> list[str]:
     binds = {place: source for place, source in shown.items() if not os.path.islink(source)}
     root = os.geteuid() == 0
     staged = {str(number): source for number, source in enumerate(binds.values())}
-    sources = [f"{STAGE}/{number}" for number in staged] if root else list(binds.values())
+    stage = next(folder for folder in STAGES if os.path.isdir(folder) and not within(program, [folder]))
+    sources = [f"{stage}/{number}" for number in staged] if root else list(binds.values())
 
     line = [program, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"]
     line += ["--share-net"] if "network" in plan["off"] else []
@@ -133,5 +134,5 @@ def command(files: dict[str, int], control: int, plan: dict) -> list[str]:
     line += ["--", python(), *server("/room", control, plan | {"packages": list(found)})]
     if not root:
         return line
-    wishes = {"binds": staged, "stage": STAGE, "user": NOBODY, "command": line}
+    wishes = {"binds": staged, "stage": stage, "user": NOBODY, "command": line}
     return [sys.executable, "-I", "-S", "-B", str(ROOM / "confine_launch.py"), json.dumps(wishes)]

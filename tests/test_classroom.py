@@ -692,6 +692,9 @@ def test_grading_refuses_where_students_cannot_be_shut_in(place, root, monkeypat
     hand_in(place / "submitted", "ann", notebook("number = 7"))
     with pytest.raises(ValueError, match="cannot be shut in on this machine .isolation: partial"):
         grade(place, root, level=None)
-    assert not (place / "records").exists()
+    assert not contents(place / "records") and not (place / "gradebook.db").exists()
     (record,) = grade(place, root, level=None, trust_students=True)
     assert record["level"] == "partial"
+    weak.isolation = None  # not asked where nothing is to be run
+    grade(place, root, level="full")
+    assert grade(place, root, level=None) != [record]

@@ -325,7 +325,7 @@ def test_cutting_away_outputs_copes_with_any_bytes(data):
     assert len(without_outputs(data)) <= len(data)
 
 
-VARIABLES = "abcde"
+VARIABLES = "abc"
 LINE = st.one_of(
     st.builds("{} = {}".format, st.sampled_from(VARIABLES), st.integers(0, 9)),
     st.builds("{} = {} + {} + 1".format, *[st.sampled_from(VARIABLES)] * 3),
@@ -338,12 +338,12 @@ LINE = st.one_of(
     st.builds("{} = box.get({!r}, 0)".format, *[st.sampled_from(VARIABLES)] * 2),
     st.builds("{} += 1".format, st.sampled_from(VARIABLES)),
 )
-START = "a = b = c = d = e = 0\nbox = {}\n" + "".join(
+START = "a = b = c = 0\nbox = {}\n" + "".join(
     f"def f_{v}(): return 0\ndef f_{v}_0(): return {v}\n" for v in VARIABLES
 )
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=600)
 @given(st.lists(st.tuples(st.booleans(), LINE), max_size=12), st.sampled_from(VARIABLES), st.integers(0, 12))
 def test_leaving_out_provided_cells_changes_no_answer(lines, used, at):
     """A program of random cells, some provided, some the student's: the answer is the same as when all of it runs."""
@@ -730,6 +730,103 @@ def test_a_script_is_recovered_cell_by_cell(kind, tmp_path):
     assert any("Python script" in remark for remark in found.remarks)
 
 
+def steps_of(cells, provided):
+    """The steps of a course with one exercise, `goal`; `provided` are texts of cells that were given out."""
+    release = Release(("goal",), {"goal": "stub"}, {"goal": "grade(goal)"}, frozenset(provided), (), frozenset())
+    marked = [Cell(text, grade_id="goal" if text.startswith("def goal") else None) for text in cells]
+    steps, _, _ = plan([*marked, Cell("grade(goal)", grade_id="grade_goal")], release)
+    return [step.source for step in steps if step.role != "judge"]
+
+
+@pytest.mark.parametrize(
+    "cells, runs",
+    [
+        (["k = 1", "k = 2", "def goal(): return k"], [1, 2]),  # overwritten for certain
+        (["k = 1", "if k: k = 2", "def goal(): return k"], [0, 1, 2]),  # perhaps overwritten
+        (["k = 1", "k: int", "def goal(): return k"], [0, 1, 2]),
+        (["k = 1", "del k", "def goal(): return k"], [0, 1, 2]),
+        (["def goal(): return 1", "goal = print(goal)"], [0, 1]),  # a provided cell sets the name that is judged
+        (["import torch", "torch.manual_seed(1)", "def goal(): return torch"], [0, 2]),
+        (["x = []", "x.append(1)", "y = 1", "def goal(): return x"], [0, 1, 3]),
+    ],
+)
+def test_provided_cells_run_as_far_as_they_are_needed(cells, runs):
+    assert steps_of(cells, {text for text in cells if not text.startswith("def")}) == [cells[i] for i in runs]
+
+
+def test_a_name_that_the_student_may_have_set_is_not_taken_for_set():
+    cells = ["k = 1", "if k: k = 2", "def goal(): return k"]
+    assert steps_of(cells, {"k = 1"}) == cells
+
+
+def test_an_empty_template_below_the_answer_costs_nothing_when_there_is_no_test_cell(tmp_path):
+    def change(notebook):
+        doubled_then_emptied(notebook)
+        del notebook["cells"][place_of(notebook, "grade_verify_greedy")]
+
+    assert right(run(hand_in(tmp_path, changed(change)))) == ALL
+
+
+def test_code_written_into_a_copy_of_a_test_cell_is_run_and_the_unchanged_copy_is_the_test(tmp_path):
+    def change(notebook):
+        answer = cell_of(notebook, "verify_greedy")["source"]
+        copied = copy.deepcopy(cell_of(notebook, "grade_verify_greedy")) | {"source": answer}
+        notebook["cells"][place_of(notebook, "verify_greedy")] = copied
+
+    found = hand_in(tmp_path, changed(change))
+    assert right(run(found)) == ALL and sorted(found.answers) == sorted(NAMES)
+
+
+def test_an_answer_without_def_is_an_answer(tmp_path):
+    def change(notebook):
+        cell = cell_of(notebook, "tokens_per_call")
+        cell["source"] = "tokens_per_call = lambda rounds: sum(r.emitted for r in rounds) / len(rounds)"
+
+    found = hand_in(tmp_path, changed(change))
+    assert right(run(found)) == ALL and "lambda" in found.answers["tokens_per_call"]
+
+
+def test_an_import_added_to_the_setup_brings_no_remark_on_the_courses_own_lines(tmp_path):
+    def change(notebook):
+        notebook["cells"][1]["source"] = "".join(notebook["cells"][1]["source"]) + "\nimport math"
+
+    found = hand_in(tmp_path, changed(change))
+    assert found.steps[0].role == "own" and found.remarks == ()
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("ü = 'ä'; x = get_ipython().getoutput('ls'); y = 'ö'", "ü = 'ä'; x = []; y = 'ö'"),
+        ("get_ipython().system(get_ipython().getoutput('ls'))", "None"),
+        ("\n\n\n%cd x\ny = 1", "\n\n\nNone\ny = 1"),
+        ("if 1:\n    !ls -l\nelse:\n    %cd x", "if 1:\n    None\nelse:\n    None"),
+        ("  x = 1\n  y = 2", "x = 1\ny = 2"),
+        (">>> x = 1\n>>> y = 2", "x = 1\ny = 2"),
+        ("text = '''\n%cd x\n!ls\n'''", "text = '''\n%cd x\n!ls\n'''"),
+        ("%%time\n%cd x\ny = 1", "\nNone\ny = 1"),
+        ("%%capture out\ny = 1", "\ny = 1"),
+        ("%%html\n<script>", "None"),
+        ("x = %time 3 + 4", "x = 3 + 4"),
+        ("%time !ls", "None"),
+        (
+            "import importlib.util\nif importlib.util.find_spec('a') is None:\n    !pip install a",
+            "import importlib.util\nif False:\n    None",
+        ),
+    ],
+)
+def test_what_becomes_of_lines_that_are_not_python(source, expected):
+    assert plain_python(source).source == expected
+
+
+def test_a_notebook_made_to_cost_time_is_run_as_it_is():
+    cells = [Cell("%a 'x\n" * 50) for _ in range(300)] + [Cell("def goal(): return 1")]
+    release = Release(("goal",), {"goal": ""}, {"goal": ""}, frozenset(), (), frozenset())
+    sources = [step.source for step in plan(cells, release)[0]]
+    assert sources[0].startswith("None") and sources[299].startswith("%a")
+    assert sources[300].startswith("def goal")
+
+
 # ---------------------------------------------------------------- files that cannot be read
 
 
@@ -849,6 +946,15 @@ def test_beside_a_link_the_real_file_is_taken_and_the_link_told(tmp_path):
     found = hand_in(tmp_path, SOLVED, "mine.ipynb")
     assert right(run(found)) == ALL
     assert f"not followed: {UNIT}.ipynb" in found.remarks[0]
+
+
+def test_a_file_that_is_exchanged_for_a_link_after_the_look_is_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "real").write_text("x")
+    (tmp_path / "n.ipynb").symlink_to(tmp_path / "real")
+    regular = os.stat(tmp_path / "real")
+    monkeypatch.setattr(files.os, "stat", lambda *_, **__: regular)
+    with pytest.raises(ValueError, match="cannot be opened"):
+        files.read(tmp_path, "n.ipynb")
 
 
 def test_a_folder_that_is_a_link_or_missing_is_a_problem_not_an_error(tmp_path):

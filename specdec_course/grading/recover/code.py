@@ -178,7 +178,7 @@ def _instead_of_cell_magic(name: str, arguments: str, body: str) -> tuple[str, l
         return f"open({path!r}, {mode!r}, encoding='utf-8').write({body!r})", []
     if name.split("?")[0] in NOT_RUN or name.startswith("!"):
         return "None", [f"{told}: cells like this are not run in grading."]
-    plain = plain_python(body)
+    plain = plain_python(body.removesuffix("\n"))
     return "\n" + plain.source, [f"{told} was left out; the rest of the cell was run.", *plain.notes]
 
 

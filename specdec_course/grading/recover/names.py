@@ -57,7 +57,6 @@ def names_of(plain: Plain) -> Names:
         for symbol in scope.get_symbols():
             if symbol.is_global():
                 (later if is_later else now).update({symbol.get_name()} if symbol.is_referenced() else ())
-                binds.update({symbol.get_name()} if symbol.is_assigned() or symbol.is_imported() else ())
     outside = list(_outside_functions(plain.tree))
     return Names(
         binds=frozenset(binds),

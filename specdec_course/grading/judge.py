@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from .remote import Borrowed, Ended, Talk
 
 RESTARTS = 12  # rooms that one submission may use up
 LARGEST_ASKED = 2_000_000  # an argument beyond this is refused to the package's functions: they run out here
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 
 
@@ -209,6 +211,7 @@ def _row(exercise, report: Report | None) -> dict:
     points = float(min(exercise.points, max(0.0, round(exercise.points * report.score, 4))))
     return {
         "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
-        "state": report.state, "score": report.score, "diagnosis": report.diagnosis, "message": report.message,
+        "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
+        "message": ADDRESS.sub("", report.message),
         "parts": [[name, passed] for name, passed in report.parts],
     }  # fmt: skip

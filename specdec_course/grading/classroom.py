@@ -217,6 +217,9 @@ def write_pages(found: list[dict], times: list[dict], folder: Path) -> None:
 
 def tell(found: list[dict], show) -> None:
     """The marks as a table; below it what was recovered in submissions and what the instructor should look at."""
+    if not found:
+        show("no submission is in this part of the class")
+        return
     show(marks_table([mark_of(record, shown) for record in found]))
     for record in found:
         for line in _few(record["remarks"]) + _few([f"LOOK: {flag}" for flag in record["flags"]]):

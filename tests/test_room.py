@@ -261,9 +261,11 @@ def test_tensors_and_arrays_arrive_bit_for_bit(name, shape, turned):
         torch.zeros(1).expand(10**10),
         torch.empty(10**12, device="meta"),
         np.lib.stride_tricks.as_strided(np.zeros(1), (10**9,), (0,)),
-        [[b"x" * (1 << 20)] * 300],
+        torch.zeros(10**12, 0),
+        range(10**12),
+        [[b"x" * (1 << 20)] * 100],
     ],
-    ids=["expanded", "meta", "strided", "many"],
+    ids=["expanded", "meta", "strided", "empty lists", "range", "many"],
 )
 def test_what_is_too_large_is_refused_before_it_is_written(value):
     with pytest.raises(wire.Unfit):

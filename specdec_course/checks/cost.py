@@ -1,7 +1,7 @@
 """What a call costs: the memory it asks for, and how it compares with another call in time.
 
-Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much. Stands alone: the grader
-carries this file into the room where students' code runs.
+Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much. Stands alone: the
+grader carries this file into the room where students' code runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _TensorBytes(TorchFunctionMode):
 
 class MemoryWatch:
     """Between `begin` and `end`: the most that Python and numpy held at once, the largest tensor made inside `with`, or
-    all tensors that live on at the end, whichever is most. The same on every machine: nothing is read from the system."""
+    all tensors that live on at the end, whichever is most. The same on every machine: the system is not asked."""
 
     def begin(self) -> None:
         self.tensors, self.was_tracing = _TensorBytes(), tracemalloc.is_tracing()

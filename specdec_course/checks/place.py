@@ -1,7 +1,7 @@
 """Where a student's function runs: in this process, as in a notebook, or elsewhere, as in the grader.
 
-Knows: what has to be asked of that place, because it cannot be seen from the function's answers: memory, processor time,
-the state of the random numbers. Does not know: exercises, how the grader does it (it puts its own place here).
+Knows: what has to be asked of that place, because it cannot be seen from the function's answers: memory, processor
+time, the state of the random numbers. Does not know: exercises, how the grader does it (it puts its own place here).
 """
 
 from __future__ import annotations

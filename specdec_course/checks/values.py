@@ -31,7 +31,7 @@ def as_float(value) -> float:
     """Python, numpy or 0-d tensor -> float, or Wrong."""
     try:
         number = float(value)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise _wrong(f"Expected one number, your function returned {describe(value)}.") from None
     if math.isnan(number) or math.isinf(number):
         raise _wrong(f"Your function returned {number}: somewhere it divides by zero.")
@@ -42,14 +42,21 @@ def as_array(value) -> np.ndarray:
     """Tensor, array, list or number -> numpy array of int64 (whole types) or float64."""
     try:
         if isinstance(value, torch.Tensor):
-            value = value.detach().cpu()
+            value = _dense(value)
             value = value.double().numpy() if value.is_floating_point() else value.numpy()
         elif isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
             value = [as_array(item) for item in value]
         array = np.asarray(value)
         return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise _wrong(f"Expected a tensor or array of numbers, your function returned {describe(value)}.") from None
+
+
+def _dense(value: torch.Tensor) -> torch.Tensor:
+    if value.layout != torch.strided and value.numel() > 1 << 24:
+        raise _wrong(f"Your function returned {describe(value)}: far more numbers than this needs.")
+    value = value.detach().cpu()
+    return value if value.layout == torch.strided else value.to_dense()
 
 
 def as_ids(value) -> list[int]:
@@ -87,7 +94,7 @@ def copies(value):
 def plain(value):
     """A comparable picture of an answer: nested lists, numbers, strings; dataclasses by their fields."""
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().tolist()
+        return _dense(value).tolist()
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

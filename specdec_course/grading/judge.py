@@ -60,7 +60,7 @@ class Sitting:
         self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
         self.room = self.talk = None
         self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
-        self.times, self.flags, self.errors = {}, [], {}
+        self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
 
     def __enter__(self):
         return self
@@ -113,6 +113,7 @@ class Sitting:
         except guard.Stopped as stop:
             self.given_up[step] = str(stop)
             self.errors[step] = "was stopped: " + _of_cell(stop)
+            self.remarks.append(f"Cell {step.cell + 1} was stopped and left out: {_of_cell(stop)}")
             self._flag(f"cell {step.cell + 1} {_short(stop)}")
             self._close()
         except (Exception, SystemExit) as error:  # as in a notebook: the next cell is run nevertheless
@@ -143,7 +144,8 @@ class Sitting:
             report = self._missed(name, str(stop))
         except Exception as error:  # the check met something it was never written for
             self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
-            report = self._missed(name, f"The check could not go on with what your code gave it ({type(error).__name__}).")
+            told = f"The check could not go on with what your code gave it ({type(error).__name__})."
+            report = self._missed(name, told)
         if self.talk.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
@@ -200,7 +202,7 @@ def _record(student: str, unit: str, submission: Submission, reports: dict[str, 
         "course": "", "level": getattr(sitting.house, "level", "none"),
         "status": "not graded" if problem else "graded", "problem": problem,
         "points": min(maximum, round(sum(row["points"] for row in rows), 4)), "maximum": maximum,
-        "exercises": rows, "remarks": list(submission.remarks), "flags": sitting.flags,
+        "exercises": rows, "remarks": [*submission.remarks, *sitting.remarks], "flags": sitting.flags,
         "answers": dict(submission.answers),
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..checks import guard
+from ..checks.engine import Wrong
 from ..sampling import Dice
 from .room import wire
 
@@ -97,6 +98,8 @@ class Talk:
         if error is not None:
             raise error
         answer = self._read(got, reply.get("value"))
+        if isinstance(answer, Borrowed):
+            raise Wrong(f"Your function returned {answer!r}: it is not there while your work is graded. Write your own.")
         if "overwritten" in reply:
             self._take_overwritten(reply, got, answer)
         return answer
@@ -179,6 +182,9 @@ class Talk:
     def _exception(self, reply) -> BaseException:
         """What the student's function raised; an exception that began out here comes back as itself."""
         origin, line = reply.get("origin"), reply.get("line")
+        if reply.get("unfit") is True:
+            what = str(reply.get("text"))[:200]
+            return Wrong(f"What your function returned is too large, or of no kind that can be read: {what}.")
         if type(origin) is int and 0 <= origin < len(self.raised):
             error = self.raised[origin]
         else:
@@ -281,6 +287,9 @@ class Borrowed:
 
     def __init__(self, name: str):
         self.name = name
+
+    def __repr__(self):
+        return f"the package's own {self.name[:100]}"
 
 
 class Place:

@@ -191,6 +191,7 @@ class Runner:
         return {
             "op": "raised", "mro": [kind.__name__ for kind in type(error).__mro__], "text": text, "line": line,
             "inner": frames[-1].name if frames else None, "origin": getattr(error, "asked_of", None),
+            "unfit": isinstance(error, wire.Unfit),
         }
 
     # -- questions ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import socket
 import struct
 from collections import deque, namedtuple
@@ -21,7 +22,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-HEADER_LIMIT, BUFFER_LIMIT, DEPTH_LIMIT, BUFFERS_LIMIT = 64 << 20, 256 << 20, 60, 100_000
+# What a hostile sender can make of these in the receiver's memory, as Python numbers, is a few hundred MB.
+HEADER_LIMIT, BUFFER_LIMIT, NUMBERS_LIMIT, DEPTH_LIMIT, BUFFERS_LIMIT = 16 << 20, 64 << 20, 1 << 24, 60, 100_000
 _HEAD = struct.Struct("<II")
 
 DTYPES = {
@@ -68,22 +70,27 @@ class Encoder:
         self.buffers.append(data)
         return len(self.buffers) - 1
 
-    def room_for(self, count: int, width: int) -> None:
-        if self.bytes + count * width > BUFFER_LIMIT:
-            raise Unfit(f"{count * width >> 20} MB")
+    def room_for(self, shape, width: int) -> None:
+        """Unfit if an array of this shape is too large, before anything of it is written."""
+        count = numbers_in(shape)
+        if count > NUMBERS_LIMIT or self.bytes + count * width > BUFFER_LIMIT:
+            raise Unfit(f"{math.prod(shape):,} numbers in the shape {list(shape)}")
+
+
+def numbers_in(shape) -> int:
+    """How many numbers or empty lists an array of this shape comes to, once it is a list."""
+    return math.prod(max(1, size) for size in shape)
 
 
 def _write_tensor(out: Encoder, value, depth):
     value = value.detach()
     if type(value) is not torch.Tensor:  # a subclass has opinions of its own about every operation
         value = value.as_subclass(torch.Tensor)
-    if value.layout != torch.strided:
-        value = value.to_sparse_coo().coalesce()
-        return ["S", list(value.shape), out(value.indices(), depth), out(value.values(), depth)]
+    out.room_for(value.shape, value.element_size())
+    value = value if value.layout == torch.strided else value.to_dense()
     name = NAMES.get(value.dtype)
     if name is None or value.is_meta:
         raise Unfit(f"a tensor of {value.dtype} on {value.device}")
-    out.room_for(value.numel(), value.element_size())
     value = value.cpu().contiguous()
     data = (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy().tobytes()
     return ["T", name, list(value.shape), out.buffer(data)]
@@ -91,8 +98,9 @@ def _write_tensor(out: Encoder, value, depth):
 
 def _write_array(out: Encoder, value, depth):
     if value.dtype.kind not in "biufc":
+        out.room_for(value.shape, value.itemsize)
         return ["l", [out(item, depth) for item in value.tolist()]] if value.ndim else out(value.item(), depth)
-    out.room_for(value.size, value.itemsize)
+    out.room_for(value.shape, value.itemsize)
     return ["A", value.dtype.str, list(value.shape), out.buffer(np.ascontiguousarray(value).tobytes())]
 
 
@@ -156,6 +164,11 @@ def _is_output(value):
     return _write_output if "ModelOutput" in {base.__name__ for base in type(value).__mro__} else None
 
 
+def _write_range(out: Encoder, value, depth):
+    out.room_for([len(value)], 1)
+    return ["r", value.start, value.stop, value.step]
+
+
 def _write_generator(out: Encoder, value, depth):
     return ["G", out.buffer(value.get_state().numpy().tobytes())]
 
@@ -170,7 +183,7 @@ _WRITERS = {
     torch.dtype: lambda out, v, d: ["D", NAMES[v]] if v in NAMES else str(v),
     torch.device: lambda out, v, d: ["V", str(v)],
     torch.Generator: _write_generator,
-    range: lambda out, v, d: ["r", v.start, v.stop, v.step],
+    range: _write_range,
     Fraction: lambda out, v, d: ["q", v.numerator, v.denominator],
     Decimal: lambda out, v, d: float(v),
     deque: lambda out, v, d: ["l", [out(item, d) for item in v]],
@@ -240,19 +253,22 @@ def _hashable(key):
 
 def _read_tensor(got: Decoder, name, shape, place):
     dtype, data = DTYPES[name], got.raw(place)
+    _fits(shape)
     if not data:
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
 
 
-def _read_sparse(got: Decoder, shape, indices, values):
-    return torch.sparse_coo_tensor(got(indices), got(values), shape)
+def _fits(shape) -> None:
+    if len(shape) > 16 or any(type(size) is not int or size < 0 for size in shape) or numbers_in(shape) > NUMBERS_LIMIT:
+        raise Closed("a shape beyond the limits")
 
 
 def _read_array(got: Decoder, dtype, shape, place):
     kind = np.dtype(str(dtype))
     if kind.kind not in "biufc":
         raise Closed(f"an array of {dtype}")
+    _fits(shape)
     return np.frombuffer(bytearray(got.raw(place)), dtype=kind).reshape(shape)
 
 
@@ -336,6 +352,11 @@ def _read_output(got: Decoder, fields):
     return CausalLMOutputWithPast(**{name: got(item) for name, item in fields})
 
 
+def _short(numbers: range) -> range:
+    _fits([len(numbers)])
+    return numbers
+
+
 def _read_generator(got: Decoder, place):
     made = torch.Generator()
     made.set_state(torch.frombuffer(bytearray(got.raw(place)), dtype=torch.uint8))
@@ -349,14 +370,13 @@ _READERS = {
     "d": lambda got, pairs: got.pairs(pairs),
     "n": _read_named,
     "T": _read_tensor,
-    "S": _read_sparse,
     "A": _read_array,
     "N": lambda got, dtype, item: np.dtype(str(dtype)).type(item),
     "b": lambda got, place: bytes(got.raw(place)),
     "D": lambda got, name: DTYPES[name],
     "V": lambda got, name: torch.device(name),
     "G": _read_generator,
-    "r": lambda got, start, stop, step: range(start, stop, step),
+    "r": lambda got, start, stop, step: _short(range(start, stop, step)),
     "q": lambda got, above, below: Fraction(above, below),
     "m": lambda got, fields: SimpleNamespace(**{str(name): got(item) for name, item in fields}),
     "c": _read_class,

@@ -225,9 +225,20 @@ def hostile_rows(folder: Path, which: str, say) -> list[dict]:
     return rows
 
 
+def speed(folder: Path, asked, say) -> dict:
+    """All that is timed."""
+    group = whole_class(folder, asked.students, asked.seed, asked.jobs, say)
+    found = {k: v for k, v in group.items() if not k.startswith("_")} | {"overhead": overhead(folder, say)}
+    if asked.pairs:
+        found["pairs"] = in_pairs(folder, group, asked.pairs, asked.rounds, say)
+    if asked.all:
+        found["all"] = all_marks(folder, group, say)
+    return found
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--students", type=int, default=300)
+    options.add_argument("--students", type=int, default=300, help="0: nothing is timed")
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--pairs", type=int, default=12)
@@ -243,13 +254,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="specdec-bench-") as name:
         folder = Path(name)
         print(f"{machine()}; one unit ({UNIT})")
-        group = whole_class(folder, asked.students, asked.seed, asked.jobs, print)
-        found["speed"] = {k: v for k, v in group.items() if not k.startswith("_")}
-        found["speed"]["overhead"] = overhead(folder, print)
-        if asked.pairs:
-            found["speed"]["pairs"] = in_pairs(folder, group, asked.pairs, asked.rounds, print)
-        if asked.all:
-            found["speed"]["all"] = all_marks(folder, group, print)
+        if asked.students:
+            found["speed"] = speed(folder, asked, print)
         if asked.hostile != "none":
             found["hostile"] = {"rows": hostile_rows(folder, asked.hostile, print)}
     for part, told in found.items() if asked.json else ():

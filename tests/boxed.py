@@ -15,7 +15,10 @@ from specdec_course.grading.recover import Step, Submission
 
 BASE_CLASS = "from specdec_course.cache import CachedModel as _Cached"  # a class cannot be lent: its text is given
 FUTURE = "from __future__ import annotations"
-PRELUDE = "def right(exercise, *more, **named): return lambda made: globals().setdefault(made.__name__, made)\nwrong = right\n"
+PRELUDE = """\
+def right(exercise, *more, **named): return lambda made: globals().setdefault(made.__name__, made)
+wrong = right
+"""
 
 
 def house():

@@ -21,7 +21,7 @@ from boxed import Boxed, house
 
 from specdec_course import checks
 from specdec_course.checks import evaluate
-from specdec_course.grading import judge, luggage, remote
+from specdec_course.grading import judge, luggage, talk
 from specdec_course.grading.room import wire
 from specdec_course.grading.sample_class import answers, filled_in
 
@@ -89,7 +89,7 @@ def test_other_submissions_and_other_secrets_are_asked_other_questions():
     assert len(seeds) == 8
 
 
-# The answer never enters the room ---------------------------------------------------------------------------------------
+# The answer never enters the room ---------------------------------------------------------------------------------
 
 
 def needles() -> dict[str, bytes]:
@@ -136,7 +136,8 @@ def accepted_length(draft, choice):
             continue
         for name in names:
             path = os.path.join(folder, name)
-            if folder.startswith("/room") or "specdec" in path or not folder.startswith(("/usr", "/lib", "/packages", "/root", "/opt")):
+            libraries = folder.startswith(("/usr", "/lib", "/packages", "/root", "/opt"))
+            if folder.startswith("/room") or "specdec" in path or not libraries:
                 try:
                     with open(path, "rb") as file:
                         seen.append(path + repr(file.read(200_000)))
@@ -152,7 +153,7 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
 ):
     secret, dumped, asked, sitting = b"the course's own secret, 32 bytes", [], [], []
     searched = needles() | {"secret": secret}
-    use, begin = remote.Talk._use, judge.Sitting.__init__
+    use, begin = talk.Talk._use, judge.Sitting.__init__
 
     def watched(self, ask, buffers):
         asked.append(ask)
@@ -161,7 +162,7 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
         return use(self, ask, buffers)
 
     monkeypatch.setattr(judge.Sitting, "__init__", lambda self, *a: (sitting.append(self), begin(self, *a))[1])
-    monkeypatch.setattr(remote.Talk, "_use", watched)
+    monkeypatch.setattr(talk.Talk, "_use", watched)
     record, _ = graded(UNITS[2], {"generate_speculative": MINE}, open_house, tmp_path, secret)
     assert {row["name"]: row["state"] for row in record["exercises"]}["generate_speculative"] == "right"
     (held,) = dumped
@@ -173,15 +174,16 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
 @pytest.mark.slow
 def test_the_search_of_a_rooms_memory_finds_what_is_there(open_house, tmp_path, monkeypatch):
     """The test above can fail: a text of the student's own is found in the same way."""
-    found, use = [], remote.Talk._use
+    found, use = [], talk.Talk._use
 
     def watched(self, ask, buffers):
         if not found:
             found.append(b"a text that stands nowhere else" in b"".join(memory_of(self.room.pid)))
         return use(self, ask, buffers)
 
-    monkeypatch.setattr(remote.Talk, "_use", watched)
-    graded(UNITS[2], {"generate_speculative": MINE + "\nkept = 'a text that ' + 'stands nowhere else'"}, open_house, tmp_path)
+    monkeypatch.setattr(talk.Talk, "_use", watched)
+    text = MINE + "\nkept = 'a text that ' + 'stands nowhere else'"
+    graded(UNITS[2], {"generate_speculative": text}, open_house, tmp_path)
     assert found == [True]
 
 
@@ -206,8 +208,8 @@ def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=N
 
 
 def test_what_a_boxed_function_sees_around_it_holds_no_answer(open_house, tmp_path, monkeypatch):
-    told, make = [], remote._named
-    monkeypatch.setattr(remote, "_named", lambda mro, text: told.append(text) or make(mro, text))
+    told, make = [], talk._named
+    monkeypatch.setattr(talk, "_named", lambda mro, text: told.append(text) or make(mro, text))
     record, _ = graded(UNITS[2], {"accepted_length": LOOK_AROUND}, open_house, tmp_path)
     assert record["exercises"][0]["state"] == "wrong"
     around = "\n".join(told)
@@ -216,7 +218,7 @@ def test_what_a_boxed_function_sees_around_it_holds_no_answer(open_house, tmp_pa
         assert text.decode("latin-1") not in around, name
 
 
-# Values on the line -------------------------------------------------------------------------------------------------------
+# Values on the line -----------------------------------------------------------------------------------------------
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -315,17 +317,19 @@ class Deaf:
         return 0
 
 
+FIELDS = """value after split overwritten number beside random mro text line inner origin unfit place method args kwargs
+read missing""".split()
+
+
 @settings(max_examples=300)
-@given(st.sampled_from(["done", "raised", "ask"]), st.dictionaries(
-    st.sampled_from("value after split overwritten number beside random mro text line inner origin place method args kwargs "
-                    "read missing".split()), json_values))
+@given(st.sampled_from(["done", "raised", "ask"]), st.dictionaries(st.sampled_from(FIELDS), json_values))
 def test_whatever_a_room_says_ends_in_a_verdict(kind, fields):
     """A student may send any frame. What comes of it is plain data, their own exception, or the end of the room."""
     room = Deaf({**fields, "op": kind})
-    talk = remote.Talk(room, luggage.shared_classes(), lambda name: (_ for _ in ()).throw(ValueError(name)), 5.0)
-    talk.lent.append(torch.zeros)
+    line = talk.Talk(room, luggage.shared_classes(), lambda name: (_ for _ in ()).throw(ValueError(name)), 5.0)
+    line.lent.append(torch.zeros)
     try:
-        talk.call(0, [torch.zeros(2), [1]], {"k": 3})
+        line.call(0, [torch.zeros(2), [1]], {"k": 3})
     except (checks.guard.Stopped, Exception) as error:
         assert not isinstance(error, (AssertionError, AttributeError)) or kind == "raised", repr(error)
     finally:

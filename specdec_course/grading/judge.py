@@ -19,10 +19,11 @@ from ..checks import guard
 from ..checks.engine import NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
 from .luggage import lendable, shared_classes
 from .recover import Submission, read_submission
-from .remote import Borrowed, Ended, Talk
+from .remote import Borrowed
+from .talk import Ended, Talk
 
 RESTARTS = 12  # rooms that one submission may use up
-LARGEST_ASKED = 2_000_000  # an argument beyond this is refused to the package's functions: they run out here
+LARGEST_ASKED = 10_000  # an argument beyond this is refused to the package's functions: they run out here
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from typing import NamedTuple
 from . import records
 
 JUDGE = "specdec_course.grading.judge:grade_submission"
+MEMORY = 6 << 30  # bytes of its own that a worker may take: far above what it needs
 PATIENCE = 900.0  # seconds without any result after which the workers count as stuck; far above all time limits
 
 
@@ -92,6 +94,7 @@ def close_house() -> None:
 def _begin_worker() -> None:
     """Ctrl-C is for the parent to handle; and a worker whose parent was killed must not stay behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     parent = multiprocessing.parent_process()
 
     def follow():

@@ -1,1 +1,1 @@
-"""What is carried into the room: it stands alone and knows no answers. Inside, these files lie side by side in /room."""
+"""What is carried into the room: it stands alone, and knows no answers. Inside, the files lie side by side in /room."""

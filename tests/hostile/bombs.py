@@ -15,7 +15,7 @@ def accepted_length(draft, choice):
     for _ in range(80):  # 8 GB at most
         kept.append(bytearray(b"x") * 100_000_000)
     return len(kept)
-""", message=r"memory", harmful=True)
+""", message=r"memory|stopped after", harmful=True)  # whichever runs out first: to fill memory takes time
 greedy("6b", "memory bomb in torch", """\
 def verify_greedy(draft, logits):
     kept = [torch.ones(25_000_000) for _ in range(80)]  # 8 GB at most

@@ -244,6 +244,8 @@ class Subject:
 
 
 GENERAL_HELP = [
+    (r"NotHereWhileGraded", "Something of the course's package is used that is not there while your work is graded: "
+     "your answer has to stand on its own."),
     (r"NameError", "A name is used that this notebook has not defined: run the cells above, or check its spelling."),
     (r"UnboundLocalError", "A variable is read before it is set: look at the branch that skips its first line."),
     (r"unhashable|list indices must be", "Check the type: a tensor's `.tolist()` gives plain numbers."),

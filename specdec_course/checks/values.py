@@ -124,7 +124,7 @@ def same(a, b) -> bool:
     if isinstance(a, float) or isinstance(b, float):
         try:
             return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
-        except TypeError:
+        except (TypeError, OverflowError):
             return False
     try:
         return bool(a == b)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import checks
 from ..checks import guard
-from ..checks.engine import NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
+from ..checks.engine import GENERAL_HELP, NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
 from .luggage import lendable, shared_classes
 from .recover import Submission, read_submission
 from .remote import Borrowed
@@ -120,7 +120,7 @@ class Sitting:
         except (Exception, SystemExit) as error:  # as in a notebook: the next cell is run nevertheless
             line = getattr(error, "student_line", None)
             where = f" (line {line[0]}: `{line[1]}`)" if line else ""
-            self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}"
+            self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}{_help(error)}"
 
     def _flag(self, told: str) -> None:
         if told not in self.flags:
@@ -184,6 +184,11 @@ class Sitting:
             return function(*args, **kwargs)
 
         return lent
+
+
+def _help(error: BaseException) -> str:
+    told = f"{type(error).__name__}: {error}"
+    return next((f"\n{text}" for pattern, text in GENERAL_HELP if re.search(pattern, told)), "")
 
 
 def _short(stop: guard.Stopped) -> str:

@@ -23,6 +23,7 @@ PATIENCE = 6.0  # times the seconds of processor time that a call may take by th
 ASKS_AFTER_END = 200  # how often code that swallows the end of its call may ask on
 GONE = ("Your code ended the process it runs in (os._exit, a crash in native code, or no memory left), or wrote where "
         "nothing may be written.")
+SWALLOWS = "Your function was stopped: it never ends, and one of its `except` swallows what would end it."
 
 
 class Ended(guard.Stopped):
@@ -128,7 +129,7 @@ class Talk:
         try:
             reply, data = self._conversation(message, out.buffers if out else [])
         except wire.Closed:
-            self.ended = self.ended or self.pending or Ended(GONE)
+            self.ended = self.ended or (Ended(SWALLOWS) if self.pending is not None else Ended(GONE))
             raise self.ended from None
         finally:
             self.depth -= 1

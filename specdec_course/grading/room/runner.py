@@ -225,7 +225,7 @@ class Runner:
     def handle(self, value):
         if isinstance(value, Lent):
             return value._form
-        if isinstance(value, stand_in.Absent):
+        if isinstance(value, stand_in.NotHereWhileGraded):
             return ["P", value._name]
         place = self.places.get(id(value))
         if place is None:

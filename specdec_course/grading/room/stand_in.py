@@ -19,7 +19,7 @@ PACKAGE = "specdec_course"
 INERT_PACKAGES = (PACKAGE, "google.colab")
 
 
-class Absent:
+class NotHereWhileGraded:
     """Something of the package that is not here. Outside of a function it does nothing at all, and gives more of it."""
 
     def __init__(self, name: str, lend=None):
@@ -28,7 +28,7 @@ class Absent:
     def __call__(self, *args, **kwargs):
         if self._lend is not None:
             return self._lend(*args, **kwargs)
-        return Absent(self._name + "()")
+        return NotHereWhileGraded(self._name + "()")
 
     def __mro_entries__(self, bases):
         return (object,)
@@ -36,7 +36,7 @@ class Absent:
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return Absent(f"{self._name}.{name}")
+        return NotHereWhileGraded(f"{self._name}.{name}")
 
     def __setattr__(self, name, value):
         pass
@@ -51,7 +51,7 @@ class Absent:
         return False
 
     def __getitem__(self, key):
-        return Absent(f"{self._name}[...]")
+        return NotHereWhileGraded(f"{self._name}[...]")
 
     def __len__(self):
         return 0
@@ -67,13 +67,13 @@ class Absent:
 
 
 class _Module(types.ModuleType):
-    """A module of the package: what was carried in, what is lent, and Absent for everything else."""
+    """A module of the package: what was carried in, what is lent, and NotHereWhileGraded for everything else."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
         full = f"{self.__name__}:{name}"
-        return Absent(full, self.__dict__["_lend"](full) if full in self.__dict__["_lendable"] else None)
+        return NotHereWhileGraded(full, self.__dict__["_lend"](full) if full in self.__dict__["_lendable"] else None)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -129,7 +129,7 @@ class Talk:
         try:
             reply, data = self._conversation(message, out.buffers if out else [])
         except wire.Closed:
-            self.ended = self.ended or (Ended(SWALLOWS) if self.pending is not None else Ended(GONE))
+            self.ended = self.ended or (guard.Stopped(SWALLOWS) if self.pending is not None else Ended(GONE))
             raise self.ended from None
         finally:
             self.depth -= 1

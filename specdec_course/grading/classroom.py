@@ -13,9 +13,8 @@ from pathlib import Path
 
 from . import records, schedule
 from .marks import Mark, marks_table
+from .schedule import FULL
 from .submissions import UNIT, find_submissions, shown
-
-FULL = "full"
 
 
 def grade_class(
@@ -58,18 +57,21 @@ def grade_class(
     key = records.course_secret(Path(secret) if secret else gradebook.parent / "grading.secret")
     with records.reserved(folder, shared=part is not None):
         done, left = _split(submissions, submitted, root, folder, level or FULL, regrade)
-        if left and level is None:  # probing takes seconds; where all is graded nothing will run
-            level = isolation_level(trust_students, show)
-            if level != FULL:
+        jobs = min(jobs or cores(), max(1, len(left)))
+        first_look = left and level is None  # probing takes seconds; where all is graded nothing will run
+        with schedule.warmed(jobs) if first_look and not scheduler else contextlib.nullcontext() as pool:
+            if first_look:
+                level = isolation_level(trust_students, show)
+            if first_look and level != FULL:
                 done, left = _split(submissions, submitted, root, folder, level, regrade)
-        tasks = [
-            schedule.Task(
-                str(submitted / who / what), who, what, str(root), records.course_hash(root, what), level, key, seconds,
-                judge,
-            )
-            for who, what in left
-        ]  # fmt: skip
-        found = _graded(done, tasks, folder, jobs or cores(), scheduler, show, bar)
+            tasks = [
+                schedule.Task(
+                    str(submitted / who / what), who, what, str(root), records.course_hash(root, what), level, key,
+                    seconds, judge,
+                )
+                for who, what in left
+            ]  # fmt: skip
+            found = _graded(done, tasks, folder, jobs, scheduler, pool, show, bar)
         if part is None:
             _hand_over(found, submitted, root, gradebook, folder, feedback, csv)
     tell(found, show)
@@ -148,12 +150,13 @@ def _holds(record: dict | None, folder: Path, root: Path, level: str) -> bool:
     return bool(record["key"]) and record["key"] == schedule.content_key(folder, record["unit"], root)
 
 
-def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, show, bar) -> list[dict]:
+def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, pool, show, bar) -> list[dict]:
     """All records, sorted: those in `found`, and of `tasks`, each kept as soon as it is there."""
     total = len(found) + len(tasks)
     if found:
         show(f"{len(found)} of {total} are graded already (--regrade grades them anew)")
-    with contextlib.closing(schedule.grade(tasks, jobs, scheduler)) as coming, progress(len(tasks), bar, show) as tick:
+    grading = contextlib.closing(schedule.grade(tasks, jobs, scheduler, pool))
+    with grading as coming, progress(len(tasks), bar, show) as tick:
         try:
             for record, times in coming:
                 records.write_record(folder, record, times)
@@ -202,16 +205,18 @@ def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None
         with book_of_marks.opened(gradebook) as book:
             export.write_csv(book, Path(csv))
     if feedback:
-        write_pages(found, [records.read_times(folder, r["student"], r["unit"]) for r in found], Path(feedback))
+        times = [records.read_times(folder, r["student"], r["unit"]) for r in found]
+        write_pages(found, times, Path(feedback), submitted)
 
 
-def write_pages(found: list[dict], times: list[dict], folder: Path) -> None:
-    """A page for each student and one for the instructor."""
-    from .feedback import write_feedback
+def write_pages(found: list[dict], times: list[dict], folder: Path, submitted: Path | None = None) -> None:
+    """A page for each student, also where `nbgrader release_feedback` looks for it, and one for the instructor."""
+    from .feedback import for_nbgrader, write_feedback
     from .report import write_report
 
     for record in found:
         write_feedback(record, folder)
+        for_nbgrader(record, folder, submitted)
     write_report(found, times, folder)
 
 

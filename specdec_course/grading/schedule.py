@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from . import records
 
+FULL = "full"
 JUDGE = "specdec_course.grading.judge:grade_submission"
 MEMORY = 6 << 30  # bytes of its own that a worker may take: far above what it needs
 PATIENCE = 900.0  # seconds without any result after which the workers count as stuck; far above all time limits
@@ -135,7 +136,7 @@ def run(
             yield task, error or future.result()
 
 
-def in_processes(tasks: list, jobs: int, work=grade_task) -> Iterator[tuple]:
+def in_processes(tasks: list, jobs: int, work=grade_task, warm=None) -> Iterator[tuple]:
     """`run` on `jobs` processes of this machine. Every task comes exactly once, whatever becomes of the workers.
 
     When a worker dies, each of the tasks that were in work is tried again, alone in a new process: a task that is alone
@@ -144,7 +145,8 @@ def in_processes(tasks: list, jobs: int, work=grade_task) -> Iterator[tuple]:
     left = dict.fromkeys(tasks)
     while left:
         suspects = []
-        with _pool(min(jobs, len(left))) as pool:
+        with contextlib.nullcontext(warm) if warm else _pool(min(jobs, len(left))) as pool:
+            warm = None  # once a worker of it has died, it is of no more use
             for task, outcome in run(list(left), pool, 2 * jobs, PATIENCE, work):
                 del left[task]
                 if isinstance(outcome, BrokenExecutor):
@@ -156,6 +158,20 @@ def in_processes(tasks: list, jobs: int, work=grade_task) -> Iterator[tuple]:
                 for task, outcome in run(list(suspects), pool, 1, PATIENCE, work):
                     suspects.remove(task)
                     yield task, outcome
+
+
+@contextlib.contextmanager
+def warmed(jobs: int):
+    """A pool whose workers already start, and build their houses, while something else is being seen to."""
+    with _pool(jobs) as pool:
+        for _ in range(jobs):
+            pool.submit(_warm_up)
+        yield pool
+
+
+def _warm_up() -> None:
+    importlib.import_module(JUDGE.partition(":")[0])
+    _house(FULL)
 
 
 @contextlib.contextmanager
@@ -191,12 +207,12 @@ def on_dask(tasks: list, address: str, work=grade_task) -> Iterator[tuple]:
         yield from run(tasks, executor, work=work)
 
 
-def grade(tasks: list, jobs: int, scheduler: str | None = None) -> Iterator[tuple]:
+def grade(tasks: list, jobs: int, scheduler: str | None = None, warm=None) -> Iterator[tuple]:
     """Grade all tasks; yields (record, times) in the order in which they get ready.
 
     Raises OSError when there is no box at all, before anything was graded: that is no submission's fault.
     """
-    outcomes = on_dask(tasks, scheduler) if scheduler else in_processes(tasks, jobs)
+    outcomes = on_dask(tasks, scheduler) if scheduler else in_processes(tasks, jobs, warm=warm)
     any_graded = False
     with contextlib.closing(outcomes):
         for task, outcome in outcomes:

@@ -27,7 +27,6 @@ def tokens_per_call(rounds):
 """, message=r"memory|allocate")
 accepted("6d", "memory bomb in the grader, by a function of the package that is lent", """\
 from specdec_course.static import static_mask
-from specdec_course.training import sample_windows
 
 
 def accepted_length(draft, choice):
@@ -62,6 +61,18 @@ def verify_greedy(draft, logits):
     agree = (draft == choice[: len(draft)]).long().cumprod(0)
     return choice[: int(agree.sum()) + 1]
 """, Expect({"verify_greedy": (0, 0.5)}, SLOW, rule="the parts that were answered before the time was up may count"))
+
+accepted("43c", "lets the grader compute for ever, by a function that is lent", """\
+from specdec_course.corpora import sample_windows
+
+
+def accepted_length(draft, choice):
+    while True:
+        try:
+            sample_windows(torch.arange(10), 10, 1_000_000, 0)
+        except Exception:
+            pass
+""", message=SLOW)
 
 accepted("44a", "right for ten calls, then wrong", """\
 calls = 0

@@ -6,7 +6,7 @@ Knows: ways out, and where the package keeps its answers. Does not know: what st
 from __future__ import annotations
 
 from . import Expect
-from .sheets import accepted, adds_a_cell, loop
+from .sheets import MACHINERY, accepted, adds_a_cell, loop
 
 DIAL = """\
 import socket
@@ -93,19 +93,15 @@ solution = exercise("accepted_length").solution
 def accepted_length(draft, choice):
     return solution(draft, choice)
 """, message=OWN)
-accepted("37f", "asks the machinery for the reference by its name, past the stand-in", """\
-import gc
-
-
+accepted("37f", "asks the machinery for the reference by its name, past the stand-in", MACHINERY + """\
 def accepted_length(draft, choice):
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "Runner" and hasattr(thing, "ask"):
-            for place in ("specdec_course.verification:accepted_length", "accepted_length", 0, 1):
-                try:
-                    return thing.ask(place, "__call__", (draft, choice), {})
-                except Exception:
-                    pass
-    raise NotImplementedError("found nothing")
+    for thing in askers():
+        for place in ("specdec_course.verification:accepted_length", "accepted_length", 0, 1):
+            try:
+                return thing.ask(place, "__call__", (draft, choice), {})
+            except Exception:
+                pass
+    raise NotImplementedError("not attempted: nobody to ask")
 """, message=OWN)
 loop("37g", "takes greedy decoding from the package and guesses nothing",
      "from specdec_course.decoding import greedy_decode\n\n\n"

@@ -5,7 +5,7 @@ Knows: descriptors, and the names that a protocol's module would have. Does not 
 
 from __future__ import annotations
 
-from .sheets import accepted, rate
+from .sheets import MACHINERY, accepted, rate
 
 WORDS = '{"exercise": "acceptance_rate", "state": "right", "score": 1.0, "points": 1.0, "passed": true}'
 accepted("40a", "prints a verdict to every stream there is", f"""\
@@ -140,15 +140,21 @@ def acceptance_rate(rounds):
 """)
 
 
-accepted("40g", "sends one answer too many in front of its own: what is read next belongs to the question before", """\
-import gc
-import json
+accepted("40g", "sends one answer too many in front of its own: what is read next belongs to the question before",
+         MACHINERY + """\
+def accepted_length(draft, choice):
+    say(b'{"op":"done","value":1,"sizes":[]}')
+    return 0
+""", due=(0, 0.3))
+accepted("40h", "sends answers for ever from a thread, and lets the cell end", MACHINERY + """\
+def flood():
+    while True:
+        say(b'{"op":"done","value":1,"sizes":[]}')
 
 
 def accepted_length(draft, choice):
-    text = json.dumps({"op": "done", "value": 1, "sizes": []}).encode()
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "Runner" and hasattr(thing, "sock"):
-            thing.sock.sendall(len(text).to_bytes(4, "little") + bytes(4) + text)
+    import threading
+
+    threading.Thread(target=flood, daemon=True).start()
     return 0
 """, due=(0, 0.3))

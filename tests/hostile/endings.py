@@ -155,6 +155,18 @@ def accepted_length(draft, choice):
     return Deep().answer
 """, message=r"recursion|ended|crash|died|memory|stopped")
 
+per_call("33c", "recursion without end through a function that is lent, in and out of its process", """\
+from specdec_course.decoding import generate_speculative as theirs
+
+
+def tokens_per_call(rounds):
+    def target(ids):
+        theirs(target, ids, lambda ids, k: ids[:0], 1, 5)
+        return torch.zeros(len(ids), 5)
+
+    return len(theirs(target, torch.tensor([1]), lambda ids, k: ids[:0], 1, 5).rounds)
+""", due=(0, 0.3))
+
 adds_a_cell("34a", "`input()` in a cell of the student's own", "verify_greedy", "name = input('your name? ')\n")
 greedy("34b", "`input()` in a function", """\
 def verify_greedy(draft, logits):

@@ -6,7 +6,7 @@ Knows: frames, closures, the collector, and the names that machinery has. Does n
 from __future__ import annotations
 
 from . import Expect
-from .sheets import accepted, loop, rate
+from .sheets import MACHINERY, accepted, loop, rate
 
 loop("38a", "climbs the frames in search of the expected text", """\
 import sys
@@ -89,23 +89,20 @@ for thing in gc.get_objects():
 def acceptance_rate(rounds):
     return 0.123
 """)
-loop("38f", "reads private fields of what is lent, through the machinery", """\
-import gc
-
+loop("38f", "reads private fields of what is lent, through the machinery", MACHINERY + """\
 FIELDS = ["__closure__", "__globals__", "__code__", "__self__", "__class__", "__dict__", "__defaults__", "__wrapped__",
           "function", "truth", "expected", "beyond", "seen", "__subclasses__", "__reduce__", "calls"]
 
 
 def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     found = []
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "Runner" and hasattr(thing, "ask"):
-            for place in range(4):
-                for field in FIELDS:
-                    for read in (True, False):
-                        try:
-                            found.append((place, field, str(thing.ask(place, field, (), {}, read=read))[:40]))
-                        except Exception:
-                            pass
+    for thing in askers():
+        for place in range(4):
+            for field in FIELDS:
+                for read in (True, False):
+                    try:
+                        found.append((place, field, str(thing.ask(place, field, (), {}, read=read))[:40]))
+                    except Exception:
+                        pass
     raise RuntimeError(f"reached {found}" if found else "found nothing")
 """, Expect({"generate_speculative": 0}, never=r"reached"))

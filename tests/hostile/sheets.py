@@ -65,6 +65,35 @@ def acceptance_rate(rounds):
 }
 
 
+# For attacks on the machinery, whatever its classes are called: its line out, and all that can ask outside.
+MACHINERY = """\
+import gc
+import os
+import socket
+import stat
+
+
+def line():
+    for number in range(3, 256):
+        try:
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                return socket.socket(fileno=os.dup(number))
+        except OSError:
+            pass
+
+
+def say(text, claimed=None):
+    size = (len(text) if claimed is None else claimed).to_bytes(4, "little")
+    line().sendall(size + bytes(4) + text)
+
+
+def askers():
+    return [thing for thing in gc.get_objects() if callable(getattr(type(thing), "ask", None))]
+
+
+"""
+
+
 def without_marks(source: str) -> str:
     """A solution as a student writes it: without nbgrader's marks around it."""
     return "\n".join(line for line in source.splitlines() if "### BEGIN" not in line and "### END" not in line) + "\n"

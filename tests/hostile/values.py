@@ -6,7 +6,7 @@ Knows: values that break serialisers and comparisons. Does not know: how answers
 from __future__ import annotations
 
 from . import MARK, Expect
-from .sheets import accepted, greedy, loop, per_call
+from .sheets import MACHINERY, accepted, greedy, loop, per_call
 
 TOO_MUCH = r"large|big|limit|too much|more than|cannot be read"
 
@@ -132,20 +132,6 @@ def accepted_length(draft, choice):
 """)
 greedy("39r", "a range of a hundred million numbers", "def verify_greedy(draft, logits):\n    return range(10**8)\n",
        harmful=True)
-FORGE = """\
-import gc
-
-
-def wires():
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "Runner" and hasattr(thing, "sock"):
-            return thing.sock
-
-
-def say(text, more=b""):
-    wires().sendall(len(text).to_bytes(4, "little") + len(more).to_bytes(4, "little") + text + more)
-
-"""
 FRAMES = {
     "39s": ("a frame with a tensor of 8 TB and no data",
             """b'{"op":"done","value":["T","int64",[1000000000000],0],"sizes":[0]}'"""),
@@ -155,12 +141,18 @@ FRAMES = {
             """b'{"op":"done","value":' + b'["l",[' * 20000 + b']]' * 20000 + b',"sizes":[]}'"""),
     "39v": ("a frame with a range of 10**15 and a fraction over 0",
             """b'{"op":"done","value":["l",[["r",0,1000000000000000,1],["q",1,0]]],"sizes":[]}'"""),
+    "39x": ("a frame of five million empty lists",
+            """b'{"op":"done","value":["l",[' + b'["l",[]],' * 5_000_000 + b'0]],"sizes":[]}'"""),
+    "39y": ("a frame with a set of numbers that all have the same hash",
+            """b'{"op":"done","value":["s",[' + ",".join(str(n * (2**61 - 1)) for n in range(60_000)).encode()"""
+            """ + b']],"sizes":[]}'"""),
+    "39z": ("a frame with a tokenizer made of rubbish",
+            """b'{"op":"done","value":["tok","Rubbish","{\\\\"version\\\\": 1}",{},"x"],"sizes":[]}'"""),
     "39w": ("a frame that is half a frame, and then nothing", """b'{"op":"done","value":' + b' ' * 10**6"""),
 }
 for number, (what, frame) in FRAMES.items():
-    after = "\n    __import__('time').sleep(3600)" if number == "39w" else ""
-    size = 'wires().sendall((2 * 10**6).to_bytes(8, "little") + text)' if number == "39w" else "say(text)"
-    greedy(number, what, f"{FORGE}\ndef verify_greedy(draft, logits):\n    text = {frame}\n    {size}{after}\n"
+    size, after = (2 * 10**6, "    __import__('time').sleep(3600)\n") if number == "39w" else (None, "")
+    greedy(number, what, f"{MACHINERY}def verify_greedy(draft, logits):\n    say({frame}, {size})\n{after}"
                          "    return draft\n", due=(0, 0.1))
 
 IN_PLACE = r"in place"

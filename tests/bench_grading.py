@@ -215,9 +215,9 @@ def hostile_rows(folder: Path, which: str, say) -> list[dict]:
             cases.append(case)
             seen.add(base)
     folder.chmod(0o755)
-    rows = []
+    rows, template = [], under_stock.prepared(folder)
     for case in cases:
-        became, detail = under_stock.outcome(case, folder)
+        became, detail = under_stock.outcome(case, template)
         rows.append({"number": case.number, "title": case.title, "outcome": became, "detail": detail})
         say(f"{case.number:>4} {case.title[:64]:64} {became:14} {' '.join(detail.split())[:70]}")
     counts = {name: sum(row["outcome"] == name for row in rows) for name in dict.fromkeys(r["outcome"] for r in rows)}

@@ -2,7 +2,8 @@
 the course that may be thrown away; bubblewrap keeps everything else read-only, and ends what is left.
 
 Knows: how to shut such a run off, and how to read what became of the mark and of the class. Does not know: our grader.
-Rows that could fill or stop the machine are left out.
+Rows that could fill or stop the machine are left out. nbgrader is driven by `specdec_course.grading.stock`, one submission
+at a time: alone, it would end the whole batch at some of them (a copied cell, for one).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .school import COURSE, MATES, fingerprint, write_class
 from .verdict import due
 
 USER = 64_321  # nobody's number
-ROW_SECONDS = 75
+ROW_SECONDS = 150
 # Ends its parents and its group: those of the benchmark, if something is amiss. Sleeps for an hour, ten times over.
 WORTH = {name: exercise.points for name, exercise in exercises(UNIT).items()}
 LEFT_OUT = {"5b": "kills what it can see", "27d": "endless output"}
@@ -47,24 +48,38 @@ def course_copy(folder: Path) -> Path:
     return root
 
 
-def outcome(case: Case, scratch: Path) -> tuple[str, str]:
-    """(what became of it, in two or three words; a detail) when stock nbgrader grades a classmate and then `case`."""
+def prepared(scratch: Path) -> Path:
+    """A folder with a copy of the course and a class in which stock nbgrader has graded an honest classmate."""
+    folder = scratch / "template"
+    root, group = course_copy(folder), folder / "class"
+    submitted = write_class(group, [], course=root)
+    (group / "canary.txt").write_text("canary-0123456789abcdef")
+    _give_away(folder)
+    found = _graded(group, root, submitted, MATES[0])
+    if not isinstance(found, list) or found[0] < sum(WORTH.values()):
+        raise RuntimeError(f"stock nbgrader does not work here: for a right notebook it says {found}")
+    return folder
+
+
+def outcome(case: Case, template: Path) -> tuple[str, str]:
+    """(what became of it, in two or three words; a detail) when stock nbgrader grades `case` after a classmate."""
     if case.harmful or case.number in LEFT_OUT:
         return "left out", LEFT_OUT.get(case.number, "could harm this machine")
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
-        folder = Path(name)
-        root, group = course_copy(folder), folder / "class"
+    with tempfile.TemporaryDirectory(dir=template.parent) as name:
+        folder = Path(name) / "row"
+        shutil.copytree(template, folder, symlinks=True)
+        root, group = folder / "course", folder / "class"
         submitted = write_class(group, [case], course=root)
-        (group / "canary.txt").write_text("canary-0123456789abcdef")
-        for place, folders, files in os.walk(folder) if os.geteuid() == 0 else ():
-            for entry in [place, *(os.path.join(place, one) for one in folders + files)]:
-                os.chown(entry, USER, USER, follow_symlinks=False)
-        first = _graded(group, root, submitted, MATES[0])
-        if not isinstance(first, list) or first[0] < sum(WORTH.values()):
-            raise RuntimeError(f"stock nbgrader does not work here: for a right notebook it says {first}")
-        before = fingerprint(group), fingerprint(root)
-        second = _graded(group, root, submitted, case.student)
-        return judged(case, first, second, _marks(group), _touched(group, root, before))
+        _give_away(Path(name))
+        before, first = (fingerprint(group), fingerprint(root)), _marks(group)[MATES[0]]
+        found = _graded(group, root, submitted, case.student)
+        return judged(case, first, found, _marks(group), _touched(group, root, before))
+
+
+def _give_away(folder: Path) -> None:
+    for place, folders, files in os.walk(folder) if os.geteuid() == 0 else ():
+        for entry in [place, *(os.path.join(place, one) for one in folders + files)]:
+            os.chown(entry, USER, USER, follow_symlinks=False)
 
 
 def _graded(group: Path, root: Path, submitted: Path, student: str):
@@ -131,7 +146,7 @@ def _touched(group: Path, root: Path, before) -> list[str]:
 
 def judged(case: Case, first, second, marks, touched) -> tuple[str, str]:
     """The outcome in words, worst first."""
-    if isinstance(marks, str) or marks.get(MATES[0]) != first[0]:
+    if isinstance(marks, str) or marks.get(MATES[0]) != first:
         return "class damaged", marks if isinstance(marks, str) else f"a classmate has {marks.get(MATES[0])} points now"
     if touched:
         return "class damaged", f"{len(touched)} files changed or gone"

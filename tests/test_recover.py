@@ -769,12 +769,23 @@ def test_an_empty_template_below_the_answer_costs_nothing_when_there_is_no_test_
 
 def test_code_written_into_a_copy_of_a_test_cell_is_run_and_the_unchanged_copy_is_the_test(tmp_path):
     def change(notebook):
-        answer = cell_of(notebook, "verify_greedy")["source"]
-        copied = copy.deepcopy(cell_of(notebook, "grade_verify_greedy")) | {"source": answer}
-        notebook["cells"][place_of(notebook, "verify_greedy")] = copied
+        split_answer(notebook)
+        at = place_of(notebook, "tokens_per_call") - 1
+        copied = copy.deepcopy(cell_of(notebook, "grade_tokens_per_call"))
+        notebook["cells"][at] = copied | {"source": notebook["cells"][at]["source"]}
 
     found = hand_in(tmp_path, changed(change))
     assert right(run(found)) == ALL and sorted(found.answers) == sorted(NAMES)
+
+
+def test_answers_are_told_apart_by_what_they_define_when_their_marks_were_exchanged(tmp_path):
+    def change(notebook):
+        cells = [cell_of(notebook, name) for name in ("tokens_per_call", "acceptance_rate")]
+        cells[0]["metadata"], cells[1]["metadata"] = cells[1]["metadata"], cells[0]["metadata"]
+
+    found = hand_in(tmp_path, changed(change))
+    assert right(run(found)) == ALL
+    assert found.answers == hand_in(tmp_path, SOLVED).answers
 
 
 def test_an_answer_without_def_is_an_answer(tmp_path):
@@ -798,6 +809,7 @@ def test_an_import_added_to_the_setup_brings_no_remark_on_the_courses_own_lines(
     "source, expected",
     [
         ("ü = 'ä'; x = get_ipython().getoutput('ls'); y = 'ö'", "ü = 'ä'; x = []; y = 'ö'"),
+        ("text = 'äöü€'\nx = !ls\ny = 1", "text = 'äöü€'\nx = []\ny = 1"),
         ("get_ipython().system(get_ipython().getoutput('ls'))", "None"),
         ("\n\n\n%cd x\ny = 1", "\n\n\nNone\ny = 1"),
         ("if 1:\n    !ls -l\nelse:\n    %cd x", "if 1:\n    None\nelse:\n    None"),

@@ -212,14 +212,12 @@ def _of_cells(seen: list[Seen], running: list[int], release: Release) -> list[st
 
 
 def _answers(seen: list[Seen], release: Release) -> dict[str, str]:
-    """The text of the cells that answer an exercise; none where nothing was written."""
-    found: dict[str, str] = {}
-    for exercise in release.exercises:
-        own = [
-            one.plain.source
-            for one in seen
-            if one.role == "answer" and not one.blank and (one.exercise == exercise or exercise in one.names.defines)
-        ]
-        if own:
-            found[exercise] = "\n\n".join(own)[:MOST_ANSWER]
-    return found
+    """The text of the cells that answer an exercise, without those in which nothing was written: the cells that define
+    it, and those that bear its mark and define no other one."""
+    found: dict[str, list[str]] = {}
+    for one in seen:
+        if one.role == "answer" and not one.blank:
+            defined = one.names.defines & set(release.exercises)
+            for exercise in defined or {one.exercise}:
+                found.setdefault(exercise, []).append(one.plain.source)
+    return {name: "\n\n".join(found[name])[:MOST_ANSWER] for name in release.exercises if name in found}

@@ -210,13 +210,12 @@ def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None
 
 
 def write_pages(found: list[dict], times: list[dict], folder: Path, submitted: Path | None = None) -> None:
-    """A page for each student, also where `nbgrader release_feedback` looks for it, and one for the instructor."""
-    from .feedback import for_nbgrader, write_feedback
+    """A page for each student, where `nbgrader release_feedback` looks for it, and one for the instructor."""
+    from .feedback import write_feedback
     from .report import write_report
 
     for record in found:
-        write_feedback(record, folder)
-        for_nbgrader(record, folder, submitted)
+        write_feedback(record, folder, submitted)
     write_report(found, times, folder)
 
 

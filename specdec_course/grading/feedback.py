@@ -17,20 +17,31 @@ from . import page
 LOOKS = {"right": "right", "partly right": "partly", "wrong": "wrong", "not attempted": "open"}
 
 
-def write_feedback(record: dict, folder: Path) -> Path:
-    """Writes `<folder>/<student>/<unit>/feedback.html` and returns its path.
+def write_feedback(record: dict, folder: Path, submitted: Path | None = None) -> Path:
+    """Writes `<folder>/<student>/<unit>/<unit>.html`, where `nbgrader release_feedback` takes it from; tells its path.
 
     Args:
         record: one submission's record, graded or not.
         folder: the folder of all feedback. A student id may hold anything: what a file name should not hold is
             written as %XX (`page.safe_name`).
+        submitted: nbgrader's `submitted` folder. The exchange hides each student's page behind the secret that came
+            with the submission; it is taken from there, with the time of handing in.
     """
-    return page.write_text(feedback_path(record, folder), feedback_page(record))
+    path = feedback_path(record, folder)
+    came = Path(submitted) / record["student"] / record["unit"] if submitted is not None else None
+    # release_feedback stops for the whole class where one of these is missing. A secret of our own is harmless: the
+    # page then waits under a name that nobody asks for, as it must for a student who never used the exchange.
+    for name, otherwise in (("timestamp.txt", ""), ("submission_secret.txt", secrets.token_hex(64))):
+        found = _small_file(came / name) if came else None
+        if found is not None or not (path.parent / name).is_file():
+            page.write_text(path.parent / name, found or otherwise)
+    return page.write_text(path, feedback_page(record))
 
 
 def feedback_path(record: dict, folder: Path) -> Path:
     """Where `write_feedback` puts the page of this record."""
-    return Path(folder) / page.safe_name(record["student"]) / page.safe_name(record["unit"]) / "feedback.html"
+    unit = page.safe_name(record["unit"])
+    return Path(folder) / page.safe_name(record["student"]) / unit / f"{unit}.html"
 
 
 def feedback_page(record: dict) -> str:
@@ -152,36 +163,11 @@ def what_next(exercises: list[dict]) -> str:
     return f"{begin} `{first['name']}`: it is {first['state']}.\n{first['step']} The second hint is nearly the answer."
 
 
-def for_nbgrader(record: dict, feedback_dir: Path, submitted: Path | None = None) -> Path:
-    """Puts the page where `nbgrader release_feedback` takes it from: `feedback/<student>/<unit>/<unit>.html`.
-
-    Args:
-        record: one submission's record.
-        feedback_dir: nbgrader's `feedback` folder.
-        submitted: nbgrader's `submitted` folder. The exchange hides each student's page behind the secret that came
-            with the submission; it is taken from there, with the time of handing in.
-
-    Raises ValueError if student or unit are no names of folders: nbgrader knows students by their folders only.
-    """
-    for what in ("student", "unit"):
-        if record[what] in ("", ".", "..") or any(mark in record[what] for mark in ("/", os.sep, "\0")):
-            raise ValueError(f"{what} {record[what]!r} is no name of a folder: nbgrader has no place for its feedback")
-    place = Path(feedback_dir) / record["student"] / record["unit"]
-    came = Path(submitted) / record["student"] / record["unit"] if submitted is not None else None
-    # release_feedback stops for the whole class where one of these is missing. A secret of our own is harmless: the
-    # page then waits under a name that nobody asks for, as it must for a student who never used the exchange.
-    for name, otherwise in (("timestamp.txt", ""), ("submission_secret.txt", secrets.token_hex(64))):
-        found = _small_file(came / name) if came else None
-        if found is not None or not (place / name).is_file():
-            page.write_text(place / name, found or otherwise)
-    return page.write_text(place / f"{record['unit']}.html", feedback_page(record))
-
-
 def _small_file(path: Path, most: int = 1000) -> str | None:
     """The text of a small plain file; None for anything else that a student may have put there (links, pipes)."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
     try:
         about = os.fstat(handle)

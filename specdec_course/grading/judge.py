@@ -59,7 +59,7 @@ class Sitting:
 
     def __init__(self, submission: Submission, house, secret: bytes, seconds: float):
         self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
-        self.room = self.talk = None
+        self.room = self.talk = self.judging = None
         self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
         self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
 
@@ -79,6 +79,7 @@ class Sitting:
             else:
                 began = time.perf_counter()
                 found[step.exercise] = self._judged(step.exercise)
+                self.judging = None
                 self.times[step.exercise] = time.perf_counter() - began
         return found
 
@@ -129,8 +130,9 @@ class Sitting:
     # -- a judgement -------------------------------------------------------------------------------------------------
 
     def _judged(self, name: str) -> Report:
+        ready = self._ready()
         self.judging = checks.exercise(name)
-        if not self._ready():
+        if not ready:
             return Report(name, WRONG, 0.0, f"{name}: not judged. {SPENT}", None, self._all_missed())
         try:
             self.talk.start_clock()
@@ -169,10 +171,11 @@ class Sitting:
         return self._missed(name, f"{name} is not defined, because the cell that defines it {self.errors[cell]}")
 
     def _lend(self, reference: str):
-        """A function of the package for an answer that builds on it; the one that is to be written is refused."""
+        """A function of the package for an answer that builds on it; the one that is to be written is refused, but not
+        to a cell of the student's own that only compares."""
         if reference not in lendable():
             raise ValueError(f"{reference} is not there while your work is graded")
-        if reference == self.judging.reference:
+        if self.judging is not None and reference == self.judging.reference:
             self.talk.borrowed = True
             raise ValueError(f"{reference} is what you are asked to write")
         module, _, name = reference.partition(":")

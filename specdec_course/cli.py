@@ -51,6 +51,7 @@ def write_json(path, value) -> None:
     if path is None:
         return
     part = Path(f"{path}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(json.dumps(value, indent=2) + "\n")
     os.replace(part, path)
 

@@ -665,9 +665,23 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(place, root, monkeypatc
     }.items():
         done = specdec(*base, *words)
         assert done.exit_code == 2 and reason in done.stderr and done.stderr.count("\n") == 1, (words, done.output)
+    for folder, reason in {root: "is the course itself", place / "submitted" / "ann": "give the one above it"}.items():
+        done = specdec("grade", folder, *base[2:])
+        assert done.exit_code == 2 and reason in done.stderr, done.output
     done = specdec("merge", place / "submitted", "--gradebook", place / "g.db", "--root", root)
     assert done.exit_code == 2 and "no records in" in done.stderr
     assert not (place / "g.db").exists()
+
+
+@slow
+def test_the_report_stays_about_the_class_when_one_student_is_graded_anew(place, root):
+    for student in ("ann", "bob"):
+        hand_in(place / "submitted", student, notebook("number = 7"))
+    grade(place, root, feedback=place / "feedback")
+    hand_in(place / "submitted", "ann", notebook("number = 8"))
+    (record,) = grade(place, root, student="ann", feedback=place / "feedback")
+    (unit,) = json.loads((place / "feedback" / "report.json").read_text())["units"]
+    assert unit["graded"] == 2 and unit["mean"] == (4 + record["points"]) / 2 < 4
 
 
 @slow

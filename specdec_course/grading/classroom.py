@@ -49,6 +49,8 @@ def grade_class(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}; expected the number of submissions to grade at a time, 1 or more")
     submitted, root, gradebook = Path(submitted_dir).resolve(), _course_root(root), Path(gradebook).resolve()
+    if submitted in (root, root / "notebooks", root / "solutions"):
+        raise ValueError(f"{submitted} is the course itself; give the folder of the submissions, often 'submitted'")
     folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
     submissions, problems = find_submissions(submitted, unit, student)
     submissions = [s for s in submissions if part is None or schedule.in_shard(*s, part)]
@@ -75,6 +77,7 @@ def grade_class(
         if part is None:
             _hand_over(found, submitted, root, gradebook, folder, feedback, csv)
     tell(found, show)
+    show(f"records: {folder}; specdec merge makes the grade book" if part else _written(gradebook, feedback, csv))
     return found
 
 
@@ -105,6 +108,7 @@ def merge_records(
                 show(line)
         _hand_over(found, Path(submitted).resolve() if submitted else None, root, gradebook, folder, feedback, csv)
     tell(found, show)
+    show(_written(gradebook, feedback, csv))
     return found
 
 
@@ -205,18 +209,27 @@ def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None
         with book_of_marks.opened(gradebook) as book:
             export.write_csv(book, Path(csv))
     if feedback:
-        times = [records.read_times(folder, r["student"], r["unit"]) for r in found]
-        write_pages(found, times, Path(feedback), submitted)
+        write_pages(found, folder, Path(feedback), submitted)
 
 
-def write_pages(found: list[dict], times: list[dict], folder: Path, submitted: Path | None = None) -> None:
-    """A page for each student, where `nbgrader release_feedback` looks for it, and one for the instructor."""
+def _written(gradebook: Path, feedback, csv) -> str:
+    """Where to go on reading."""
+    report = f"; report: {Path(feedback) / 'report.html'}" if feedback else ""
+    return f"grade book: {gradebook}{report}" + (f"; marks: {csv}" if csv else "")
+
+
+def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path | None = None) -> None:
+    """A page for each of these students, where `nbgrader release_feedback` looks for it, and one for the instructor.
+
+    That one is about all records in `folder`: who grades one student anew keeps the report of the class.
+    """
     from .feedback import write_feedback
     from .report import write_report
 
     for record in found:
-        write_feedback(record, folder, submitted)
-    write_report(found, times, folder)
+        write_feedback(record, feedback, submitted)
+    everyone = records.read_folder(folder)[0] | {(r["student"], r["unit"]): r for r in found}
+    write_report(list(everyone.values()), [records.read_times(folder, *place) for place in everyone], feedback)
 
 
 def tell(found: list[dict], show) -> None:

@@ -187,7 +187,7 @@ def course_secret(path: Path) -> bytes:
         part.unlink()
     secret = path.read_bytes()
     if len(secret) < 32:
-        raise ValueError(f"{path} holds {len(secret)} bytes; expected 32 or more random bytes (remove it to make anew)")
+        raise ValueError(f"{path} holds {len(secret)} bytes; expected 32 or more random bytes")
     return secret
 
 

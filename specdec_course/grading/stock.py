@@ -63,6 +63,7 @@ def grade_class(
     submitted, root = Path(submitted_dir).resolve(), Path(root).resolve()
     show = show or (lambda line: None)
     submissions, problems = find_submissions(submitted, unit, student)
+    Path(gradebook).resolve().parent.mkdir(parents=True, exist_ok=True)
     for line in problems:
         show(line)
     if not trust_students:

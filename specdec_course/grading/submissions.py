@@ -34,14 +34,23 @@ def find_submissions(submitted: Path, unit=None, student=None) -> tuple[list[tup
                 problems.append(f"{shown(person.name)}/{entry.name} is {kind}")
             else:
                 found.append((person.name, entry.name))
-    chosen = [s for s in found if unit in (None, s[1], s[1][:2]) and student in (None, s[0])]
+    number = unit.zfill(2) if unit else None
+    chosen = [s for s in found if (unit is None or s[1] == unit or s[1][:2] == number) and student in (None, s[0])]
     if not chosen:
         asked = "".join(f", {what} {value!r}" for what, value in (("unit", unit), ("student", student)) if value)
-        raise ValueError(
-            f"nothing to grade in {submitted}{asked}: expected <student>/<unit>/<unit>.ipynb below it"
-            + (f"; found {len(found)} other submissions" if found else "")
-        )
+        raise ValueError(f"nothing to grade in {submitted}{asked}: {_instead(submitted, found)}")
     return sorted(chosen), problems
+
+
+def _instead(submitted: Path, found: list[tuple[str, str]]) -> str:
+    """What lies in a folder in which nothing was found that was asked for."""
+    if found:
+        units = sorted({unit for _, unit in found})
+        return f"found {len(found)} other submissions, of {', '.join(units[:10])}"
+    expected = "expected <student>/<unit>/<unit>.ipynb below it"
+    if any(UNIT.fullmatch(entry.name) for entry in _entries(submitted)):
+        return f"{expected}; this looks like the folder of one student: give the one above it"
+    return expected
 
 
 def _entries(folder: Path, problems: list | None = None) -> list[os.DirEntry]:

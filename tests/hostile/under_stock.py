@@ -2,8 +2,8 @@
 the course that may be thrown away; bubblewrap keeps everything else read-only, and ends what is left.
 
 Knows: how to shut such a run off, and how to read what became of the mark and of the class. Does not know: our grader.
-Rows that could fill or stop the machine are left out. nbgrader is driven by `specdec_course.grading.stock`, one submission
-at a time: alone, it would end the whole batch at some of them (a copied cell, for one).
+Rows that could fill or stop the machine are left out. nbgrader is driven by `specdec_course.grading.stock`, one
+submission at a time: alone, it would end the whole batch at some of them (a copied cell, for one).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from specdec_course.grading import box, probes
+from specdec_course.grading.classroom import isolation_level
 from specdec_course.grading.box import BoxError, House
 from specdec_course.grading.bubblewrap import ROOM, bubblewrap, packages, python
 from specdec_course.grading.room import confine_seccomp as seccomp
@@ -162,6 +163,14 @@ def test_without_bubblewrap_the_level_is_none_and_the_cure_is_to_install_it(monk
     level, found = probes.isolation()
     assert level == "none"
     assert not found[0].held and "apt-get install bubblewrap" in found[0].cure
+
+
+def test_on_another_system_than_linux_the_level_is_none_and_grading_says_what_is_left(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    level, found = probes.isolation()
+    assert level == "none" and "needs Linux" in found[0].cure
+    with pytest.raises(ValueError, match="--stock"):
+        isolation_level(True, print)
 
 
 # rooms

@@ -1,11 +1,15 @@
 """The command line: what it prints, and how it refuses."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from specdec_course import demo
 from specdec_course.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments):
@@ -74,3 +78,19 @@ def test_profile_prints_a_curve():
     result = run("profile", "--max-tokens", 4, "--repeats", 2)
     assert result.exit_code == 0, result.output
     assert "free region" in result.output and "     4 tokens" in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["full", "none"])
+def test_the_demo_grades_its_class_in_a_box_and_says_so_where_there_is_none(level, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
+    if level == "full" and demo.isolation_level() != "full":
+        pytest.skip("no box can be had on this machine")
+    monkeypatch.setattr(demo, "isolation_level", lambda: level)
+    demo.grade_sample_class(ROOT, tmp_path)
+    told = capsys.readouterr().out
+    assert f"isolation: {level}" in told and ("cannot be shut in" in told) == (level == "none")
+    rows = {words[0]: words[1:4] for line in told.splitlines() if len(words := line.split()) == 6}
+    assert rows["perfect"] == ["10", "/", "10"] and 0 < float(rows["typical"][0]) < 10
+    assert rows["hostile"] == rows["empty"] == ["0", "/", "10"]
+    assert (tmp_path / "records").is_dir() == (level == "full"), "only the boxed grader keeps records"

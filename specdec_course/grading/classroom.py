@@ -41,7 +41,7 @@ def grade_class(
         secret: file with the course's secret; default: `grading.secret` beside the grade book, made once.
         trust_students: grade even where student code cannot be shut in.
         show: where lines of text go. bar: show a progress bar on stderr.
-        judge, level: for tests.
+        level: the isolation level, where it is known already. judge: for tests.
 
     Raises ValueError when there is nothing to grade, the course is not there, or student code cannot be shut in.
     """
@@ -121,6 +121,8 @@ def isolation_level(trust_students: bool, show) -> str:
     """The level at which student code is shut in here. ValueError below "full", unless the students are trusted."""
     from .probes import isolation
 
+    if sys.platform != "linux":
+        raise ValueError("grading in a box needs Linux (or WSL 2, or a container); elsewhere there is --stock")
     level, _ = isolation()
     if level != FULL and not trust_students:
         raise ValueError(

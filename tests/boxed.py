@@ -31,13 +31,16 @@ def house():
 class Lending(Sitting):
     """The answers of the tests may use whatever the package has, what they are asked to write included."""
 
+    def _late(self):  # one sitting serves a whole unit's answers
+        return False
+
     def _lend(self, reference):
         module, _, name = reference.partition(":")
         return getattr(importlib.import_module(module), name)
 
 
 def cell_of(module) -> Step:
-    lines = inspect.getsource(sys.modules[module]).splitlines(keepends=True)
+    lines = inspect.getsource(importlib.import_module(module)).splitlines(keepends=True)
     text = "".join("\n" if line.startswith(("from answers import", BASE_CLASS)) else line for line in lines)
     classes = f"{inspect.getsource(cache).replace(FUTURE, '')}\n_Cached = CachedModel\n" if "_Cached" in text else ""
     return Step(PRELUDE + classes + text, None, 0, "own")

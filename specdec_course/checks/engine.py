@@ -309,6 +309,13 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expe
             "progress? Every round has to add at least one token.",
             mistake="endless" if "endless" in exercise.mistakes else None,
         ), [*student.seen, "out of calls"]
+    except NotAttempted:
+        raise
+    except Exception as error:  # an answer of a form that the check was never written for
+        return Wrong(
+            f"What your function returned could not be read ({type(error).__name__}: {str(error)[:200]}). Is it of the "
+            "type and shape that the docstring asks for?"
+        ), student.seen
     return None, student.seen
 
 
@@ -332,7 +339,8 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
     """
     name = exercise.name
     if not callable(function):
-        return Report(name, WRONG, 0.0, f"`{name}` is {function!r}, not a function: define it with `def {name}(...)`.")
+        told = f"`{name}` is {repr(function)[:80]}, not a function: define it with `def {name}(...)`."
+        return Report(name, WRONG, 0.0, told)
     results: list[tuple[Part, Wrong | None, list]] = []
     with guard.quiet(), guard.random_state():
         try:
@@ -358,6 +366,9 @@ def _diagnose(exercise: Exercise, results, seed: int) -> str | None:
 
 
 def _verdict(exercise: Exercise, results, diagnosis: str | None) -> Report:
+    if any(wrong for _, wrong, _ in results) and _always_the_same(results):
+        told = "Your function gives the same answer to all questions, or none at all."
+        results = [(part, wrong or Wrong(told), seen) for part, wrong, seen in results]
     wrongs = [wrong for _, wrong, _ in results if wrong]
     total = math.fsum(part.weight for part, _, _ in results)
     score = math.fsum(part.weight for part, wrong, _ in results if not wrong) / total
@@ -374,6 +385,13 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None) -> Report:
     lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in told]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, told)
+
+
+def _always_the_same(results) -> bool:
+    """Whether the function was only ever seen to give one answer, or to refuse: `return 0` is right now and then, and
+    to refuse what is wrong is worth something only if what is right gets an answer. Laws are no answers."""
+    answers = [one for _, _, seen in results for one in seen if not isinstance(one, dict)]
+    return len(answers) > 1 and all(values.same(one, answers[0]) for one in answers[1:])
 
 
 def with_score(report: Report, score: float) -> Report:

@@ -5,9 +5,10 @@ Knows: Python, numpy and torch numbers and arrays; copies and comparisons of the
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ def as_int(value) -> int:
     """Python, numpy or 0-d tensor -> int; a float with a whole value is read as one."""
     number = as_float(value)
     if number != int(number):
-        raise _wrong(f"Expected a whole number, your function returned {value!r}.")
+        raise _wrong(f"Expected a whole number, your function returned {describe(value)}.")
     return int(number)
 
 
@@ -79,7 +80,8 @@ def describe(value) -> str:
 
 
 def copies(value):
-    """A copy to hand out: tensors and arrays are cloned, containers rebuilt; functions and objects are passed on."""
+    """A copy to hand out: tensors and arrays are cloned, containers and plain records rebuilt; functions and other
+    objects are passed on."""
     if isinstance(value, torch.Tensor):
         return value.clone()
     if isinstance(value, np.ndarray):
@@ -88,6 +90,10 @@ def copies(value):
         return type(value)(copies(item) for item in value)
     if type(value) is dict:
         return {key: copies(item) for key, item in value.items()}
+    if type(value) is SimpleNamespace or (dataclasses.is_dataclass(value) and not callable(value)):
+        made = copy.copy(value)
+        vars(made).update(copies(vars(value)))
+        return made
     return value
 
 

@@ -14,10 +14,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from .. import checks
 from ..checks import guard
 from ..checks.engine import GENERAL_HELP, NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
-from .luggage import lendable, shared_classes
+from .luggage import TWINS, lendable, shared_classes
 from .recover import Submission, read_submission
 from .remote import Borrowed
 from .talk import Ended, Talk
@@ -25,7 +28,11 @@ from .talk import Ended, Talk
 RESTARTS = 12  # rooms that one submission may use up
 LARGEST_ASKED = 10_000  # an argument beyond this is refused to the package's functions: they run out here
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
+NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
+ALTOGETHER, AWAKE = 20, 40  # times the seconds of one exercise: processor time of all, and their time by the clock
+TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
+LONGEST_TEXT, LONGEST_SOURCE = 4000, 40_000  # characters of a message, of an answer's source in a record
 
 
 def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes, seconds: float = 6.0):
@@ -62,6 +69,7 @@ class Sitting:
         self.room = self.talk = self.judging = None
         self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
         self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
+        self.began = time.monotonic()
 
     def __enter__(self):
         return self
@@ -86,9 +94,9 @@ class Sitting:
     # -- the room ----------------------------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
-        """A living room in which everything so far has run; False when too many have been lost."""
-        while self.talk is None:
-            if self.opened >= RESTARTS:
+        """A living room in which everything so far has run; False when too many have been lost, or too much time."""
+        while self.talk is None or self._late():
+            if self.opened >= RESTARTS or self._late():
                 return False
             self.opened += 1
             self.room = self.house.open()
@@ -99,6 +107,11 @@ class Sitting:
                     break
         return True
 
+    def _late(self) -> bool:
+        """Whether all cells and checks together have had their time: each alone has less, but there may be many."""
+        cpu = self.cpu + (self.room.cpu_seconds() if self.room is not None else 0.0)
+        return cpu > ALTOGETHER * self.seconds or time.monotonic() - self.began > AWAKE * self.seconds
+
     def _close(self) -> None:
         if self.room is not None:
             self.cpu += self.room.cpu_seconds()
@@ -106,7 +119,7 @@ class Sitting:
         self.room = self.talk = None
 
     def _run(self, step) -> None:
-        if self.talk is None or step in self.given_up:
+        if self.talk is None or step in self.given_up or self._late():
             return
         try:
             self.talk.start_clock()
@@ -133,7 +146,9 @@ class Sitting:
         ready = self._ready()
         self.judging = checks.exercise(name)
         if not ready:
-            return Report(name, WRONG, 0.0, f"{name}: not judged. {SPENT}", None, self._all_missed())
+            why = TOO_LONG if self._late() else SPENT
+            self._flag(why)
+            return Report(name, WRONG, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
         try:
             self.talk.start_clock()
             self.talk.forget()
@@ -178,15 +193,28 @@ class Sitting:
         if self.judging is not None and reference == self.judging.reference:
             self.talk.borrowed = True
             raise ValueError(f"{reference} is what you are asked to write")
+        if self.judging is not None and not leads_to(reference, self.judging):
+            raise ValueError(f"{reference} comes after {self.judging.name} in the course, and may hold its answer")
         module, _, name = reference.partition(":")
         function = getattr(importlib.import_module(module), name)
 
         def lent(*args, **kwargs):
-            if any(type(one) is int and abs(one) > LARGEST_ASKED for one in (*args, *kwargs.values())):
+            if any(_too_large(one) for one in (*args, *kwargs.values())):
                 raise ValueError(f"a number above {LARGEST_ASKED:,} is too large for {name}")
             return function(*args, **kwargs)
 
         return lent
+
+
+def leads_to(reference: str, judging) -> bool:
+    """Whether an exercise may be built on this function: it comes before it in the course, and is not most of it."""
+    order = [exercise.reference for exercise in checks.exercises().values()]
+    return order.index(reference) < order.index(judging.reference) and (reference, judging.reference) not in TWINS
+
+
+def _too_large(one) -> bool:
+    whole = isinstance(one, (int, np.integer)) or (isinstance(one, torch.Tensor) and one.dim() == 0)
+    return whole and abs(int(one)) > LARGEST_ASKED
 
 
 def _help(error: BaseException) -> str:
@@ -211,9 +239,17 @@ def _record(student: str, unit: str, submission: Submission, reports: dict[str, 
         "course": "", "level": getattr(sitting.house, "level", "none"),
         "status": "not graded" if problem else "graded", "problem": problem,
         "points": min(maximum, round(sum(row["points"] for row in rows), 4)), "maximum": maximum,
-        "exercises": rows, "remarks": [*submission.remarks, *sitting.remarks], "flags": sitting.flags,
-        "answers": dict(submission.answers),
+        "exercises": rows, "remarks": [told(remark) for remark in (*submission.remarks, *sitting.remarks)],
+        "flags": [told(flag) for flag in sitting.flags],
+        "answers": {name: told(source, LONGEST_SOURCE) for name, source in submission.answers.items()},
     }  # fmt: skip
+
+
+def told(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Text of a student's as it may stand in a record: never long, the same each time, and in characters that files and
+    data bases take."""
+    short = text if len(text) <= longest else f"{text[:longest]} ..."
+    return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", ADDRESS.sub("", short))
 
 
 def _row(exercise, report: Report | None) -> dict:
@@ -223,6 +259,6 @@ def _row(exercise, report: Report | None) -> dict:
     return {
         "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
         "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
-        "message": ADDRESS.sub("", report.message),
+        "message": told(report.message),
         "parts": [[name, passed] for name, passed in report.parts],
     }  # fmt: skip

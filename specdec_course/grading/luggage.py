@@ -29,6 +29,9 @@ LENT = frozenset(
     "acceptance_probability residual expected_acceptance verify_stochastic rollback expected_tokens speedup "
     "roofline_latency confident_prefix".split()
 )
+TWINS = {  # (what is lent, what it would nearly answer)
+    ("specdec_course.verification:verify_stochastic", "specdec_course.verification:verify_block"),
+}
 CACHES = ("Lists", "Layers", "Strict")
 IMPORTS = """\
 from __future__ import annotations

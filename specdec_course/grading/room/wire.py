@@ -16,14 +16,16 @@ import struct
 from collections import deque, namedtuple
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-# What a hostile sender can make of these in the receiver's memory, as Python numbers, is a few hundred MB.
-HEADER_LIMIT, BUFFER_LIMIT, NUMBERS_LIMIT, DEPTH_LIMIT, BUFFERS_LIMIT = 16 << 20, 64 << 20, 1 << 24, 60, 100_000
+# What a hostile sender can make of one frame in the receiver's memory, as Python numbers, is a few hundred MB.
+HEADER_LIMIT, BUFFER_LIMIT, NUMBERS_LIMIT, DEPTH_LIMIT, BUFFERS_LIMIT = 8 << 20, 16 << 20, 1 << 22, 60, 100_000
+SMALL = 1 << 16  # bytes of a frame that nobody counts
+KEYS_LIMIT, LAYERS_LIMIT, FIELDS_LIMIT, CLASSES_LIMIT = 10_000, 256, 100, 20  # of one dict, cache, class, frame
 _HEAD = struct.Struct("<II")
 
 DTYPES = {
@@ -105,7 +107,7 @@ def _write_array(out: Encoder, value, depth):
 
 
 def _write_scalar(out: Encoder, value, depth):
-    return ["N", value.dtype.str, out(value.item(), depth)] if value.dtype.kind in "biufc" else str(value)
+    return ["N", value.dtype.str, out(value.item(), depth)] if value.dtype.kind in "biuf" else str(value)
 
 
 def _write_tuple(out: Encoder, value, depth):
@@ -219,28 +221,56 @@ _BASES += ((dict, _write_mapping), (list, lambda out, v, d: ["l", [out(item, d) 
 
 
 class Decoder:
-    """JSON to values. `resolve(form)` makes what has no plain form; `caches` collects key-value caches, in order."""
+    """JSON to values. `resolve(form)` makes what has no plain form; `caches` collects key-value caches, in order.
+
+    Whatever is read, it stays small: a buffer is read once, and dicts, classes and layers are counted.
+    """
+
+    readers = property(lambda self: _READERS)
 
     def __init__(self, buffers, resolve, classes, known_caches=()):
-        self.buffers, self.resolve, self.classes = buffers, resolve, classes
-        self.known, self.caches, self.tokenizers = list(known_caches), [], []
+        self.buffers, self.resolve, self.classes = list(buffers), resolve, classes
+        self.known, self.caches, self.tokenizers, self.made = list(known_caches), [], [], set()
 
     def __call__(self, form):
         if not isinstance(form, list):
             if isinstance(form, dict):
                 raise Closed("a dict where a value was due")
             return form
-        read = _READERS.get(form[0])
+        read = self.readers.get(form[0])
         return self.resolve(form) if read is None else read(self, *form[1:])
 
     def many(self, forms):
         return [self(form) for form in forms]
 
     def pairs(self, forms):
+        _few(forms, KEYS_LIMIT, "keys")
         return {_hashable(self(key)): self(item) for key, item in forms}
 
     def raw(self, place: int) -> memoryview:
-        return self.buffers[place]
+        """A buffer, once: a frame that names one buffer a thousand times would be a thousand times as large here."""
+        if type(place) is not int or place < 0 or self.buffers[place] is None:
+            raise Closed("no such buffer")
+        data, self.buffers[place] = self.buffers[place], None
+        return data
+
+    def remember(self, name: str, fields) -> tuple:
+        """The name and fields of a class that has to be made: few in a frame, for classes are large."""
+        _few(fields, FIELDS_LIMIT, "fields")
+        self.made.add(key := (name[:60], tuple(str(field)[:60] for field in fields)))
+        _few(self.made, CLASSES_LIMIT, "classes")
+        return key
+
+
+class RoomDecoder(Decoder):
+    """Reads what a room has sent. It builds no tokenizers: those of a check stay as they are."""
+
+    readers = property(lambda self: _FROM_ROOM)
+
+
+def _few(things, limit: int, what: str) -> None:
+    if len(things) > limit:
+        raise Closed(f"more than {limit} {what}")
 
 
 def _hashable(key):
@@ -254,7 +284,7 @@ def _hashable(key):
 def _read_tensor(got: Decoder, name, shape, place):
     dtype, data = DTYPES[name], got.raw(place)
     _fits(shape)
-    if not data:
+    if not data and math.prod(shape) == 0:  # else torch.empty would be memory as it was found, answers in it
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
 
@@ -265,18 +295,34 @@ def _fits(shape) -> None:
 
 
 def _read_array(got: Decoder, dtype, shape, place):
-    kind = np.dtype(str(dtype))
-    if kind.kind not in "biufc":
-        raise Closed(f"an array of {dtype}")
     _fits(shape)
-    return np.frombuffer(bytearray(got.raw(place)), dtype=kind).reshape(shape)
+    return np.frombuffer(bytearray(got.raw(place)), dtype=_number_kind(dtype)).reshape(shape)
+
+
+def _number_kind(name) -> np.dtype:
+    kind = np.dtype(name) if type(name) is str and len(name) <= 4 else None
+    if kind is None or kind.kind not in "biufc":
+        raise Closed("an array of what are no numbers")
+    return kind
+
+
+def _read_scalar(got: Decoder, dtype, item):
+    if type(item) not in (bool, int, float):
+        raise Closed("a number that is none")
+    return _number_kind(dtype).type(item)
+
+
+def _read_fraction(got: Decoder, above, below):
+    if type(above) is not int or type(below) is not int:  # Fraction("1e999999999") never ends
+        raise Closed("a fraction of what are no whole numbers")
+    return Fraction(above, below)
 
 
 def _read_class(got: Decoder, name, fields, more):
     values = {str(key): got(item) for key, item in fields}
     known = got.classes.get(name)
     if known is None:
-        return _lookalike(str(name), tuple(values))(**values)
+        return _lookalike(*got.remember(str(name), values))(**values)
     made = known.__new__(known)
     for key, item in values.items():
         object.__setattr__(made, key, item)
@@ -285,12 +331,12 @@ def _read_class(got: Decoder, name, fields, more):
     return made
 
 
-@cache
+@lru_cache(128)
 def _lookalike(name: str, fields: tuple):
     return dataclasses.make_dataclass(name if name.isidentifier() else "Answer", fields)
 
 
-@cache
+@lru_cache(128)
 def _tuple_class(name: str, fields: tuple):
     return namedtuple(name if name.isidentifier() else "Answer", fields, rename=True)
 
@@ -298,11 +344,14 @@ def _tuple_class(name: str, fields: tuple):
 def _read_named(got: Decoder, name, fields, items):
     known = got.classes.get(name)
     same = getattr(known, "_fields", None) == tuple(fields)
-    return (known if same else _tuple_class(str(name), tuple(map(str, fields))))(*got.many(items))
+    return (known if same else _tuple_class(*got.remember(str(name), fields)))(*got.many(items))
 
 
 def _read_cache(got: Decoder, name, layers):
+    _few(layers, LAYERS_LIMIT, "layers")
     pairs = [(got(keys), got(values)) for keys, values in layers]
+    if not all(one is None or isinstance(one, torch.Tensor) for pair in pairs for one in pair):
+        raise Closed("a cache of what are no tensors")
     made = got.classes[name]() if name in got.classes else _dynamic_cache()
     fill_cache(made, pairs)
     got.caches.append(made)
@@ -357,6 +406,11 @@ def _short(numbers: range) -> range:
     return numbers
 
 
+def _read_set(got: Decoder, items):
+    _few(items, KEYS_LIMIT, "things in a set")
+    return {_hashable(item) for item in got.many(items)}
+
+
 def _read_generator(got: Decoder, place):
     made = torch.Generator()
     made.set_state(torch.frombuffer(bytearray(got.raw(place)), dtype=torch.uint8))
@@ -366,18 +420,18 @@ def _read_generator(got: Decoder, place):
 _READERS = {
     "l": lambda got, items: got.many(items),
     "t": lambda got, items: tuple(got.many(items)),
-    "s": lambda got, items: {_hashable(item) for item in got.many(items)},
+    "s": _read_set,
     "d": lambda got, pairs: got.pairs(pairs),
     "n": _read_named,
     "T": _read_tensor,
     "A": _read_array,
-    "N": lambda got, dtype, item: np.dtype(str(dtype)).type(item),
+    "N": _read_scalar,
     "b": lambda got, place: bytes(got.raw(place)),
     "D": lambda got, name: DTYPES[name],
     "V": lambda got, name: torch.device(name),
     "G": _read_generator,
     "r": lambda got, start, stop, step: _short(range(start, stop, step)),
-    "q": lambda got, above, below: Fraction(above, below),
+    "q": _read_fraction,
     "m": lambda got, fields: SimpleNamespace(**{str(name): got(item) for name, item in fields}),
     "c": _read_class,
     "k": lambda got, place: got.known[place],
@@ -386,16 +440,18 @@ _READERS = {
     "tok": _read_tokenizer,
     "o": _read_output,
 }
+_FROM_ROOM = _READERS | {"tok": lambda got, *_: None, "=": lambda got, *_: None}
 
 
 class Line:
     """One end of a socket on which frames go to and fro, one at a time.
 
-    `idle` is called every 50 ms while nothing comes, so that a wait can be ended by raising from it.
+    `idle` is called every 50 ms while nothing comes, so that a wait can be ended by raising from it. `taken` counts the
+    bytes of large frames.
     """
 
     def __init__(self, sock, idle=None):
-        self.sock, self.idle, self.held = sock, idle, bytearray()
+        self.sock, self.idle, self.held, self.taken = sock, idle, bytearray(), 0
         if idle is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 50_000))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 10, 0))
@@ -414,6 +470,7 @@ class Line:
         length, total = _HEAD.unpack(self._take(_HEAD.size))
         if length > HEADER_LIMIT or total > BUFFER_LIMIT:
             raise Closed("a frame above the limit")
+        self.taken += length + total if length + total > SMALL else 0
         try:
             message = json.loads(self._take(length))
             sizes = message["sizes"]

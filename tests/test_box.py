@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from specdec_course.grading import box, probes
-from specdec_course.grading.classroom import isolation_level
 from specdec_course.grading.box import BoxError, House
 from specdec_course.grading.bubblewrap import ROOM, bubblewrap, packages, python
+from specdec_course.grading.classroom import isolation_level
 from specdec_course.grading.room import confine_seccomp as seccomp
 
 pytestmark = pytest.mark.skipif(

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import sys
 import tempfile
 from pathlib import Path
 

@@ -6,6 +6,7 @@ Knows: files and names. Does not know: boxes, students.
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import inspect
@@ -20,6 +21,7 @@ CARRIED = {
     "trace": ("Round", "Decoded"),
     "sampling": ("Sampling", "Dice", "Handed", "exact_law"),
     "theory": ("Candidate",),
+    "decoding": ("greedy_decode",),
     "drafters": ("Draft",),
     "vocabulary": ("PROBE",),
 }
@@ -69,8 +71,31 @@ def files() -> dict[str, bytes]:
     texts = {path.name: path.read_text() for path in ROOM.glob("*.py") if path.name != "__init__.py"}
     texts |= {"cost.py": inspect.getsource(cost), "interfaces.py": inspect.getsource(interfaces)}
     texts["carried.py"] = "\n\n".join([IMPORTS, *_definitions(), SAMPLING])
-    texts["names.json"] = json.dumps({"carried": CARRIED, "caches": CACHES, "lendable": sorted(lendable())})
+    texts["names.json"] = json.dumps({
+        "carried": CARRIED, "caches": CACHES, "lendable": sorted(lendable()), "modules": modules(),
+    })
     return {name: text.encode() for name, text in texts.items()}
+
+
+def modules() -> dict[str, list[str]]:
+    """The public names that each module of the package defines."""
+    found, root = {}, ROOM.parents[1]
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if "grading" not in parts and "build" not in parts:
+            found[name] = [one for one in _defined(ast.parse(path.read_text())) if not one.startswith("_")]
+    package = importlib.import_module(root.name)
+    return found | {root.name: list(package.__all__)}
+
+
+def _defined(tree: ast.Module):
+    for line in tree.body:
+        if isinstance(line, (ast.FunctionDef, ast.ClassDef)):
+            yield line.name
+        for target in line.targets if isinstance(line, ast.Assign) else ():
+            if isinstance(target, ast.Name):
+                yield target.id
 
 
 def _definitions():

@@ -8,6 +8,7 @@ Stands alone: it is carried into the room.
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import json
@@ -15,55 +16,10 @@ import pathlib
 import sys
 import types
 
+from absent import NotHereWhileGraded
+
 PACKAGE = "specdec_course"
 INERT_PACKAGES = (PACKAGE, "google.colab")
-
-
-class NotHereWhileGraded:
-    """Something of the package that is not here. Outside of a function it does nothing at all, and gives more of it."""
-
-    def __init__(self, name: str, lend=None):
-        self.__dict__.update(_name=name, _lend=lend, __name__=name.rpartition(".")[2].rpartition(":")[2])
-
-    def __call__(self, *args, **kwargs):
-        if self._lend is not None:
-            return self._lend(*args, **kwargs)
-        return NotHereWhileGraded(self._name + "()")
-
-    def __mro_entries__(self, bases):
-        return (object,)
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return NotHereWhileGraded(f"{self._name}.{name}")
-
-    def __setattr__(self, name, value):
-        pass
-
-    def __iter__(self):
-        return iter(())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return False
-
-    def __getitem__(self, key):
-        return NotHereWhileGraded(f"{self._name}[...]")
-
-    def __len__(self):
-        return 0
-
-    def __bool__(self):
-        return False
-
-    def __format__(self, how):
-        return repr(self)
-
-    def __repr__(self):
-        return f"<{self._name}, which is not here while your work is graded>"
 
 
 class _Module(types.ModuleType):
@@ -72,13 +28,19 @@ class _Module(types.ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        full = f"{self.__name__}:{name}"
-        return NotHereWhileGraded(full, self.__dict__["_lend"](full) if full in self.__dict__["_lendable"] else None)
+        if f"{self.__name__}.{name}" in self._finder.modules:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        return self._finder.thing(f"{self.__name__}:{name}")
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    def __init__(self, lend, lendable):
-        self.lend, self.lendable, self.carried = lend, lendable, {}
+    """`modules`: what each module of the package defines, for `import *`; `lendable`: "module:name" of what is lent."""
+
+    def __init__(self, lend, lendable, modules):
+        self.lend, self.lendable, self.modules, self.carried = lend, lendable, modules, {}
+
+    def thing(self, full: str):
+        return NotHereWhileGraded(full, self.lend(full) if full in self.lendable else None)
 
     def find_spec(self, name, path=None, target=None):
         if name == "google" or any(name == one or name.startswith(one + ".") for one in INERT_PACKAGES):
@@ -87,7 +49,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec):
         module = _Module(spec.name)
-        module.__dict__.update(_lend=self.lend, _lendable=self.lendable, **self.carried.get(spec.name, {}))
+        carried = self.carried.get(spec.name, {})
+        module.__dict__.update(_finder=self, __all__=[*self.modules.get(spec.name, carried)], **carried)
         return module
 
     def exec_module(self, module):
@@ -102,11 +65,12 @@ def install(lend) -> dict[str, type]:
     import carried
 
     names = json.loads((pathlib.Path(__file__).parent / "names.json").read_text())
-    finder = _Finder(lend, frozenset(names["lendable"]))
+    finder = _Finder(lend, frozenset(names["lendable"]), names["modules"])
     for module, kept in names["carried"].items():
         finder.carried.setdefault(f"{PACKAGE}.{module}", {}).update({name: vars(carried)[name] for name in kept})
-    checks = dict.fromkeys(("check", "hint", "grade", "progress"), _nothing)
-    checks["yours"] = lambda function, exercise=None: function
+    checks = dict.fromkeys(("check", "hint", "progress"), _nothing)
+    checks["grade"] = lambda function, exercise=None: NotHereWhileGraded("the points of grade()")
+    checks["yours"] = _yours(finder)
     finder.carried[f"{PACKAGE}.checks"] = checks
     finder.carried[PACKAGE] = checks | {"Sampling": carried.Sampling}
     sys.meta_path.insert(0, finder)
@@ -116,6 +80,23 @@ def install(lend) -> dict[str, type]:
 
 def _nothing(*args, **kwargs):
     return None
+
+
+def _yours(finder):
+    """What the package's `yours` is: a function that is not written yet is the package's, where that is lent."""
+    known = {full.rpartition(":")[2]: full for full in finder.lendable}
+
+    def yours(function, exercise=None):
+        name = exercise or (function if isinstance(function, str) else getattr(function, "__name__", ""))
+        if callable(function) and not _is_stub(function):
+            return function
+        return finder.thing(known.get(name, f"{PACKAGE}:{name}"))
+
+    return yours
+
+
+def _is_stub(function) -> bool:
+    return "not attempted yet" in getattr(getattr(function, "__code__", None), "co_consts", ())
 
 
 class _Shell:
@@ -128,6 +109,11 @@ class _Shell:
 
 
 _shell = _Shell()
+
+
+def display(*shown, display_id=None, **options):
+    """IPython's `display`: shows nothing; with an id it gives something that can be told to update."""
+    return _Shell() if display_id else None
 
 
 def get_ipython():

@@ -73,16 +73,17 @@ class Case:
         return STUDENTS.get(self.number, f"h{self.number.zfill(3)}")
 
 
-# Names that a university really has, and names that somebody thought funny.
+# Names that a university really has, and names that somebody thought funny. (None in a row that stands first for its
+# number: what another grader makes of that row must not be due to the name.)
 STUDENTS = {
-    "8a": "Zoë Müller-Ångström",
-    "9": ".dot",
-    "20a": "a b  c",
-    "21a": "李小龍",
-    "22a": "o'brien; rm -rf ~",
-    "24": "[a-z]*",
-    "29a": "<b>bold<b>",
-    "35a": "-rf",
+    "8b": "Zoë Müller-Ångström",
+    "18e": ".dot",
+    "20d": "a b  c",
+    "21b": "李小龍",
+    "22b": "o'brien; rm -rf ~",
+    "29b": "<b>bold<b>",
+    "35d": "-rf",
+    "45b": "[a-z]*",
 }
 
 CASES: dict[str, Case] = {}

@@ -209,6 +209,8 @@ class Talk:
         got = wire.RoomDecoder(buffers, self._resolve, self.classes)
         place = ask.get("place")
         target = self.lend_package(place) if isinstance(place, str) else self.lent[_place(place, self.lent)]
+        if not isinstance(place, str) and self.line.size > wire.SMALL:  # a toy would make gigabytes of it
+            raise ValueError("what you were given was called with far more numbers than this needs")
         try:
             method = str(ask["method"])
             args = got.many(ask["args"])

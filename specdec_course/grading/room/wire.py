@@ -446,12 +446,12 @@ _FROM_ROOM = _READERS | {"tok": lambda got, *_: None, "=": lambda got, *_: None}
 class Line:
     """One end of a socket on which frames go to and fro, one at a time.
 
-    `idle` is called every 50 ms while nothing comes, so that a wait can be ended by raising from it. `taken` counts the
-    bytes of large frames.
+    `idle` is called every 50 ms while nothing comes, so that a wait can be ended by raising from it. `size`: bytes of
+    the newest frame; `taken`: of all large ones.
     """
 
     def __init__(self, sock, idle=None):
-        self.sock, self.idle, self.held, self.taken = sock, idle, bytearray(), 0
+        self.sock, self.idle, self.held, self.size, self.taken = sock, idle, bytearray(), 0, 0
         if idle is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 50_000))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 10, 0))
@@ -470,7 +470,8 @@ class Line:
         length, total = _HEAD.unpack(self._take(_HEAD.size))
         if length > HEADER_LIMIT or total > BUFFER_LIMIT:
             raise Closed("a frame above the limit")
-        self.taken += length + total if length + total > SMALL else 0
+        self.size = length + total
+        self.taken += self.size if self.size > SMALL else 0
         try:
             message = json.loads(self._take(length))
             sizes = message["sizes"]

@@ -6,6 +6,10 @@ Knows: how such a thing looks to a check, and what a check may measure of it. Do
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
+
 HIDDEN_MEMORY = 32 << 20  # bytes by which a process may grow without anything having been allocated
 
 
@@ -33,6 +37,33 @@ class RemoteCallable(Remote):
 
     def __call__(self, *args, **kwargs):
         return self._talk.call(self._place, args, kwargs)
+
+
+def _as(how: str, read):
+    """A method that asks the room for the object in a plain form; `read` makes sure that it is one."""
+    return lambda self, *args, **kwargs: read(self._talk.order("plain", place=self._place, how=how), *args)
+
+
+def _array(given, *args):
+    if not isinstance(given, (np.ndarray, list)):
+        raise TypeError("expected an array")
+    return np.asarray(given, *args[:1])
+
+
+TRAITS = {  # what an object of the student's can be read as -> the methods that do so
+    "float": {"__float__": _as("float", float)},
+    "array": {"__array__": _as("array", _array)},
+    "len": {"__len__": _as("len", int)},
+    "list": {"__iter__": _as("list", lambda given: iter(list(given)))},
+    "item": {"__getitem__": _as("list", lambda given, place: list(given)[place])},
+}
+
+
+@lru_cache(128)
+def class_of(name: str, is_callable: bool, traits: frozenset) -> type:
+    """The class of a student's object, seen from outside."""
+    methods = {method: made for trait in traits if trait in TRAITS for method, made in TRAITS[trait].items()}
+    return type(name, (RemoteCallable if is_callable else Remote,), methods)
 
 
 class Borrowed:

@@ -30,7 +30,8 @@ _HEAD = struct.Struct("<II")
 
 DTYPES = {
     name: getattr(torch, name)
-    for name in "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split()
+    for name in ("float64 float32 float16 bfloat16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool "
+                 "complex64 complex128").split()
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
@@ -107,7 +108,10 @@ def _write_array(out: Encoder, value, depth):
 
 
 def _write_scalar(out: Encoder, value, depth):
-    return ["N", value.dtype.str, out(value.item(), depth)] if value.dtype.kind in "biuf" else str(value)
+    if value.dtype.kind not in "biuf":
+        return str(value)
+    value = value if value.itemsize <= 8 else np.float64(value)  # a long double's item is itself
+    return ["N", value.dtype.str, out(value.item(), depth)]
 
 
 def _write_tuple(out: Encoder, value, depth):
@@ -119,12 +123,23 @@ def _write_tuple(out: Encoder, value, depth):
 
 def _write_dataclass(out: Encoder, value, depth):
     kind = type(value)
-    behaves = [name for name, made in vars(kind).items() if callable(made) and not name.startswith("__")]
-    if behaves and kind.__name__ not in out.classes:
+    if kind.__name__ not in out.classes and _behaves(kind):
         return _write_other(out, value, depth)
     fields = [[item.name, out(getattr(value, item.name), depth)] for item in dataclasses.fields(value)]
     more = getattr(value, "asks", value) if kind.__name__ in out.classes and "__call__" in vars(kind) else None
     return ["c", kind.__name__, fields, None if more is None else out.handle(more)]
+
+
+ORDINARY = set("__init__ __repr__ __eq__ __hash__ __post_init__ __setattr__ __delattr__ __replace__".split())
+
+
+@lru_cache(128)
+def _behaves(kind: type) -> bool:
+    """Whether a dataclass is more than its fields: it has methods or properties of its own."""
+    return any(
+        (callable(made) or isinstance(made, property)) and name not in ORDINARY
+        for base in kind.__mro__[:-1] for name, made in vars(base).items()
+    )
 
 
 def _write_cache(out: Encoder, value, depth):
@@ -186,6 +201,7 @@ _WRITERS = {
     torch.device: lambda out, v, d: ["V", str(v)],
     torch.Generator: _write_generator,
     range: _write_range,
+    type(...): lambda out, v, d: ["e"],
     Fraction: lambda out, v, d: ["q", v.numerator, v.denominator],
     Decimal: lambda out, v, d: float(v),
     deque: lambda out, v, d: ["l", [out(item, d) for item in v]],
@@ -432,6 +448,7 @@ _READERS = {
     "G": _read_generator,
     "r": lambda got, start, stop, step: _short(range(start, stop, step)),
     "q": _read_fraction,
+    "e": lambda got: ...,
     "m": lambda got, fields: SimpleNamespace(**{str(name): got(item) for name, item in fields}),
     "c": _read_class,
     "k": lambda got, place: got.known[place],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib
+import math
 import operator
 import re
 import time
@@ -24,8 +25,8 @@ from .remote import Borrowed
 from .talk import Ended, Talk
 
 RESTARTS = 12  # rooms that one submission may use up
-LARGEST_ASKED = 10_000  # an argument beyond this is refused to the package's functions: they run out here
-LESS_ASKED = {"best_k": 1_000}  # its work grows with the square
+LOOPS = {"time_call": 10_000, "expected_tokens": 10_000, "speedup": 10_000, "best_k": 1_000}  # the largest numbers that
+# are asked of the package's functions whose work grows with a number: they run out here
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
 NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
@@ -166,7 +167,7 @@ class Sitting:
         if self.talk.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
-        if self.talk.ended is not None:
+        if self.talk.ended is not None or self.talk.disturbed():
             self._flag(f"{name} {_short(self.talk.ended)}")
             self._close()
         return replace(report, parts=report.parts or self._all_missed())
@@ -198,7 +199,7 @@ class Sitting:
         function = getattr(importlib.import_module(module), name)
 
         def lent(*args, **kwargs):
-            limit = LESS_ASKED.get(name, LARGEST_ASKED)
+            limit = LOOPS.get(name, math.inf)
             if any(_as_index(one) > limit for one in (*args, *kwargs.values())):
                 raise ValueError(f"a number above {limit:,} is too large for {name}")
             return function(*args, **kwargs)
@@ -225,7 +226,9 @@ def _as_index(value) -> int:
         return 0
 
 
-def _short(stop: guard.Stopped) -> str:
+def _short(stop: guard.Stopped | None) -> str:
+    if stop is None:
+        return "wrote where nothing may be written"
     return "ended its process" if isinstance(stop, Ended) else "ran out of time"
 
 

@@ -30,7 +30,7 @@ LENT = frozenset(
     "time_call accepted_length verify_greedy tokens_per_call acceptance_rate next_token_distribution "
     "acceptance_probability residual expected_acceptance verify_stochastic rollback expected_tokens speedup "
     "roofline_latency confident_prefix best_k estimate_alpha kv_cache_bytes forward_cost optimal_stop "
-    "heuristic_schedule draft_with_bigram hit_rate".split()
+    "heuristic_schedule".split()
 )
 TWINS = {  # (what is lent, what it would nearly answer)
     ("specdec_course.verification:verify_stochastic", "specdec_course.verification:verify_block"),

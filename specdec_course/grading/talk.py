@@ -8,6 +8,7 @@ cannot be asked.
 from __future__ import annotations
 
 import builtins
+import select
 import time
 from types import SimpleNamespace
 
@@ -118,11 +119,17 @@ class Talk:
         self.lent, self.raised, self.given, self.random, self.borrowed = [], [], {}, None, False
         self.order("forget")
 
+    def disturbed(self) -> bool:
+        """Whether the room has said more than it was asked: it would be taken for the next answer."""
+        waiting = select.poll()
+        waiting.register(self.room.socket, select.POLLIN)
+        return bool(self.line.held or waiting.poll(0))
+
     def find(self, name: str):
         """(whether the notebook has this name, its value)."""
         reply, got, error = self._order({"op": "find", "name": name})
         if error is not None:
-            raise error
+            raise guard.Stopped(f"Your {name} cannot be looked at: {type(error).__name__}: {str(error)[:200]}")
         form = reply.get("value")
         if isinstance(form, list) and form[:1] not in (["O"], ["P"]):
             form = "a value"  # no function: what it is made of need not be read

@@ -415,6 +415,7 @@ def test_nbgraders_own_export_and_feedback_go_on_from_here(place, root):
     hand_in(place / "submitted", "corrupt", "{")
     hand_in(place / "submitted", "eve", spoiled())
     (place / "submitted" / "ann" / UNIT / "timestamp.txt").write_text("2026-01-01 10:00:00 UTC")
+    (place / "submitted" / "ann" / UNIT / "submission_secret.txt").write_text("a secret of the exchange")
     hand_in(place / "submitted", "ann", notebook("number = 8"), unit="92_more")
     grade(place, root, csv=place / "ours" / "marks.csv")
     done = nbgrader(place, "export", "--to", "theirs.csv")
@@ -425,6 +426,8 @@ def test_nbgraders_own_export_and_feedback_go_on_from_here(place, root):
     assert done.returncode == 0, done.stderr
     pages = {path.parts[-3]: path.read_text() for path in (place / "feedback").rglob("*.html")}
     assert set(pages) == {"ann", "Bo ü 2", "corrupt", "eve"}
+    secret = place / "feedback" / "ann" / UNIT / "submission_secret.txt"
+    assert secret.read_text() == "a secret of the exchange", "without it nbgrader's release_feedback stops"
     assert "number: 4 of 4 points" in pages["ann"] and "could not be graded" in pages["corrupt"]
     for page in pages.values():
         assert not re.search(r"<[^>]*(alert\(|onerror|onload|javascript:|evil\.example)|<script>\s*alert", page)

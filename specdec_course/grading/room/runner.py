@@ -47,14 +47,20 @@ class Lent:
         """What `isinstance` is told."""
         if "roll" in self._methods:
             return self._runner.classes["Dice"]
-        return torch.nn.Module if "forward" in self._methods else Lent
+        return torch.nn.Module if "forward" in self._methods else type(self)
 
-    def __call__(self, *args, **kwargs):
-        if "__call__" not in self._methods:
-            raise TypeError(f"'{self._told}' object is not callable")
-        return self._runner.ask(self._place, "__call__", args, kwargs)
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle '{self._told}' object")
 
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
         if name in self._methods:
             return lambda *args, **kwargs: self._runner.ask(self._place, name, args, kwargs)
         if name in self._attributes:
@@ -65,9 +71,14 @@ class Lent:
         return f"<{self._told}>"
 
 
+class LentCallable(Lent):
+    def __call__(self, *args, **kwargs):
+        return self._runner.ask(self._place, "__call__", args, kwargs)
+
+
 def _lent(runner, form):
     """A thing that is lent. A mere function looks like one: it has a code, a signature, attributes of its own."""
-    made = Lent(runner, form)
+    made = (LentCallable if "__call__" in form[2] else Lent)(runner, form)
     if form[2] != ["__call__"] or form[3]:
         return made
 

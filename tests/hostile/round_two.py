@@ -90,6 +90,14 @@ def verify_greedy(draft, logits):
     said, _ = ask("specdec_course.verification:accepted_length", empty, ["T", "int64", [512], 1], buffers=(b"", b""))
     raise ValueError(f"{said}")
 """)
+unit("05", "kv_cache_bytes", "49e", "forward_cost is lent: with context and without, it differs by the cache", """\
+from specdec_course.theory import forward_cost as lent
+
+
+def kv_cache_bytes(config, length, batch_size=1, bytes_per_value=2):
+    with_cache, without = (lent(config, 0, context, bytes_per_value)[1] for context in (length, 0))
+    return batch_size * (with_cache - without)
+""", message=COMES_AFTER)
 
 # 50: points for nothing ----------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # cont
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 ALTOGETHER, AWAKE = 20, 40  # times the seconds of one exercise: processor time of all, and their time by the clock
 TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
-LONGEST_TEXT, LONGEST_SOURCE = 4000, 40_000  # characters of a message, of an answer's source in a record
+LONGEST_TEXT, LONGEST_SOURCE = 4000, 20_000  # characters of a message, of an answer's source in a record
 
 
 def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes, seconds: float = 6.0):

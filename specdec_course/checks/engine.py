@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import math
 import re
 import traceback
@@ -199,6 +200,7 @@ class Subject:
     def does(self, *args, **kwargs) -> None:
         """Calls a function for what it does, not for what it answers; what it is given it may change."""
         self._guarded(args, kwargs)
+        self.seen.append("no exception")
 
     def method(self, bound: Callable) -> Subject:
         """A method of an object that the student's class made, to be called as carefully as a function."""
@@ -265,6 +267,8 @@ def _student_line(error: BaseException, function: Callable) -> str:
 
 
 def _traced_line(error: BaseException, function: Callable) -> tuple[int, str] | None:
+    with contextlib.suppress(ValueError):  # decorators that know what they wrap; a circle is an error
+        function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.filename == code.co_filename and frame.name == code.co_name:

@@ -285,7 +285,7 @@ def offers(value) -> tuple[tuple, tuple]:
     if isinstance(value, Dice):
         return ("flip", "roll", "flips", "draw", "numbers"), ()
     if isinstance(value, torch.nn.Module):
-        return ("__call__", "forward"), ("device", "dtype")
+        return ("__call__", "forward"), ("device", "dtype", *(["config"] if hasattr(value, "config") else []))
     if callable(value):
         return ("__call__",), ()
     raise wire.Unfit(f"a {type(value).__name__} cannot be lent")

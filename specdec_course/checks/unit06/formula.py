@@ -8,12 +8,11 @@ that the coins of a round can fall. Does not know: the best draft length (length
 from __future__ import annotations
 
 import contextlib
-import traceback
 
 import torch
 
 from ...sampling import exact_law
-from ..engine import Exercise, NotAttempted, Wrong
+from ..engine import Exercise, NotAttempted, Wrong, raised_in
 
 CLOSE = 1e-4  # relative: float32 is fine
 
@@ -44,7 +43,7 @@ def written_first(name: str, *helpers: str):
     try:
         yield
     except NotAttempted as stop:
-        inner = traceback.extract_tb(stop.__context__.__traceback__)[-1].name
+        inner = raised_in(stop.__context__)
         if inner not in helpers:
             raise
         raise Wrong(f"Your {name} calls {inner}, and that is not written yet. Write it first, or use the package's: "

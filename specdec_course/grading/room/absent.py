@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import contextlib
 
-_seen = {"uses": 0, "judging": False}
+_seen = {"uses": 0, "calls": 0, "judging": False}
 
 
 def uses() -> int:
     """How often such a thing has been used so far."""
     return _seen["uses"]
+
+
+def calls() -> int:
+    """How often such a thing has been called so far: what came of it may be anywhere by now."""
+    return _seen["calls"]
 
 
 @contextlib.contextmanager
@@ -40,10 +45,13 @@ class NotHereWhileGraded:
     def __call__(self, *args, **kwargs):
         if self._lend is not None:
             return self._lend(*args, **kwargs)
+        _seen["calls"] += 1
         return NotHereWhileGraded(self._name + "()")
 
     def __mro_entries__(self, bases):
-        return (object,)
+        """A class of the student's may be built on it; its objects are as absent."""
+        return (type(self.__name__, (), {"__init__": lambda made, *args, **kwargs: _not_judged(self),
+                                         "__getattr__": lambda made, name: getattr(self, name)}),)
 
     def __getattr__(self, name):
         if name.startswith("__") or name.startswith("_repr_") or name.startswith("_ipython_"):
@@ -102,6 +110,11 @@ class NotHereWhileGraded:
         if _seen["judging"]:
             raise TypeError(f"{getattr(function, '__name__', 'torch')}() was given a {cls.__name__}: {_first(args)!r}")
         return NotHereWhileGraded(f"{getattr(function, '__name__', 'torch')}(...)")
+
+
+def _not_judged(thing) -> None:
+    if _seen["judging"]:
+        raise TypeError(f"built on a {type(thing).__name__}: {thing!r}")
 
 
 def _first(args):

@@ -1,7 +1,7 @@
 """A cell is run as IPython would run it: with `await` at its top, with imports from the future that last, with `_`.
 
-Where something that is not here was used and a statement then fails, what stands below it is run all the same: with
-the whole package it would not have failed.
+Where something that is not here was used, in this cell or for what it builds on, and a statement then fails, what
+stands below it is run all the same: with the whole package it would not have failed.
 
 Knows: Python code. Does not know: exercises, sockets. Stands alone: it is carried into the room.
 """
@@ -39,7 +39,7 @@ class Cells:
             if shown:
                 self._execute(ast.Interactive(shown), name)
         except Exception as error:
-            if absent.uses() != before:
+            if absent.uses() != before or absent.calls():
                 self._go_on([*lines, *shown], name, _line_of(error, name))
             raise
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import inspect
 import itertools
 import linecache
 import os
@@ -45,9 +46,7 @@ class Lent:
     @property
     def __class__(self):
         """What `isinstance` is told."""
-        if "roll" in self._methods:
-            return self._runner.classes["Dice"]
-        return torch.nn.Module if "forward" in self._methods else type(self)
+        return self._runner.classes["Dice"] if "roll" in self._methods else type(self)
 
     def __copy__(self):
         return self
@@ -76,9 +75,28 @@ class LentCallable(Lent):
         return self._runner.ask(self._place, "__call__", args, kwargs)
 
 
+class LentModel(torch.nn.Module):
+    """A model that a check lends is a model here too: it can be moved, set to eval, asked for its parameters."""
+
+    def __init__(self, lent):
+        super().__init__()
+        self.__dict__["_lent"], self.training = lent, False
+        self.weight = torch.nn.Parameter(torch.zeros(0), requires_grad=False)
+
+    def forward(self, *args, **kwargs):
+        return self._lent(*args, **kwargs)
+
+    def __getattr__(self, name):
+        if name in self.__dict__["_lent"]._attributes:
+            return getattr(self._lent, name)
+        return super().__getattr__(name)
+
+
 def _lent(runner, form):
     """A thing that is lent. A mere function looks like one: it has a code, a signature, attributes of its own."""
     made = (LentCallable if "__call__" in form[2] else Lent)(runner, form)
+    if "forward" in form[2]:
+        return type(form[4], (LentModel,), {})(made)
     if form[2] != ["__call__"] or form[3]:
         return made
 
@@ -226,7 +244,10 @@ class Runner:
         if isinstance(error, RecursionError):
             text = "maximum recursion depth exceeded"
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<cell ")]
-        code = getattr(getattr(self, "called", None), "__code__", None)
+        called = getattr(self, "called", None)
+        with contextlib.suppress(ValueError):  # a decorator that knows what it wraps; in a circle: an error
+            called = inspect.unwrap(called)
+        code = getattr(called, "__code__", None)
         line = None
         for frame in reversed(frames):
             if code is not None and (frame.filename, frame.name) == (code.co_filename, code.co_name):

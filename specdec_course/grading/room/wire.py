@@ -164,7 +164,7 @@ def _write_output(out: Encoder, value, depth):
 
 
 def _write_other(out: Encoder, value, depth):
-    write = _is_cache(value) or _is_tokenizer(value) or _is_output(value)
+    write = _is_cache(value) or _is_tokenizer(value) or _is_output(value) or _is_config(value)
     return write(out, value, depth) if write else out.handle(value)
 
 
@@ -179,6 +179,20 @@ def _is_tokenizer(value):
 
 def _is_output(value):
     return _write_output if "ModelOutput" in {base.__name__ for base in type(value).__mro__} else None
+
+
+def _write_namespace(out: Encoder, value, depth):
+    if any(map(callable, vars(value).values())):  # functions that may change it: an object, with an identity
+        return out.handle(value)
+    return ["m", [[name, out(item, depth)] for name, item in vars(value).items()]]
+
+
+def _is_config(value):
+    return _write_config if "PreTrainedConfig" in {base.__name__ for base in type(value).__mro__} else None
+
+
+def _write_config(out: Encoder, value, depth):
+    return ["cfg", type(value).__name__, value.to_json_string(use_diff=True)]
 
 
 def _write_range(out: Encoder, value, depth):
@@ -204,8 +218,8 @@ _WRITERS = {
     type(...): lambda out, v, d: ["e"],
     Fraction: lambda out, v, d: ["q", v.numerator, v.denominator],
     Decimal: lambda out, v, d: float(v),
-    deque: lambda out, v, d: ["l", [out(item, d) for item in v]],
-    SimpleNamespace: lambda out, v, d: ["m", [[name, out(item, d)] for name, item in vars(v).items()]],
+    deque: lambda out, v, d: ["Q", [out(item, d) for item in v]],
+    SimpleNamespace: _write_namespace,
 }
 # Subclasses and relatives: read as what they are made of.
 _BASES = (
@@ -279,7 +293,7 @@ class Decoder:
 
 
 class RoomDecoder(Decoder):
-    """Reads what a room has sent. It builds no tokenizers: those of a check stay as they are."""
+    """Reads what a room has sent. It builds no tokenizers or configs: a check's stay as they are."""
 
     readers = property(lambda self: _FROM_ROOM)
 
@@ -391,7 +405,12 @@ def fill_cache(cache, pairs) -> None:
         if place == len(cache.layers):
             empty = torch.zeros(1, 1, 0, 1)
             cache.update(empty if keys is None else keys, empty if values is None else values, place)
-        cache.layers[place].keys, cache.layers[place].values = keys, values
+        layer = cache.layers[place]
+        if hasattr(layer, "lazy_initialization"):  # a layer without tensors knows that it is
+            if keys is not None and not layer.is_initialized:
+                layer.lazy_initialization(keys, values)
+            layer.is_initialized = keys is not None
+        layer.keys, layer.values = keys, values
 
 
 def layers_of(cache) -> list:
@@ -417,6 +436,12 @@ def _read_output(got: Decoder, fields):
     return CausalLMOutputWithPast(**{name: got(item) for name, item in fields})
 
 
+def _read_config(got: Decoder, name, text):
+    import transformers
+
+    return getattr(transformers, name)(**json.loads(text))
+
+
 def _short(numbers: range) -> range:
     _fits([len(numbers)])
     return numbers
@@ -436,6 +461,7 @@ def _read_generator(got: Decoder, place):
 _READERS = {
     "l": lambda got, items: got.many(items),
     "t": lambda got, items: tuple(got.many(items)),
+    "Q": lambda got, items: deque(got.many(items)),
     "s": _read_set,
     "d": lambda got, pairs: got.pairs(pairs),
     "n": _read_named,
@@ -456,8 +482,9 @@ _READERS = {
     "=": lambda got, place: got.tokenizers[place],
     "tok": _read_tokenizer,
     "o": _read_output,
+    "cfg": _read_config,
 }
-_FROM_ROOM = _READERS | {"tok": lambda got, *_: None, "=": lambda got, *_: None}
+_FROM_ROOM = _READERS | dict.fromkeys(("tok", "=", "cfg"), lambda got, *_: None)
 
 
 class Line:

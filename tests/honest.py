@@ -461,3 +461,6 @@ write("04 residual in place on p", "04", residual="def residual(p, q):\n    p -=
 write("04 residual returns p itself", "04", residual=swapped("04", "residual", ("p.clone()", "p")))
 write("04 expected_acceptance as tensor, np", "04", expected_acceptance="def expected_acceptance(p, q):\n    return torch.minimum(p, q).sum()")
 write("04 in bfloat16", "04", expected_acceptance="def expected_acceptance(p, q):\n    return 1 - 0.5 * (p.double() - q.double()).abs().sum()")
+
+
+import honest_more  # noqa: E402, F401 (units 05 to 07 add their own)

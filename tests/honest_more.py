@@ -30,7 +30,7 @@ MODEL = {
 for told, line in MODEL.items():
     write(f"05 the model: {told}", "05", **BACK,
           CachedModel=swapped("05", "CachedModel", ("        self.model = model\n", f"        {line}\n        self.model = model\n")))
-write("05 the model's embeddings", "05", design="get_input_embeddings", **BACK, CachedModel=swapped(
+write("05 the model's embeddings", "05", design="can be called, moved, and asked", **BACK, CachedModel=swapped(
     "05", "CachedModel", ("        self.model = model\n", "        self.model = model\n        model.get_input_embeddings()\n")))
 CALLS = {
     "positional ids": "self.model(ids[None], past_key_values=self.cache, use_cache=True)",
@@ -173,7 +173,7 @@ def through(text: str, prefix: str) -> str:
 
 
 for name in ("speedup", "best_k", "choose_draft"):
-    others = [other for other in FORMULAS if other != name]
+    others = [other for other in FORMULAS if other != name and f" {other}(" in SIX[name]]
     named = ", ".join(f"{other} as other_{other}" for other in others)
     asked = "\n".join(f"your_{other} = yours({other})" for other in others)
     write(f"06 {name} on the package's, by name", "06", **{

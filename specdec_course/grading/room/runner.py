@@ -89,7 +89,11 @@ class LentModel(torch.nn.Module):
     def __getattr__(self, name):
         if name in self.__dict__["_lent"]._attributes:
             return getattr(self._lent, name)
-        return super().__getattr__(name)
+        try:
+            return super().__getattr__(name)
+        except AttributeError as error:
+            told = "while your work is graded, a model can be called, moved, and asked for its config"
+            raise AttributeError(f"{error}: {told}") from None
 
 
 def _lent(runner, form):

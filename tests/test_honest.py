@@ -19,7 +19,7 @@ SECRET = b"the same questions in both places"
 OTHER_WORDS = {
     "hints that name what is not imported", "a syntax error", "an indentation error", "scipy in the answer",
     "KeyboardInterrupt", "error below %%time", "the target: pickle", "accepted_length as a module",
-    "verify_greedy as np.matrix", "verify_greedy as meta", "02 the table as object",
+    "verify_greedy as np.matrix", "verify_greedy as meta", "02 the table as object", "02 scipy-free sparse tensors",
 }  # fmt: skip
 BY_DESIGN = [one for one in VARIANTS if one.design]
 ALIKE = [one for one in VARIANTS if not one.design and not one.whole]

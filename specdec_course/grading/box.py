@@ -33,17 +33,17 @@ class BoxError(OSError):
 class House:
     """A box with torch loaded once, which opens rooms: `with House(files) as house, house.open() as room: ...`
 
-    `room_files`: a folder whose files lie in /room inside; its runner.py has `serve(socket)`. `seconds`: processor time
-    after which a room is ended, whatever it does. `memory`: bytes that a room may take beyond what is loaded.
+    `room_files`: what lies in /room, a folder or {path: bytes}; its runner.py has `serve(socket)`. `seconds`: processor
+    time after which a room is ended, whatever it does. `memory`: bytes that a room may take beyond what is loaded.
     `level`: "full" refuses to open a room if a layer does not stand, "partial" does not, "none" is no box at all.
     """
 
-    def __init__(self, room_files, seconds: float = 600, memory: int = 4 << 30, level: str = "full", *, _off=()):
+    def __init__(self, room_files, seconds: float = 600, memory: int = 2 << 30, level: str = "full", *, _off=()):
         if level not in LEVELS:
             raise ValueError(f"level is {level!r}, expected one of {', '.join(LEVELS)}")
-        if not (Path(room_files) / "runner.py").is_file():
-            raise ValueError(f"{room_files} has no runner.py: give the folder of the files that belong in the room")
-        self.level, self.files = level, carried(Path(room_files))
+        self.level, self.files = level, carried(room_files)
+        if "runner.py" not in self.files:
+            raise ValueError(f"no runner.py among {room_files}: give what belongs in the room, a folder or its files")
         self._plan = {"seconds": max(1, int(seconds)), "memory": int(memory), "off": list(_off)}
         self._lock, self._process, self._control, self._folder = threading.Lock(), None, None, None
 

@@ -20,13 +20,12 @@ DEVICES = ("null", "zero", "random", "urandom")
 STAGES = ("/media", "/mnt", "/srv", "/tmp")  # for root's bind mounts, in a mount namespace of the launcher and the box
 
 
-def carried(room_files: Path) -> dict[str, bytes]:
-    """All that lies in /room: the server and its layers, and the files of the folder given, by their path in it."""
-    files = {path.name: path for path in [ROOM / "server.py", *ROOM.glob("confine*.py")]}
-    for path in sorted(room_files.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            files.setdefault(path.relative_to(room_files).as_posix(), path)
-    return {name: path.read_bytes() for name, path in files.items()}
+def carried(room_files: Path | dict[str, bytes]) -> dict[str, bytes]:
+    """All that lies in /room, by its path there: the server and its layers, and the files given."""
+    if not isinstance(room_files, dict):
+        paths = [path for path in room_files.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        room_files = {path.relative_to(room_files).as_posix(): path.read_bytes() for path in sorted(paths)}
+    return room_files | {path.name: path.read_bytes() for path in [ROOM / "server.py", *ROOM.glob("confine*.py")]}
 
 
 def in_memory(content: bytes) -> int:

@@ -1,7 +1,7 @@
 """One submission is graded: its cells run in a room, every exercise is judged from outside, a record comes out.
 
 Knows: steps, rooms, the checks, what a record holds. Does not know: how a notebook becomes steps (`recover`), how a
-room is shut (`box`), how a call travels (`remote`), what becomes of a record.
+room is shut (`box`), how a call travels (`talk`), what becomes of a record.
 """
 
 from __future__ import annotations
@@ -107,6 +107,21 @@ class Sitting:
                     break
         return True
 
+    def _fresh(self) -> bool:
+        """Whether there is a room that is ready for a new exercise, and says nothing but what it is asked."""
+        for _ in range(2):
+            if not self._ready():
+                return False
+            try:
+                self.talk.start_clock()
+                if self.talk.forget():
+                    return True
+                self._flag("wrote where nothing may be written, between two exercises")
+            except (guard.Stopped, Exception):
+                self._flag("ended its process between two exercises")
+            self._close()
+        return False
+
     def _late(self) -> bool:
         """Whether all cells and checks together have had their time: each alone has less, but there may be many."""
         cpu = self.cpu + (self.room.cpu_seconds() if self.room is not None else 0.0)
@@ -143,7 +158,7 @@ class Sitting:
     # -- a judgement -------------------------------------------------------------------------------------------------
 
     def _judged(self, name: str) -> Report:
-        ready = self._ready()
+        ready = self._fresh()
         self.judging = checks.exercise(name)
         if not ready:
             why = TOO_LONG if self._late() else SPENT
@@ -151,7 +166,6 @@ class Sitting:
             return Report(name, WRONG, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
         try:
             self.talk.start_clock()
-            self.talk.forget()
             there, function = self.talk.find(name)
             if not there:
                 return self._undefined(name)
@@ -167,7 +181,7 @@ class Sitting:
         if self.talk.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
-        if self.talk.ended is not None or self.talk.disturbed():
+        if self.talk.ended is not None:
             self._flag(f"{name} {_short(self.talk.ended)}")
             self._close()
         return replace(report, parts=report.parts or self._all_missed())
@@ -226,9 +240,7 @@ def _as_index(value) -> int:
         return 0
 
 
-def _short(stop: guard.Stopped | None) -> str:
-    if stop is None:
-        return "wrote where nothing may be written"
+def _short(stop: guard.Stopped) -> str:
     return "ended its process" if isinstance(stop, Ended) else "ran out of time"
 
 

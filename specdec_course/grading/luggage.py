@@ -72,7 +72,8 @@ def lendable() -> frozenset[str]:
 @functools.cache
 def files() -> dict[str, bytes]:
     """All files of the room by name, besides those of the box itself."""
-    texts = {path.name: path.read_text() for path in ROOM.glob("*.py") if path.name != "__init__.py"}
+    texts = {path.relative_to(ROOM).as_posix(): path.read_text() for path in ROOM.rglob("*.py")}
+    del texts["__init__.py"]  # inside, they lie in /room by themselves
     texts |= {"cost.py": inspect.getsource(cost), "interfaces.py": inspect.getsource(interfaces)}
     texts["carried.py"] = "\n\n".join([IMPORTS, *_definitions(), SAMPLING])
     texts["names.json"] = json.dumps({

@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -75,11 +74,7 @@ def _house(level: str):
         from .box import House
         from .luggage import files
 
-        with tempfile.TemporaryDirectory(prefix="specdec-room-") as folder:
-            for name, content in files().items():
-                Path(folder, name).write_bytes(content)
-            house = House(folder, level=level)  # which reads them now
-        _own.house = house.__enter__()
+        _own.house = House(files(), level=level).__enter__()
         atexit.register(close_house)
     return _own.house
 

@@ -8,7 +8,7 @@ cannot be asked.
 from __future__ import annotations
 
 import builtins
-import select
+import secrets
 import time
 from types import SimpleNamespace
 
@@ -114,16 +114,12 @@ class Talk:
             raise error
         return self._read(got, reply.get("value"))
 
-    def forget(self) -> None:
-        """A new exercise: what was lent for the last one cannot be asked any more."""
+    def forget(self) -> bool:
+        """A new exercise: what was lent for the last one cannot be asked any more. Returns whether the room is in step:
+        an answer that is still on its way would be taken for the next one's, and does not know this word."""
         self.lent, self.raised, self.given, self.random, self.borrowed = [], [], {}, None, False
-        self.order("forget")
-
-    def disturbed(self) -> bool:
-        """Whether the room has said more than it was asked: it would be taken for the next answer."""
-        waiting = select.poll()
-        waiting.register(self.room.socket, select.POLLIN)
-        return bool(self.line.held or waiting.poll(0))
+        word = secrets.token_hex(8)
+        return self.order("forget", word=word) == word
 
     def find(self, name: str):
         """(whether the notebook has this name, its value)."""

@@ -18,9 +18,14 @@ def accepted_length(draft, choice):
 """, message=r"memory|stopped after", harmful=True)  # whichever runs out first: to fill memory takes time
 greedy("6b", "memory bomb in torch", """\
 def verify_greedy(draft, logits):
-    kept = [torch.ones(25_000_000) for _ in range(80)]  # 8 GB at most
+    kept = [torch.empty(25_000_000) for _ in range(80)]  # 8 GB at most
     return torch.stack(kept).argmax(0)
 """, message=r"memory", harmful=True)
+greedy("6e", "memory bomb in torch that is filled: time may run out before memory does", """\
+def verify_greedy(draft, logits):
+    kept = [torch.ones(25_000_000) for _ in range(80)]  # 8 GB at most
+    return torch.stack(kept).argmax(0)
+""", message=r"memory|stopped after", harmful=True)
 per_call("6c", "one request for more memory than any machine has", """\
 def tokens_per_call(rounds):
     return torch.ones(10**15).mean()

@@ -28,87 +28,14 @@ import stand_in
 import torch
 import wire
 from cells import Cells
+from lent import lent
+from no_gpu import without_cuda
 
 CELL = "<cell {}>"
 
 
 class Unwind(BaseException):
     """The checker has seen enough of this call. A BaseException, so that a student's `except Exception` lets it by."""
-
-
-class Lent:
-    """Something outside that a check lends: calls go out, and what comes back was made there."""
-
-    def __init__(self, runner, form):
-        self.__dict__.update(_runner=runner)
-        self.__dict__.update(zip(("_place", "_methods", "_attributes", "_told"), form[1:], strict=True))
-
-    @property
-    def __class__(self):
-        """What `isinstance` is told."""
-        return self._runner.classes["Dice"] if "roll" in self._methods else type(self)
-
-    def __copy__(self):
-        return self
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def __reduce__(self):
-        raise TypeError(f"cannot pickle '{self._told}' object")
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if name in self._methods:
-            return lambda *args, **kwargs: self._runner.ask(self._place, name, args, kwargs)
-        if name in self._attributes:
-            return self._runner.ask(self._place, name, (), {}, read=True)
-        raise AttributeError(f"'{self._told}' object has no attribute '{name}'")
-
-    def __repr__(self):
-        return f"<{self._told}>"
-
-
-class LentCallable(Lent):
-    def __call__(self, *args, **kwargs):
-        return self._runner.ask(self._place, "__call__", args, kwargs)
-
-
-class LentModel(torch.nn.Module):
-    """A model that a check lends is a model here too: it can be moved, set to eval, asked for its parameters."""
-
-    def __init__(self, lent):
-        super().__init__()
-        self.__dict__["_lent"], self.training = lent, False
-        self.weight = torch.nn.Parameter(torch.zeros(0), requires_grad=False)
-
-    def forward(self, *args, **kwargs):
-        return self._lent(*args, **kwargs)
-
-    def __getattr__(self, name):
-        if name in self.__dict__["_lent"]._attributes:
-            return getattr(self._lent, name)
-        try:
-            return super().__getattr__(name)
-        except AttributeError as error:
-            told = "while your work is graded, a model can be called, moved, and asked for its config"
-            raise AttributeError(f"{error}: {told}") from None
-
-
-def _lent(runner, form):
-    """A thing that is lent. A mere function looks like one: it has a code, a signature, attributes of its own."""
-    made = (LentCallable if "__call__" in form[2] else Lent)(runner, form)
-    if "forward" in form[2]:
-        return type(form[4], (LentModel,), {})(made)
-    if form[2] != ["__call__"] or form[3]:
-        return made
-
-    def function(*args, **kwargs):
-        return made(*args, **kwargs)
-
-    function.__name__ = function.__qualname__ = form[4]
-    return function
 
 
 def serve(sock) -> None:
@@ -153,7 +80,7 @@ class Runner:
         """A cell. Its name stands in tracebacks; its lines are kept for messages."""
         name, source = CELL.format(order["cell"]), order["source"]
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-        with _without_cuda(source):
+        with without_cuda(source):
             self.cells.run(source, name)
         return {"op": "done"}, []
 
@@ -234,7 +161,7 @@ class Runner:
         self.objects, self.places, self.lent, self.forms = [], {}, {}, {}
         self.report_random, self.watch = False, None
         self.given = []
-        return {"op": "done"}, []
+        return {"op": "done", "value": order["word"]}, []
 
     def _done(self, value, caches=()):
         out = wire.Encoder(self.handle, self.classes, caches)
@@ -313,7 +240,7 @@ class Runner:
     def _resolve(self, form):
         if form[0] == "H":
             if form[1] not in self.lent:
-                made = self.lent[form[1]] = _lent(self, form)
+                made = self.lent[form[1]] = lent(self.ask, self.classes, form)
                 self.forms[id(made)] = form
             return self.lent[form[1]]
         if form[0] == "R":
@@ -373,35 +300,3 @@ def _random_states() -> int:
     """A number that changes when torch's, Python's or numpy's own random numbers are used."""
     drawn = torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()
     return hash(drawn)
-
-
-@contextlib.contextmanager
-def _without_cuda(source: str):
-    """Code that was written on a machine with a GPU runs here without one: "cuda" means the CPU."""
-    if "cuda" in source:
-        _cuda_means_cpu()
-    yield
-
-
-_cuda = []
-
-
-def _cuda_means_cpu() -> None:
-    if _cuda:
-        return
-    from torch.overrides import TorchFunctionMode
-
-    def here(value):
-        asked = isinstance(value, (str, torch.device)) and str(value).startswith("cuda")
-        return torch.device("cpu") if asked else value
-
-    class OnCpu(TorchFunctionMode):
-        def __torch_function__(self, function, kinds, args=(), kwargs=None):
-            if getattr(function, "__name__", "") == "cuda":
-                return args[0]
-            return function(*map(here, args), **{name: here(item) for name, item in (kwargs or {}).items()})
-
-    torch.nn.Module.cuda = lambda self, device=None: self
-    mode = OnCpu()
-    mode.__enter__()
-    _cuda.append(mode)

@@ -60,7 +60,7 @@ ROOMS := $(patsubst specdec_course/%.py,specdec_course.%,$(filter-out %/__init__
 
 # The reference of the package, as web pages under docs/site.
 docs: install
-	@$(BIN)/python $(PIP) -c constraints.txt -e ".[docs]"
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[dev,docs]"
 	@$(BIN)/pdoc specdec_course $(ROOMS) -o docs/site
 	@echo "open docs/site/index.html"
 

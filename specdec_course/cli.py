@@ -140,7 +140,7 @@ MARKS_JSON = click.option("--json", "json_file", type=click.Path(dir_okay=False)
 @CSV
 @MARKS_JSON
 @click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(min=0.1),
-              help="How long one exercise may take.")
+              help="Processor seconds that a cell, or the check of one exercise, may take.")
 @click.option("--secret", type=click.Path(exists=True, dir_okay=False),
               help="File of the course's secret; default: grading.secret beside the grade book, made once.")
 @click.option("--trust-students", is_flag=True, help="Grade even where student code cannot be shut in.")

@@ -9,6 +9,8 @@ from specdec_course.checks import evaluate, exercises
 
 ALL = all_answers()
 SEEDS = (0, 1)
+# A part of these is judged by measured time; and the best k of two candidates is often nearly that of one fixed length.
+NOT_THE_SAME_FOR_ALL = ("time_call", "latency_profile", "build_next_token_array", "choose_draft")
 
 
 @pytest.mark.parametrize("answer", [a for a in ALL if a.right], ids=lambda a: a.id)
@@ -20,6 +22,7 @@ def test_a_right_answer_passes(answer):
 
 @pytest.mark.parametrize("answer", [a for a in ALL if not a.right], ids=lambda a: a.id)
 def test_a_wrong_answer_fails_and_a_known_mistake_is_named(answer):
+    scores = set()
     for seed in SEEDS:
         report = evaluate(answer.exercise, answer.function, seed=seed)
         assert not report.passed and report.score < 1.0, f"a wrong answer passed at seed {seed}"
@@ -27,6 +30,8 @@ def test_a_wrong_answer_fails_and_a_known_mistake_is_named(answer):
             assert report.diagnosis == answer.named, report.message
         assert "Traceback" not in report.message and "AssertionError" not in report.message
         assert len(report.message) > 40
+        scores.add(report.score)
+    assert len(scores) == 1 or answer.exercise in NOT_THE_SAME_FOR_ALL, f"two students with this answer get {scores}"
 
 
 @pytest.mark.parametrize("name", exercises())

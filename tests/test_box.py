@@ -309,8 +309,9 @@ def test_fifty_rooms_leave_no_process_file_or_descriptor(files, tmp_path, monkey
 
 GRADER = """
 import sys, time
+from pathlib import Path
 from specdec_course.grading.box import House
-with House(sys.argv[1]) as house:
+with House(Path(sys.argv[1])) as house:
     rooms = [house.open() for _ in range(3)]
     rooms[0].socket.sendall(b'"[0 for _ in iter(int, 1)]"\\n')
     print(house._process.pid, *(room.pid for room in rooms), flush=True)

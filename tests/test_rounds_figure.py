@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from specdec_course.figures.rounds import accepted_histogram, strip, strip_html, timeline, tokens_against_k
+from specdec_course.figures.rounds import accepted_histogram, strip, timeline, tokens_against_k
 from specdec_course.trace import Round
 
 ROUNDS = [Round(4, 4, 5), Round(4, 1, 2), Round(0, 0, 1), Round(4, 3, 3)]
@@ -50,12 +50,6 @@ def test_pieces_have_to_fit_the_rounds():
 
 def test_an_empty_text_is_no_error():
     assert png(strip([], [])) and png(strip([], [], [" only", " a", " prompt"]))
-
-
-def test_html_is_escaped_and_complete():
-    page = strip_html(PIECES, ROUNDS, ["<script>"])
-    assert "<script>" not in page and "&lt;script&gt;" in page and "&lt;b&gt;" in page
-    assert page.count("<sub") == 4 and 'title="round 2: corrected"' in page and 'title="round 1: bonus"' in page
 
 
 def test_the_other_pictures_draw():

@@ -265,8 +265,7 @@ print(f"hit rate on held-out text:       {share_right(test, table):.2f}")
 print(f"hit rate on what the target wrote: {on_target:.2f}")
 
 # %% [markdown]
-# Keep this in mind for unit 09, where a drafter is *trained on the target's own text*: it is the largest single
-# improvement there is.
+# Keep this in mind: a drafter that is *trained on the target's own text* is used where it learned.
 #
 # ## How sure was it?
 #

@@ -40,8 +40,8 @@ from specdec_course.verification import verify_greedy
 # loop?" but "**is it faster than plain decoding with a cache?**"
 #
 # With a cache, speculation gets a new problem. A plain decoder only ever adds to its cache. A speculative one adds k
-# guesses, and then has to *take back* the ones that were wrong, in two models at once. Most of the bugs in real systems
-# live in those few lines. The worst of them never shows in the text.
+# guesses, and then has to *take back* the ones that were wrong, in two models at once. Bugs in those
+# few lines are easy to make, and the worst of them never shows in the text.
 #
 # **Predict** two things before you measure. With 800 tokens of text in front of it, how many times faster is a step with
 # a cache than one without? And what is faster there: plain decoding with a cache, or speculation without one, if *every*
@@ -127,12 +127,12 @@ print("keys of layer 0: ", list(past.layers[0].keys.shape), "   values:", list(p
 # | `a b c d e f g` | 0 | `a b c d e f g` |
 # | `a b c d e f g` | 8 | `ValueError` |
 #
-# The third line has hurt many people. `keys[..., :-2, :]` drops the last two; what does `keys[..., :-0, :]` do? And n = 0
+# The third line is the easy one to miss. `keys[..., :-2, :]` drops the last two; what does `keys[..., :-0, :]` do? And n = 0
 # is not rare: it is a round in which everything was accepted.
 #
-# transformers has a method for it, `cache.crop`, and its history is a small horror story. `crop(-2)` drops two positions
-# in every version. `crop(5)` used to keep five and is an error today. `crop(0)` used to *empty* the cache and does nothing
-# today. Wrap it once, in one place, and never think of it again:
+# transformers has a method for it, `cache.crop`, whose meaning has changed between versions. `crop(-2)` drops two positions
+# in all of them. `crop(5)` used to keep five; in transformers 5.23, for the cache that you have here, it is an error.
+# `crop(0)` used to *empty* the cache and does nothing there. Wrap it once, in one place, and never think of it again:
 
 # %% exercise: rollback
 def rollback(cache, n):
@@ -209,7 +209,8 @@ print("length:", model.length, "  largest difference to the logits from scratch:
 # Now the loop. The draft model writes k tokens, one `append` each. The target judges them with one `append`. Then both
 # caches have to agree with the text again. What has to go, and what is missing?
 #
-# Take the alphabet target of unit 03, and a draft model that leaves out the letter after each vowel. The prompt is
+# Take a target that writes the alphabet (after each letter the next one), and a draft model that leaves out the letter
+# after each vowel. The prompt is
 # `abcd`, k = 3:
 #
 # | | the draft is fed | it guesses | the target is fed | its verdict |
@@ -391,7 +392,7 @@ memory_by_length(
 
 # %% [markdown]
 # (Shapes from the models' `config.json`; the lines are computed, not measured.) Two surprises. With a batch of long texts
-# the caches outweigh the model; that is what limits a server, and unit 12 comes back to it. And the small model, with 7 %
+# the caches outweigh the model; that is what limits a server. And the small model, with 7 %
 # of the weights, has a cache of 21 % of the size: a draft is not as cheap in memory as its number of parameters says.
 
 # %% [markdown]
@@ -537,7 +538,7 @@ if compiling:
     print(f"\nthe target alone: {saved:.0f} calls saved, {1e6 * each:.1f} microseconds for each")
 
 # %% [markdown]
-# Expect a microsecond or so per call. On a CPU that is a modest part of a step, because the arithmetic is slow too. On a GPU the
+# The last line is the price of one call on your machine. On a CPU that is a modest part of a step, because the arithmetic is slow too. On a GPU the
 # arithmetic of a small model is done before Python has started the next operation, and calling is nearly *all* there is. A
 # published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager PyTorch, H100, read in November
 # 2026) shows what that does to speculation. By the bytes that have to be read, a draft step should cost 0.065 of a target
@@ -565,8 +566,8 @@ figure
 # %% [markdown]
 # ## Where it loses
 #
-# **Compiling, for a single answer.** For one short text the compiled engine is many times *slower*, start to finish. If
-# the lines of the last picture cross, they do so after thousands of tokens. A server crosses that point in its first
+# **Compiling, for a single answer.** For one short text the compiled engine is *slower*, start to finish, as the numbers above
+# show. Where the lines of the last picture cross, if they do, the compiler has paid for itself. A server crosses that point in its first
 # minutes, a script that writes one paragraph never.
 #
 # **Caches do not rescue a drafter that guesses too far.** Let your loop, with both caches, guess 48 tokens ahead. It is

@@ -44,7 +44,7 @@ from specdec_course.vocabulary import PROBE
 # 2. "**Half a billion** parameters is the sweet spot."
 # 3. "With **k = 5** you get **2 to 3x**."
 #
-# All three have been written down. Before you read on: which of them do you believe?
+# You will meet all three. Before you read on: which of them do you believe?
 
 # %%
 my_verdicts = {"ten times as fast: 1.5x": None, "half a billion": None, "k = 5: 2 to 3x": None}  # "true", "false", ...
@@ -109,8 +109,8 @@ for told, other in (
 # two places, and refuses to go on if there is an answer.
 #
 # In practice this decides most of the choice. Draft and target come from **one family**: Qwen2.5 with Qwen2.5,
-# Llama-3.2 with Llama-3.2. If a family has no small member, you can train one on the target's tokenizer (unit 09),
-# or guess without a model at all (units 02 and 08).
+# Llama-3.2 with Llama-3.2. If a family has no small member, you can train one on the target's tokenizer, or
+# guess without a model at all (unit 02).
 #
 # ## The same tokenizer, and yet another width
 #
@@ -182,7 +182,7 @@ for alpha in (0.5, 0.7, 0.8, 0.9):
 # - runs the draft k times, at **c** each;
 # - runs the target once, over k + 1 tokens. On a flat latency curve (unit 01) this costs 1; if the curve is not
 #   flat, it costs **v** = T(k+1)/T(1);
-# - keeps the host busy for a time **o**: comparing, cutting, bookkeeping.
+# - keeps the host (the CPU that runs Python) busy for a time **o**: comparing, cutting, bookkeeping.
 #
 # Worked example: alpha = 0.5, k = 2, c = 0.25, v = 1, o = 0. The round emits 1.75 tokens and takes 2 · 0.25 + 1 =
 # 1.5. Speed-up 1.75 / 1.5 = 1.17. If v is 1.3 and o is 0.2, the round takes 2.0, and 1.75 / 2.0 = 0.88: a loss.
@@ -432,7 +432,7 @@ foreseen, seen = predicted_and_measured(
 prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 
 # %% [markdown]
-# How good is the formula? On a quiet machine most rows are within 10 or 20 %, and it gets the shape: where the curve
+# How good is the formula? Compare the two columns. On a quiet machine it gets the shape: where the curve
 # rises, where it bends. Where it misses, the columns tell you who is to blame:
 #
 # - **tokens per call** off: the text is not equally hard everywhere, so one alpha is too simple. In an easy stretch a
@@ -443,8 +443,9 @@ prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 #
 # A system whose eta is far below 1 has a problem that no better draft will solve. Published example: Hugging Face's
 # assisted generation with Vicuna-7B and a draft of 68M emits 2.28 tokens per call on an A100 (Spec-Bench), and runs
-# at 1.52x. So a round costs 2.28/1.52 = 1.5 steps of the target, though the draft is a hundred times smaller. The
-# rest is overhead.
+# at 1.52x. So a round costs 2.28/1.52 = 1.5 steps of the target, though the draft is a hundred times smaller. One
+# step would be the target's own pass. The other half is drafting, a pass over more than one token, and overhead; the
+# source does not say how much of each.
 #
 # ## Which draft?
 #
@@ -526,7 +527,7 @@ gain_map(alphas, cs, gains, lengths, points, chosen[0], "Drafts for the classroo
 #
 # And the draft with one layer is about as good as a target with most of its layers, though it has fewer parameters
 # than a *single* layer of the target. It is better because it was **trained for this job**, on what this target
-# writes. That is distillation, and unit 09. (Large models can spare more of their layers: the authors of Draft &
+# writes. That is distillation. (Large models can spare more of their layers: the authors of Draft &
 # Verify report up to 1.99x on Llama-2 models. Measure it; now you can.)
 #
 # A prediction is a prediction. Does the clock agree about the extremes?
@@ -657,10 +658,10 @@ for told, ratio in (("by launches", by_launches), ("by memory", by_memory)):
           ", ".join(f"k = {k}: {gain(0.818, k, ratio):.2f}x" for k in (1, 3, 5, 8)))
 
 # %% [markdown]
-# This explains a measurement that looks impossible at first: Qwen2.5-7B with its 0.5B draft on an H100, an acceptance
-# of 81.8 %, and **0.55x** in eager PyTorch. The draft has a fifteenth of the parameters, and with these numbers no
-# draft length could have won. In vLLM the same pair ran at 1.04x. Launch overhead, not acceptance, kills small
-# drafts. The cure is an engine that records a pass and replays it in one launch; then c goes down towards the ratio
+# This goes a long way to explain a measurement that looks impossible at first: Qwen2.5-7B with its 0.5B draft on an
+# H100, an acceptance of 81.8 %, and **0.55x** in eager PyTorch. The draft has a fifteenth of the parameters. If the 81.8 %
+# is our alpha (the source does not say), no draft length could have won, and 0.55x means a long draft. In vLLM the same
+# pair ran at 1.04x. In this pair, launches and not acceptance cost the speed-up. The cure is an engine that records a pass and replays it in one launch; then c goes down towards the ratio
 # of bytes.
 #
 # What others measured, each against plain decoding in its own engine:
@@ -794,11 +795,11 @@ print(f"   on GPUs:  0.5B for 7B at alpha 0.8: {gain(0.8, 5, computed_c('0.5B', 
 # - Choose by the speed-up at each draft's own best k. Not the smallest, not the most accurate.
 # - Print alpha, c, v and eta with every speed-up.
 #
-# One k for a whole text is a compromise between its easy and its hard stretches. Unit 07 changes k on the way. Unit
-# 09 makes a better draft out of a bad one.
+# One k for a whole text is a compromise between its easy and its hard stretches. Unit 07 changes k on the way.
 #
 # Sources: Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding" (equation 1,
-# theorem 3.8); Zhang et al. 2024, "Draft & Verify: lossless large language model acceleration via self-speculative
+# theorem 3.8); the published speed-ups from the pages of Spec-Bench, vLLM and gpt-fast, and from a teaching repository's
+# README (all read in November 2026; none was measured here); Zhang et al. 2024, "Draft & Verify: lossless large language model acceleration via self-speculative
 # decoding"; Williams et al. 2009 for the roofline; the models' shapes from their config.json.
 
 # %%

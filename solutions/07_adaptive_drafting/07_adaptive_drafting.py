@@ -37,10 +37,10 @@ from specdec_course.verification import verify_stochastic
 # That is strange, if you think of a person. Reading a familiar sentence aloud you look far ahead. In front of a foreign
 # name you slow down and look at each letter. You know *when* you know.
 #
-# Does a drafter know when it knows? If it does, k should be different in every round. In this unit you write the four
-# rules that real systems use to choose k on the way, you play them against each other on the same text, and you find
-# out how much there is to gain. Then comes a fifth rule of another kind, which is faster still, and pays for it with
-# the one thing that we never gave away so far.
+# Does a drafter know when it knows? If it does, k should be different in every round. In this unit you write four
+# rules that choose k on the way, two of them as real systems have them, you play them against each other on the same text, and you find
+# out how much there is to gain. Then comes a fifth rule of another kind, which tries to call the target less often
+# still, and pays for it with the one thing that we never gave away so far.
 
 # %% [markdown]
 # ## How uneven is a text?
@@ -110,9 +110,10 @@ my_guess_rule = None
 # be *replayed*: ask it how many tokens to draft at this place, look up how many are accepted, go on behind them.
 #
 # Time is counted in plain target steps. A drafted token costs c of a step, and reading it in the verification costs a
-# bit as well (unit 01: on a CPU the latency curve rises early). Take what the package's README reports for this pair on
-# two cores of an AMD EPYC: a draft step is about 0.11 of a target step, and each further token that the target reads adds
-# about 0.075. So a token that is drafted costs 0.185 in all, and a round costs 1 + 0.185 k. Change the numbers if you like.
+# bit as well (unit 01: on a CPU the latency curve rises early). Say a draft step is 0.11 of a target step, and each further
+# token that the target reads adds 0.075. For this pair, on two cores of an AMD EPYC, 0.155 and 0.075 were measured in the
+# eager engine (`data/README.md`), 0.08 and 0.01 in the compiled one (`data/measurements/cpu_classroom_bench_greedy.json`).
+# So a token that is drafted costs 0.185 in all, and a round costs 1 + 0.185 k. Change the numbers if you like.
 
 # %%
 DRAFT, READ = 0.11, 0.075
@@ -228,7 +229,8 @@ rounds_along_text({"fixed, k = 4": always_four, "two more, one less": two_more_o
 # probability of that very token, finds it small, and stops. There are two ways to go on: keep the token and verify it,
 # or drop it. Both sound harmless.
 #
-# Take p = (0.5, 0.3, 0.2), q = (0.6, 0.25, 0.15), one token, threshold 0.2. C is drawn with probability 0.15, which is
+# Take three tokens A, B and C, the target's distribution p = (0.5, 0.3, 0.2), the drafter's q = (0.6, 0.25, 0.15), a draft
+# of one token, verified as in unit 04, and the threshold 0.2. C is drawn with probability 0.15, which is
 # below 0.2. **Which of the three ways changes the law of the text? Which token becomes too rare?** Think about it
 # before you run the cell.
 
@@ -349,7 +351,7 @@ alpha_along_text(places, curves, ticks)
 
 # %% [markdown]
 # The short memory is nervous: it believes every streak. The endless one is calm, and after a long text it would be deaf.
-# There is no right answer in general; a few dozen tokens is what people take.
+# There is no right answer in general; this unit uses 48.
 
 # %% [markdown]
 # ## Rule 4: stop when one more token makes the round worse
@@ -402,7 +404,7 @@ steepest_line(survival, C, VERIFY, OVERHEAD, int(stop(survival, C, VERIFY, OVERH
 #   would be the running product of the confidences.
 # - **the angel**.
 #
-# Two prices: drafting as cheap as it is for this pair, and three times as dear, as with a draft model that is not small
+# Two prices: drafting as cheap as it is for this pair, and with a draft step three times as dear, as with a draft model that is not small
 # enough. **Write down your order for both.** (Remember the picture of trust.)
 
 # %%
@@ -581,7 +583,7 @@ rule_bars({f"a drafted token costs {price:.3f} steps": coin_contest(price) for p
 # comes close, and closer the longer its memory. **Adapting pays where the world changes, and slowly enough to be learned.**
 #
 # So adaptive drafting loses where text is uniform, where texts are short (there is no time to learn), where k is bounded by
-# something else (a batch that shares one k, unit 12; a tree with a fixed shape, unit 10), and where asking costs more than
+# something else (a batch that shares one k; a tree with a fixed shape), and where asking costs more than
 # guessing.
 
 # %% [markdown]
@@ -689,8 +691,6 @@ print("mixed: ", pair.tokenizer.decode(mixed[same : same + 30]).strip())
 # - A drafter's confidence is a good signal and a bad probability: learn what it is worth before you multiply it.
 # - Tokens that were never judged are neither accepted nor rejected.
 # - To check less is faster, and it is lossy. Measure it as such.
-#
-# Next, unit 08: drafters that need no model at all, because the text has said it before.
 #
 # Sources: Kim et al. 2023, "Speculative decoding with Big Little Decoder"; Mamou et al. 2024, "Dynamic speculation
 # lookahead accelerates speculative decoding of large language models"; Huang et al. 2025, "SpecDec++: boosting speculative

@@ -18,7 +18,7 @@ import re
 import traceback
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -396,11 +396,6 @@ def _always_the_same(results) -> bool:
     to refuse what is wrong is worth something only if what is right gets an answer. Laws are no answers."""
     answers = [one for _, _, seen in results for one in seen if not isinstance(one, dict)]
     return len(answers) > 1 and all(values.same(one, answers[0]) for one in answers[1:])
-
-
-def with_score(report: Report, score: float) -> Report:
-    """The same report with another score (for exercises where right but slow earns a part)."""
-    return replace(report, score=score)
 
 
 @contextlib.contextmanager

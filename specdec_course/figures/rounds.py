@@ -6,7 +6,6 @@ Knows: which colour a token's part in its round has. Does not know: models, deco
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 
 from ..trace import labels, tokens_per_call
@@ -66,29 +65,6 @@ def _strip_legend(figure, kinds) -> None:
     handles = [Patch(facecolor=colour, alpha=0.55, label=text) for colour, text in shown]
     figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False, fontsize=8.5,
                   title="small numbers: the round (one target call) that a token came in", title_fontsize=8.5)
-
-
-def strip_html(pieces, rounds, prompt_pieces=()) -> str:
-    """`strip` as a piece of HTML that needs nothing else; hovering over a token tells its round and kind.
-
-    Args and errors as in `strip`. All text is escaped.
-    """
-    style = "padding:1px 1px;border-radius:3px;white-space:pre-wrap;color:#111;"
-    spans, number = [], 0
-    for text, kind, begins in _coloured(pieces, rounds, prompt_pieces):
-        number = begins or number
-        mark = f'<sub style="color:#666;margin-left:5px">{begins}</sub>' if begins else ""
-        told = kind if kind == "prompt" else f"round {number}: {kind}"
-        colour = f"background:{FILL[kind]}40;border-bottom:2px solid {FILL[kind]};"
-        spans.append(f'{mark}<span title="{told}" style="{style}{colour}">{html.escape(text)}</span>')
-    keys = "".join(
-        f'<span style="background:{FILL[kind]}40;border-bottom:2px solid {FILL[kind]};margin-right:12px;color:#111">'
-        f"{html.escape(text)}</span>" for kind, text in LEGEND
-    )
-    return (
-        '<div style="font-family:monospace;line-height:2.1;max-width:60em;background:#fff;padding:6px">'
-        + "".join(spans) + f'<div style="font-family:sans-serif;font-size:85%">{keys}</div></div>'
-    )
 
 
 def accepted_histogram(rounds, title: str = ""):

@@ -37,7 +37,7 @@ def grade_class(
         records_dir: folder of the records; default: `records` beside the grade book.
         feedback: folder for the students' pages and the instructor's report.
         csv: file for the marks in the format of `nbgrader export`.
-        seconds: how long one exercise may take.
+        seconds: processor time that a cell, or the check of one exercise, may take.
         secret: file with the course's secret; default: `grading.secret` beside the grade book, made once.
         trust_students: grade even where student code cannot be shut in.
         show: where lines of text go. bar: show a progress bar on stderr.
@@ -161,7 +161,7 @@ def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, pool, 
     total = len(found) + len(tasks)
     if found:
         show(f"{len(found)} of {total} are graded already (--regrade grades them anew)")
-    grading = contextlib.closing(schedule.grade(tasks, jobs, scheduler, pool))
+    grading = contextlib.closing(schedule.grade(tasks, jobs, scheduler if tasks else None, pool))
     with grading as coming, progress(len(tasks), bar, show) as tick:
         try:
             for record, times in coming:

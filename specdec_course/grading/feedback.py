@@ -156,7 +156,7 @@ def what_next(exercises: list[dict]) -> str:
     order = [e for e in exercises if not e["bonus"]] + [e for e in exercises if e["bonus"]]
     first = next((e for e in order if e["state"] != "right"), None)
     if first is None:
-        return "Everything is right. Go on to the next unit."
+        return "Everything is right."
     if first["bonus"]:
         return f"All that counts is right. If you like a challenge, try the bonus: `{first['name']}`.\n{first['step']}"
     begin = "Begin with" if first["state"] == "not attempted" else "Go back to"

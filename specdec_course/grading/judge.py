@@ -22,7 +22,7 @@ from ..checks.engine import GENERAL_HELP, NOT_ATTEMPTED, WRONG, Report, evaluate
 from .luggage import TWINS, lendable, shared_classes
 from .recover import Submission, read_submission
 from .remote import Borrowed
-from .talk import Ended, Talk
+from .talk import GONE, Ended, Talk
 
 RESTARTS = 12  # rooms that one submission may use up
 LOOPS = {"time_call": 10_000, "expected_tokens": 10_000, "speedup": 10_000, "best_k": 1_000}  # the largest numbers that
@@ -170,6 +170,7 @@ class Sitting:
             if not there:
                 return self._undefined(name)
             if isinstance(function, Borrowed):
+                self._flag(f"{name} is the package's own {name}")
                 return checks.borrowed(name)
             report = evaluate_exercise(self.judging, function, question_seed(self.secret, self.submission.key, name))
         except guard.Stopped as stop:
@@ -241,7 +242,9 @@ def _as_index(value) -> int:
 
 
 def _short(stop: guard.Stopped) -> str:
-    return "ended its process" if isinstance(stop, Ended) else "ran out of time"
+    if not isinstance(stop, Ended):
+        return "ran out of time"
+    return "ended its process" if str(stop) == GONE else f"was cut off: {stop}"
 
 
 def _of_cell(stop: guard.Stopped) -> str:

@@ -34,7 +34,6 @@ LENT = frozenset(
 )
 TWINS = {  # (what is lent, what it would nearly answer)
     ("specdec_course.verification:verify_stochastic", "specdec_course.verification:verify_block"),
-    ("specdec_course.theory:forward_cost", "specdec_course.theory:kv_cache_bytes"),
     ("specdec_course.theory:forward_cost", "specdec_course.theory:kv_cache_bytes"),  # with a context, less without
 }
 CACHES = ("Lists", "Layers", "Strict")

@@ -1,7 +1,7 @@
-"""A small class for `specdec demo`: four students hand in unit 03, and nobody needs to be asked first.
+"""A small class for `specdec demo`: four students hand in unit 03, and nobody needs to be asked first. And what puts
+answers into a released notebook, which the tests use too.
 
-Knows: what a perfect, a typical, an empty and a hostile submission look like. Does not know: how they are
-marked.
+Knows: what a perfect, a typical, an empty and a hostile submission look like. Does not know: how they are marked.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def _instead(submitted: Path, found: list[tuple[str, str]]) -> str:
     """What lies in a folder in which nothing was found that was asked for."""
     if found:
         units = sorted({unit for _, unit in found})
-        return f"found {len(found)} other submissions, of {', '.join(units[:10])}"
+        there = ", ".join(units[:10])
+        return f"found {len(found)} other submissions, of {there}; a unit is given by its number or folder"
     expected = "expected <student>/<unit>/<unit>.ipynb below it"
     if any(UNIT.fullmatch(entry.name) for entry in _entries(submitted)):
         return f"{expected}; this looks like the folder of one student: give the one above it"

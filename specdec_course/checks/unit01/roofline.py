@@ -32,23 +32,23 @@ forward_cost = Exercise(
 )
 
 
-def _config(rng, grouped=True, **fixed):
-    """A random small model; half of them without head_dim, the others with one that is not hidden / heads."""
-    kv_heads = whole(1, 3, rng)
-    heads = kv_heads * (whole(2, 4, rng) if grouped else 1)
-    d = 16 * whole(1, 3, rng)
-    shape = dict(
-        hidden_size=heads * d,
-        intermediate_size=64 * whole(3, 9, rng),
-        num_hidden_layers=whole(2, 6, rng),
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        vocab_size=100 * whole(5, 30, rng),
-        tie_word_embeddings=bool(whole(0, 1, rng)),
-    )
-    if whole(0, 1, rng):
-        shape["head_dim"] = d + 16
-    return SimpleNamespace(**{**shape, **fixed})
+def _models(rng):
+    """Two random small models that differ in all that a formula may forget: without head_dim and tied, and with one
+    that is not hidden / heads and untied. Their proportions are fixed, so that every term weighs in every one."""
+    for own_width in (False, True):
+        d, unit = 16 * whole(1, 3, rng), whole(4, 6, rng)
+        config = SimpleNamespace(
+            hidden_size=6 * d,
+            intermediate_size=2 * unit * d,
+            num_hidden_layers=whole(3, 5, rng),
+            num_attention_heads=6,
+            num_key_value_heads=whole(1, 2, rng),
+            vocab_size=(5 * unit + 7) * d,
+            tie_word_embeddings=not own_width,
+        )
+        if own_width:
+            config.head_dim = d + 16
+        yield config
 
 
 def _head_dim(config) -> int:
@@ -89,41 +89,49 @@ def _close(value, truth, what, when):
 
 @forward_cost.part("flops of the projections and the LM head", weight=1)
 def _(student, rng):
-    for n in (1, 7):
-        config = _config(rng)
-        flops, _ = _pair(student, config, n)
-        _close(flops, _true_flops(config, n, 0), "The flops are", f"for n_tokens={n} without context")
-    plain = _config(rng, grouped=False)
-    flops, _ = _pair(student, plain, 3)
-    _close(flops, _true_flops(plain, 3, 0), "The flops are", "for a model with as many KV heads as heads")
+    for config in _models(rng):
+        for n in (1, 7):
+            flops, _ = _pair(student, config, n)
+            _close(flops, _true_flops(config, n, 0), "The flops are", f"for n_tokens={n} without context")
+        config.num_key_value_heads = config.num_attention_heads
+        flops, _ = _pair(student, config, 3)
+        _close(flops, _true_flops(config, 3, 0), "The flops are", "for a model with as many KV heads as heads")
 
 
 @forward_cost.part("flops of attention, over the full width", weight=1)
 def _(student, rng):
-    for n, context in ((1, 3000), (64, 5000), (2000, 0)):
-        config = _config(rng)
-        flops, _ = _pair(student, config, n, context=context)
-        _close(flops, _true_flops(config, n, context), "The flops are", f"for {n} tokens after a context of {context}")
+    for config in _models(rng):
+        # Differences: whatever is wrong with the weights cancels, and costs its own part only.
+        for n, context in ((1, 3000), (64, 5000)):
+            with_context, without = _pair(student, config, n, context=context)[0], _pair(student, config, n)[0]
+            due = _true_flops(config, n, context) - _true_flops(config, n, 0)
+            _close(with_context - without, due, "What a context adds to the flops is",
+                   f"for {n} tokens after a context of {context}")
+        at_once, one_by_one = _pair(student, config, 2000)[0], 2000 * _pair(student, config, 1)[0]
+        due = _true_flops(config, 2000, 0) - 2000 * _true_flops(config, 1, 0)
+        _close(at_once - one_by_one, due, "What the tokens of one pass cost because they see each other is",
+               "for 2000 tokens without context")
 
 
 @forward_cost.part("bytes: every weight once, the LM head included, tied or not", weight=1)
 def _(student, rng):
-    for n in (1, 4):
-        config = _config(rng)
-        _, read = _pair(student, config, n)
-        _close(read, _true_bytes(config, n, 0, 2), "The bytes are", "without context")
+    for config in _models(rng):
+        for n in (1, 4):
+            _, read = _pair(student, config, n)
+            _close(read, _true_bytes(config, n, 0, 2), "The bytes are", "without context")
         config.tie_word_embeddings = not config.tie_word_embeddings
-        _, other = _pair(student, config, n)
-        _close(other, _true_bytes(config, n, 0, 2), "The bytes are", "when tie_word_embeddings is the other way round")
+        _, other = _pair(student, config, 4)
+        _close(other, _true_bytes(config, 4, 0, 2), "The bytes are", "when tie_word_embeddings is the other way round")
 
 
 @forward_cost.part("bytes: keys and values of all positions, of the KV heads; bytes_per_param", weight=1)
 def _(student, rng):
-    for n, context, width in ((1, 4000, 2), (16, 9000, 4), (1, 2500, 1)):
-        config = _config(rng)
-        _, read = _pair(student, config, n, context=context, bytes_per_param=width)
-        when = f"with a context of {context} and bytes_per_param={width}"
-        _close(read, _true_bytes(config, n, context, width), "The bytes are", when)
+    for config in _models(rng):
+        for n, context, width in ((1, 4000, 2), (16, 9000, 4), (1, 2500, 1)):
+            (_, read), (_, less) = (_pair(student, config, n, context=c, bytes_per_param=width) for c in (context, 0))
+            due = _true_bytes(config, n, context, width) - _true_bytes(config, n, 0, width)
+            _close(read - less, due, "What a context adds to the bytes is",
+                   f"with a context of {context} and bytes_per_param={width}")
 
 
 def _variant(layer_weights=None, flops=None, read=None):

@@ -76,7 +76,8 @@ def _(student, rng):
         walk.append(int(table[walk[-1]]))
     if abs(_rate(student, torch.tensor(walk), table) - 1) > 1e-6:
         raise Wrong("The text follows the table at every step, so the rate is 1: what do you divide by?")
-    if _rate(student, torch.tensor(walk), np.roll(table, 1)) > 1e-6:
+    backwards = np.argsort(table).astype(np.int32)  # wrong everywhere; its own chain meets the text again
+    if _rate(student, torch.tensor(walk), backwards) > 1e-6:
         raise Wrong("The table is wrong at every step, so the rate is 0. Do you measure the table that you were given?")
 
 

@@ -82,18 +82,23 @@ def _judge(table: np.ndarray, train_data, default: int, name_it: bool = False) -
     )
 
 
+def _with_a_last_pair(text, one: int, other: int) -> torch.Tensor:
+    """The text, ended by a pair that comes nowhere else: whoever loses the last pair always misses an entry."""
+    return torch.cat([text, torch.tensor([one, other])])
+
+
 @build_next_token_array.part("the most frequent follower", weight=2)
 def _(student, rng):
-    for length in (60, 600):
-        windows = skewed_text(rng, length, 12)[None]
+    for length in (59, 601):
+        windows = _with_a_last_pair(skewed_text(rng, length, 12), 12, 13)[None]
         _judge(student.array(windows, vocab_size=15, default_next_token=14), windows, 14, name_it=True)
 
 
 @build_next_token_array.part("windows do not touch")
 def _(student, rng):
-    last, start, after, *others = some(rng, 12, 0, 30)
+    last, start, after, end, *others = some(rng, 12, 0, 28)
     filling = torch.tensor(others)[torch.randint(len(others), (14, 6), generator=rng)]
-    windows = torch.cat([torch.full((14, 1), start), filling, torch.full((14, 1), last)], dim=1)
+    windows = torch.cat([torch.full((14, 1), start), filling, torch.tensor([end, last]).expand(14, 2)], dim=1)
     windows[9, 3], windows[9, 4] = last, after
     table = student.array(windows, vocab_size=30, default_next_token=29)
     if last < len(table) and table[last] == start:
@@ -127,13 +132,12 @@ def _(student, rng):
 
 @build_next_token_array.part("ties go to the smallest id")
 def _(student, rng):
-    text, expected = [], {}
+    rows, expected = [], {}
     for token in (0, 1, 2, 3):
         small, middle, large, rare = sorted(some(rng, 3, 10, 40)) + [4 + token]
-        for follower in (middle, small, large, rare, large, small, middle):
-            text += [token, follower]
+        rows += [[9, token, follower] for follower in (middle, small, large, rare, large, small, middle)]
         expected[token] = small
-    windows = torch.tensor([text])
+    windows = torch.tensor(rows)
     table = student.array(windows, vocab_size=41, default_next_token=40)
     _judge(table, windows, 40)
     if any(table[token] != small for token, small in expected.items()):
@@ -145,7 +149,9 @@ def _(student, rng):
 
 @build_next_token_array.part("a single row, a list of rows")
 def _(student, rng):
-    windows = torch.stack([skewed_text(rng, 50, 12) for _ in range(4)])
+    # Each row begins with 11 and ends with 9, 10, which come nowhere else: pairs across the border change no entry.
+    begin, texts = torch.tensor([11]), [skewed_text(rng, 50, 9) for _ in range(4)]
+    windows = torch.stack([torch.cat([begin, _with_a_last_pair(text, 9, 10)]) for text in texts])
     for data, same in ((windows[0], windows[:1]), (list(windows), windows)):
         _judge(student.array(data, vocab_size=13, default_next_token=12), same, 12)
 
@@ -153,6 +159,7 @@ def _(student, rng):
 @build_next_token_array.part("two million tokens in time")
 def _(student, rng):
     small = torch.randint(4096, (1, 3000), generator=rng)
+    small[0, 1000] = 4095  # the largest id is among those that are asked about
     memory_of(lambda: student.quiet(small[:, :9], vocab_size=4096))  # what is imported on the way is not counted
     table, used = memory_of(lambda: student.quiet(small, vocab_size=4096, default_next_token=0))
     if used > 4096 * 4096 / 2:

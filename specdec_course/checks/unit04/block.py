@@ -61,6 +61,8 @@ def _(student, rng):
     for size, k in ((3, 2), (2, 3)):
         target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
         law_and_length(student, target, drafter, k, f"With k = {k} and {size} tokens, p depending on what came before")
+    p, q = toys.fixed_rows([0.2, 0.3, 0.5], [0.5, 0.4, 0.1]), toys.fixed_rows([0.5, 0.3, 0.2], [0.1, 0.15, 0.75])
+    law_and_length(student, p, q, 2, "With k = 2, where the second token's residual depends on the first one's weight")
     target = toys.toy_rows(4, rng)
     law_and_length(student, target, toys.one_hot_rows(target), 2, "With a drafter that is certain, k = 2")
     target = toys.toy_rows(3, rng)

@@ -65,7 +65,8 @@ def expect_joint(student, target, drafter, k, when) -> dict:
 
 
 def round_off_part(student, rng):
-    p = random_distribution(3, rng)
+    while not 0 < (p := random_distribution(3, rng)).min() < 0.1:  # one unlikely token, for rules that drop such
+        pass
     q = torch.nextafter(p, torch.tensor(2.0))
     when = "Where q is above p by round-off, everywhere"
     with else_named("zero_over_zero", when):

@@ -62,9 +62,11 @@ def randomness_suspect(student, p, q, used) -> str | None:
     return "own_randomness" if kept and all(chance < 1e-6 or chance > 1 - 1e-6 for chance in kept) else None
 
 
+SPREAD = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.4, 0.3, 0.2, 0.1])
+
+
 def one_token_part(student, rng):
-    spread = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.4, 0.3, 0.2, 0.1])
-    expect_first_token(student, *spread, "With p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)", spread=True)
+    expect_first_token(student, *SPREAD, "With p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)", spread=True)
     book = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.25, 0.15])
     expect_first_token(student, *book, "With p = (0.5, 0.3, 0.2) and q = (0.6, 0.25, 0.15)")
     for size in (2, 4):
@@ -81,6 +83,8 @@ def last_token_part(student, rng):
         target = toys.toy_rows(size, rng)
         expect_joint(student, target, target, 0, "With an empty draft (k = 0)")
         expect_joint(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
+    p, q = toys.fixed_rows(SPREAD[0]), toys.fixed_rows(SPREAD[1])
+    expect_joint(student, p, q, 1, "With one drafted token, p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)")
     target = toys.toy_rows(3, rng)
     expect_joint(student, target, target, 2, "With a drafter that equals the target (q = p)")
 

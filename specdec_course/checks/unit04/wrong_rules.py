@@ -50,10 +50,6 @@ def is_argmax(p, q, x, dice):
     return x == int(p.argmax())
 
 
-def plain_probability(p, q, x, dice):
-    return dice.flip(p[x])
-
-
 def agrees_with_a_sample(p, q, x, dice):
     return dice.roll(p) == x
 
@@ -116,15 +112,6 @@ def unscaled_inverse_cdf(draft, q, p, dice):
 def no_bonus(draft, q, p, dice):
     out = token_rule()(draft, q, p, dice)
     return out[: len(draft)] if len(draft) else out
-
-
-def emits_what_it_rejected(draft, q, p, dice):
-    """On a rejection the drafted token itself is emitted as the last one."""
-    tokens = draft.tolist()
-    for i, x in enumerate(tokens):
-        if not dice.flip(ratio(p[i], q[i], x)):
-            return tokens[: i + 1]
-    return [*tokens, dice.roll(p[len(tokens)])]
 
 
 def goes_on_after_a_correction(draft, q, p, dice):

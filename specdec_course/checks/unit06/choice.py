@@ -51,17 +51,32 @@ def _family(rng, count: int) -> list[Candidate]:
             return candidates
 
 
-def _misled(rng, rules) -> list[Candidate]:
-    """Drafts of all kinds, among which each of the rules chooses another one, and none of them the fastest."""
+def _obvious(rng) -> list[Candidate]:
+    """The most accurate is the cheapest too: any rule that looks at the candidates at all finds it."""
+    while True:
+        best = Candidate("model 0", uniform(0.8, 0.9, rng), uniform(0.02, 0.05, rng))
+        rest = [Candidate(f"model {n}", uniform(0.3, 0.6, rng), uniform(0.1, 0.4, rng)) for n in (1, 2, 3)]
+        if _clear([best, *rest]):
+            return [rest[0], best, *rest[1:]]
+
+
+def _misled(rng, scores) -> list[Candidate]:
+    """Drafts of all kinds, among which each of the scores is largest for another one, and none of them the fastest;
+    nor is that where alpha - c is largest."""
     while True:
         candidates = [Candidate("nearly free", uniform(0.02, 0.1, rng), uniform(0.005, 0.01, rng)),
                       Candidate("nearly perfect", uniform(0.95, 0.98, rng), uniform(0.85, 0.93, rng))]
         for number in range(5):
             candidates.append(Candidate(f"model {number}", uniform(0.3, 0.94, rng), uniform(0.012, 0.5, rng)))
         candidates = [candidates[i] for i in torch.randperm(7, generator=rng).tolist()]
-        chosen = {rule(candidates)[0] for rule in rules}
-        if len(chosen) == len(rules) and _clear(candidates) and _fastest(candidates)[0].name not in chosen:
-            return candidates
+        difference, chosen = max(candidates, key=lambda one: one.alpha - one.c).name, set()
+        for number, score in enumerate(scores, 1):  # the dearer scores come last, and are seldom reached
+            chosen.add(max(candidates, key=score).name)
+            if len(chosen) < number:
+                break
+        else:
+            if _fastest(candidates)[0].name not in {difference, *chosen} and _clear(candidates):
+                return candidates
 
 
 def _ask_choice(student, candidates) -> tuple[str, int, float]:
@@ -107,16 +122,16 @@ def _best(one, first=0) -> float:
     return max(speeds(one.alpha, one.c)[first:])
 
 
-def _at(k):
-    return _by(lambda one: rate(one.alpha, k, one.c), lambda one: k)
+def _speed_at(k):
+    return lambda one: rate(one.alpha, k, one.c)
 
 
 USUAL = (1, 2, 3, 4, 5, 8)  # draft lengths that people like
 SHORTCUTS = {  # what people look at instead of the speed-up
-    "most_accurate": _by(lambda one: one.alpha),
-    "cheapest": _by(lambda one: -one.c),
-    "ratio": _by(lambda one: one.alpha / one.c),
-    "most_tokens": _by(lambda one: rate(one.alpha, clear_best(one.alpha, one.c) or 0, 0.0)),
+    "most_accurate": lambda one: one.alpha,
+    "cheapest": lambda one: -one.c,
+    "ratio": lambda one: one.alpha / one.c,
+    "most_tokens": lambda one: rate(one.alpha, clear_best(one.alpha, one.c) or 0, 0.0),
 }
 
 
@@ -129,14 +144,14 @@ def _(student, rng):
 
 @choose_draft.part("each candidate at its own draft length", weight=2)
 def _(student, rng):
-    lists = [_misled(rng, [_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+    lists = [_misled(rng, [_speed_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
     _expect_choices(student, lists, "One of your choices is not the fastest: another candidate, at its own best draft "
                                     "length, is faster.")
 
 
 @choose_draft.part("a single candidate; the order of the list does not matter", weight=1)
 def _(student, rng):
-    candidates = _family(rng, 4)
+    candidates = _obvious(rng)
     turned = [candidates[i:] + candidates[:i] for i in range(4)]
     told = "The same candidates in another order, and you choose another one."
     _expect_choices(student, [candidates[:1], *turned], told)
@@ -184,7 +199,7 @@ for _id, _told in (
      "end: tokens per time."),
     ("most_tokens", "You choose the candidate with the most tokens per target call. Count the time as well."),
 ):
-    choose_draft.mistake(_id, _told, imitate=SHORTCUTS[_id])
+    choose_draft.mistake(_id, _told, imitate=_by(SHORTCUTS[_id]))
 choose_draft.mistake(
     "misses_zero",
     "You always draft. If the best of all speed-ups is below 1, the best draft length is 0: no draft at all.",
@@ -194,7 +209,7 @@ choose_draft.mistake(
     "fixed_k",
     "You compare all candidates at one draft length. A cheap draft wants a long draft, a good but slow one a short "
     "one: give each its own best k first.",
-    imitate=tuple(_at(k) for k in USUAL) + tuple(_by(lambda one, k=k: rate(one.alpha, k, one.c)) for k in USUAL),
+    imitate=tuple(_by(_speed_at(k), lambda one, k=k: k) for k in USUAL) + tuple(_by(_speed_at(k)) for k in USUAL),
 )
 choose_draft.help(r"not subscriptable|indices must be|no attribute 'get'",
                   "A Candidate has three fields: one.name, one.alpha, one.c.")

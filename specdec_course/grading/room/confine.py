@@ -106,6 +106,10 @@ def limit_resources(plan: dict) -> None:
     }
     if "namespaces" not in plan["off"]:  # elsewhere it would count everything that this user runs
         limits[resource.RLIMIT_NPROC] = THREADS
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY and hard < limits[resource.RLIMIT_AS]:  # honest code would fail for want of it
+        raise OSError(f"the grader's own memory is limited to {hard >> 20} MB of addresses, and a room needs "
+                      f"{limits[resource.RLIMIT_AS] >> 20}: run `ulimit -v unlimited` first")
     for which, most in limits.items():
         _, hard = resource.getrlimit(which)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)

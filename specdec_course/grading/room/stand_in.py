@@ -1,7 +1,8 @@
 """The `specdec_course` that students' code imports in the room: the data classes, and otherwise nothing that is an
 answer. What a notebook's cells do with the rest (pictures, models, texts) comes to nothing here.
 
-Knows: names. Does not know: any function of the package; those of other exercises are lent by the checker, by name.
+Knows: names. Does not know: the package's functions, but the few that are carried in because they are
+no exercise (`exact_law`, `greedy_decode`); those of other exercises are lent by the checker, by name.
 
 Stands alone: it is carried into the room.
 """

@@ -1,4 +1,7 @@
-"""Key-value caches of any version of transformers, as the tensors that they hold."""
+"""Key-value caches of any version of transformers, as the tensors that they hold.
+
+Knows: how a cache names its layers. Does not know: JSON, frames, which side it runs on.
+"""
 
 from __future__ import annotations
 

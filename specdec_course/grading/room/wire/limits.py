@@ -1,4 +1,7 @@
-"""How large, how deep and of what kind a value may be that is sent; and the two ways in which one can be unfit."""
+"""How large, how deep and of what kind a value may be that is sent; and the two ways in which one can be unfit.
+
+Knows: numbers. Does not know: how a value is written or read.
+"""
 
 from __future__ import annotations
 

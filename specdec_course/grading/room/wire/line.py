@@ -1,4 +1,7 @@
-"""Frames over a socket, one at a time: JSON, and raw buffers of declared sizes."""
+"""Frames over a socket, one at a time: JSON, and raw buffers of declared sizes.
+
+Knows: bytes and their number. Does not know: what they mean.
+"""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_the_secret_is_made_once_and_is_for_its_owner_only(tmp_path):
     assert len(secret) == 32 and records.course_secret(path) == secret and os.stat(path).st_mode & 0o777 == 0o600
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     path.write_bytes(b"short")
-    with pytest.raises(ValueError, match="holds 5 bytes; expected 32"):
+    with pytest.raises(ValueError, match="holds 5 bytes; expected a file of 32"):
         records.course_secret(path)
 
 

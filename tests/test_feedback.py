@@ -147,7 +147,7 @@ def test_what_to_do_next_is_the_first_exercise_that_is_not_right_and_never_a_bon
     assert todo(bonus, right, wrong).startswith("Go back to `two`")
     assert todo(right, bonus, exercise("three", state="not attempted")).startswith("Begin with `three`")
     assert "bonus: `extra`" in todo(bonus, right)
-    assert "next unit" in todo(right, exercise("extra", state="right", bonus=True))
+    assert "Everything is right" in todo(right, exercise("extra", state="right", bonus=True))
 
 
 def test_bonus_points_are_explained_as_making_up_for_lost_ones():

@@ -60,6 +60,7 @@ def _row(name, points, maximum, bonus):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
     from specdec_course.grading.classroom import grade_class
 
     submitted, gradebook, root, jobs = sys.argv[1:]

@@ -265,7 +265,8 @@ print(f"hit rate on held-out text:       {share_right(test, table):.2f}")
 print(f"hit rate on what the target wrote: {on_target:.2f}")
 
 # %% [markdown]
-# Keep this in mind: a drafter that is *trained on the target's own text* is used where it learned.
+# Keep the two numbers in mind. A drafter can also be trained on text that *the target wrote*, and then it meets what it
+# has learned.
 #
 # ## How sure was it?
 #

@@ -538,12 +538,13 @@ if compiling:
     print(f"\nthe target alone: {saved:.0f} calls saved, {1e6 * each:.1f} microseconds for each")
 
 # %% [markdown]
-# The last line is the price of one call on your machine. On a CPU that is a modest part of a step, because the arithmetic is slow too. On a GPU the
-# arithmetic of a small model is done before Python has started the next operation, and calling is nearly *all* there is. A
-# published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager PyTorch, H100, read in November
-# 2026) shows what that does to speculation. By the bytes that have to be read, a draft step should cost 0.065 of a target
-# step. Measured, it cost 0.86: the small model has 24 layers, the large one 28, and a layer takes as long to *call* in
-# both. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the target alone.
+# The last line is the price of one call on your machine. On a CPU that is a modest part of a step, because the arithmetic
+# is slow too. On a GPU the arithmetic of a small model is done before Python has started the next operation, and calling
+# is nearly *all* there is. A published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager
+# PyTorch, H100, read in November 2026) shows what that does to speculation. By the bytes that have to be read, a draft
+# step should cost 0.065 of a target step. Measured, it cost 0.86: the small model has 24 layers, the large one 28, and a
+# layer takes as long to *call* in both. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the
+# target alone.
 #
 # It also works the other way round. An eager target that spends its time waiting for Python is easy to beat. **Ask of
 # every speed-up: against what was it measured?** The fair baseline is the target alone, in the same engine.
@@ -566,9 +567,9 @@ figure
 # %% [markdown]
 # ## Where it loses
 #
-# **Compiling, for a single answer.** For one short text the compiled engine is *slower*, start to finish, as the numbers above
-# show. Where the lines of the last picture cross, if they do, the compiler has paid for itself. A server crosses that point in its first
-# minutes, a script that writes one paragraph never.
+# **Compiling, for a single answer.** For one short text the compiled engine is *slower*, start to finish, as the numbers
+# above show. Where the lines of the last picture cross, if they do, the compiler has paid for itself. A server crosses
+# that point in its first minutes, a script that writes one paragraph never.
 #
 # **Caches do not rescue a drafter that guesses too far.** Let your loop, with both caches, guess 48 tokens ahead. It is
 # your own correct code. Is it still faster than the target alone?

@@ -658,11 +658,11 @@ for told, ratio in (("by launches", by_launches), ("by memory", by_memory)):
           ", ".join(f"k = {k}: {gain(0.818, k, ratio):.2f}x" for k in (1, 3, 5, 8)))
 
 # %% [markdown]
-# This goes a long way to explain a measurement that looks impossible at first: Qwen2.5-7B with its 0.5B draft on an
-# H100, an acceptance of 81.8 %, and **0.55x** in eager PyTorch. The draft has a fifteenth of the parameters. If the 81.8 %
-# is our alpha (the source does not say), no draft length could have won, and 0.55x means a long draft. In vLLM the same
-# pair ran at 1.04x. In this pair, launches and not acceptance cost the speed-up. The cure is an engine that records a pass and replays it in one launch; then c goes down towards the ratio
-# of bytes.
+# This goes a long way to explain a measurement that looks impossible at first: Qwen2.5-7B with its 0.5B draft on an H100,
+# an acceptance of 81.8 %, and **0.55x** in eager PyTorch. The draft has a fifteenth of the parameters. If the 81.8 % is
+# our alpha (the source does not say), no draft length could have won, and 0.55x means a long draft. In vLLM the same pair
+# ran at 1.04x. In this pair, launches and not acceptance cost the speed-up. The cure is an engine that records a pass and
+# replays it in one launch; then c goes down towards the ratio of bytes.
 #
 # What others measured, each against plain decoding in its own engine:
 
@@ -799,8 +799,9 @@ print(f"   on GPUs:  0.5B for 7B at alpha 0.8: {gain(0.8, 5, computed_c('0.5B', 
 #
 # Sources: Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding" (equation 1,
 # theorem 3.8); the published speed-ups from the pages of Spec-Bench, vLLM and gpt-fast, and from a teaching repository's
-# README (all read in November 2026; none was measured here); Zhang et al. 2024, "Draft & Verify: lossless large language model acceleration via self-speculative
-# decoding"; Williams et al. 2009 for the roofline; the models' shapes from their config.json.
+# README (all read in November 2026; none was measured here); Zhang et al. 2024, "Draft & Verify: lossless large language
+# model acceleration via self-speculative decoding"; Williams et al. 2009 for the roofline; the models' shapes from their
+# config.json.
 
 # %%
 progress()

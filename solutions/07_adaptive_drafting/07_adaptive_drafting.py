@@ -37,10 +37,10 @@ from specdec_course.verification import verify_stochastic
 # That is strange, if you think of a person. Reading a familiar sentence aloud you look far ahead. In front of a foreign
 # name you slow down and look at each letter. You know *when* you know.
 #
-# Does a drafter know when it knows? If it does, k should be different in every round. In this unit you write four
-# rules that choose k on the way, two of them as real systems have them, you play them against each other on the same text, and you find
-# out how much there is to gain. Then comes a fifth rule of another kind, which tries to call the target less often
-# still, and pays for it with the one thing that we never gave away so far.
+# Does a drafter know when it knows? If it does, k should be different in every round. In this unit you write four rules
+# that choose k on the way, two of them as real systems have them, you play them against each other on the same text, and
+# you find out how much there is to gain. Then comes a fifth rule of another kind, which tries to call the target less
+# often still, and pays for it with the one thing that we never gave away so far.
 
 # %% [markdown]
 # ## How uneven is a text?
@@ -404,8 +404,8 @@ steepest_line(survival, C, VERIFY, OVERHEAD, int(stop(survival, C, VERIFY, OVERH
 #   would be the running product of the confidences.
 # - **the angel**.
 #
-# Two prices: drafting as cheap as it is for this pair, and with a draft step three times as dear, as with a draft model that is not small
-# enough. **Write down your order for both.** (Remember the picture of trust.)
+# Two prices: drafting as cheap as it is for this pair, and with a draft step three times as dear, as with a draft model
+# that is not small enough. **Write down your order for both.** (Remember the picture of trust.)
 
 # %%
 my_order_cheap = None  # for example "angel, alpha and cost, best fixed k, ..."

@@ -250,21 +250,25 @@ def main() -> None:
     asked = options.parse_args()
     if asked.full:
         school.without_demonstrations = lambda notebook: notebook
-    found = {}
     with tempfile.TemporaryDirectory(prefix="specdec-bench-") as name:
         folder = Path(name)
         print(f"{machine()}; one unit ({UNIT})")
         if asked.students:
-            found["speed"] = speed(folder, asked, print)
+            keep("speed", speed(folder, asked, print), asked.json)
         if asked.hostile != "none":
-            found["hostile"] = {"rows": hostile_rows(folder, asked.hostile, print)}
-    for part, told in found.items() if asked.json else ():
-        record = {"what": f"grading: {part}", "hardware": machine(), "date": date.today().isoformat(),
-                  "source": "measured by make bench-grading",
-                  "command": " ".join(["python", "tests/bench_grading.py", *sys.argv[1:]])} | told
-        path = asked.json / f"grading_{part}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n")
-        print(f"wrote {path}")
+            keep("hostile", {"rows": hostile_rows(folder, asked.hostile, print)}, asked.json)
+
+
+def keep(part: str, told: dict, folder: Path | None) -> None:
+    """Writes the record of one part as soon as it is there: the next may take long."""
+    if folder is None:
+        return
+    record = {"what": f"grading: {part}", "hardware": machine(), "date": date.today().isoformat(),
+              "source": "measured by make bench-grading",
+              "command": " ".join(["python", "tests/bench_grading.py", *sys.argv[1:]])} | told
+    path = folder / f"grading_{part}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -831,6 +831,18 @@ def always_half_precision(config, n_tokens, context=0, bytes_per_param=2):
 
 
 @wrong("forward_cost")
+def weights_in_half_precision_whatever_is_asked(config, n_tokens, context=0, bytes_per_param=2):
+    flops, read = _cost(config, n_tokens, context, bytes_per_param)
+    return flops, read + (2 - bytes_per_param) * _cost(config, n_tokens, context, 1, keys=0)[1]
+
+
+@wrong("forward_cost")
+def projections_of_the_whole_text(config, n_tokens, context=0, bytes_per_param=2):
+    flops, read = _cost(config, n_tokens, context, bytes_per_param)
+    return flops + 2 * context * _cost(config, n_tokens, 0, 1, keys=0)[1], read
+
+
+@wrong("forward_cost")
 def causal_half(config, n_tokens, context=0, bytes_per_param=2):
     flops, read = _cost(config, n_tokens, context, bytes_per_param)
     heads = config.num_attention_heads

@@ -132,6 +132,9 @@ def _(student, rng):
             due = _true_bytes(config, n, context, width) - _true_bytes(config, n, 0, width)
             _close(read - less, due, "What a context adds to the bytes is",
                    f"with a context of {context} and bytes_per_param={width}")
+            _, twice = _pair(student, config, n, context=context, bytes_per_param=2 * width)
+            _close(twice, 2 * read, "The bytes are",
+                   f"with bytes_per_param={2 * width}, beside half of it: weights, keys and values all have this size")
 
 
 def _variant(layer_weights=None, flops=None, read=None):

@@ -55,7 +55,7 @@ def _obvious(rng) -> list[Candidate]:
     """The most accurate is the cheapest too: any rule that looks at the candidates at all finds it."""
     while True:
         best = Candidate("model 0", uniform(0.8, 0.9, rng), uniform(0.02, 0.05, rng))
-        rest = [Candidate(f"model {n}", uniform(0.3, 0.6, rng), uniform(0.1, 0.4, rng)) for n in (1, 2, 3)]
+        rest = [Candidate(f"model {n}", uniform(0.4, 0.6, rng), uniform(0.1, 0.3, rng)) for n in (1, 2, 3)]
         if _clear([best, *rest]):
             return [rest[0], best, *rest[1:]]
 

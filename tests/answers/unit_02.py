@@ -338,6 +338,12 @@ def joins_the_windows(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="across_windows")
+def joins_the_rows_of_a_list(train_data, vocab_size=128256, default_next_token=220):
+    rows = [torch.cat(train_data).tolist()] if isinstance(train_data, list) else as_rows(train_data)
+    return fill(count(rows), vocab_size, default_next_token)
+
+
+@wrong("build_next_token_array", named="across_windows")
 def flattens_the_windows(train_data, vocab_size=128256, default_next_token=220):
     flat = as_windows(train_data).reshape(-1)
     return table_by_lexsort(flat, vocab_size, default_next_token)
@@ -812,6 +818,12 @@ def nan_for_unseen(train_data, vocab_size, smoothing=0.0):
         return p / p.sum()
 
     return row
+
+
+@wrong("bigram_probabilities")
+def rows_of_a_joined_list(train_data, vocab_size, smoothing=0.0):
+    data = torch.cat(train_data) if isinstance(train_data, list) else train_data
+    return rows_from_counters([torch.as_tensor(row) for row in as_rows(data)], vocab_size, smoothing)
 
 
 @wrong("bigram_probabilities")

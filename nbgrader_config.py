@@ -3,7 +3,7 @@
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import SaveAutoGrades
 
-from specdec_course.grading.bonus import SaveBonus
+from specdec_course.grading.nbgrader.bonus import SaveBonus
 
 c = get_config()  # noqa: F821 - nbgrader's loader provides it
 

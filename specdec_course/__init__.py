@@ -5,12 +5,14 @@ Importing this loads no torch: every name arrives when it is first used.
 
 from importlib import import_module
 
+from . import _moved
+
 __version__ = "0.1.0"
 
 _HOMES = {
     "load_pair": "models",
     "load_corpus": "corpora",
-    "generate": "engine",
+    "generate": "decoding",
     "Sampling": "sampling",
     "check": "checks",
     "hint": "checks",
@@ -19,6 +21,8 @@ _HOMES = {
     "yours": "checks",
 }
 __all__ = ["Sampling", "check", "generate", "grade", "hint", "load_corpus", "load_pair", "progress", "yours"]
+
+_moved.install()
 
 
 def __getattr__(name):

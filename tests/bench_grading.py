@@ -30,8 +30,9 @@ import psutil  # noqa: E402
 from hostile import UNIT, all_cases, school, under_stock  # noqa: E402
 from hostile.synthetic import HONEST_KINDS, write_synthetic_class  # noqa: E402
 
-from specdec_course.grading import classroom, stock  # noqa: E402
-from specdec_course.machine import machine  # noqa: E402
+from specdec_course.grading import classroom  # noqa: E402
+from specdec_course.grading.nbgrader import stock  # noqa: E402
+from specdec_course.measure.machine import machine  # noqa: E402
 
 SECONDS = 6.0  # for one exercise, as `specdec grade` has it
 

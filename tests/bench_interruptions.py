@@ -29,7 +29,7 @@ from hostile import UNIT  # noqa: E402
 from hostile.synthetic import write_synthetic_class  # noqa: E402
 from test_classroom import contents, dump  # noqa: E402
 
-from specdec_course.machine import machine  # noqa: E402
+from specdec_course.measure.machine import machine  # noqa: E402
 
 SPECDEC = [Path(sys.executable).with_name("specdec")]
 

@@ -5,10 +5,10 @@ import inspect
 
 from specdec_course import cache, checks
 from specdec_course.checks.engine import evaluate_exercise
-from specdec_course.grading import luggage
-from specdec_course.grading.box import House
+from specdec_course.grading.isolation.box import House
 from specdec_course.grading.judge import Sitting
 from specdec_course.grading.recover import Step, Submission
+from specdec_course.grading.session import payload as luggage
 
 BASE_CLASS = "from specdec_course.cache import CachedModel as _Cached"  # a class cannot be lent: its text is given
 FUTURE = "from __future__ import annotations"

@@ -159,7 +159,7 @@ for told, line in {
 }.items():  # fmt: skip
     write(f"06 the tokenizer: {told}", "06", compatible=swapped(
         "06", "compatible", ("    problems = []\n", f"    problems = []\n    {line}\n")))
-write("06 PROBE by name", "06", compatible="from specdec_course.vocabulary import PROBE\n" + SIX["compatible"])
+write("06 PROBE by name", "06", compatible="from specdec_course.models.vocabulary import PROBE\n" + SIX["compatible"])
 write("06 PROBE by module", "06", compatible="from specdec_course import vocabulary\n"
       + SIX["compatible"].replace("PROBE", "vocabulary.PROBE"))
 

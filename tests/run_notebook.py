@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dateutil.parser import parse
 
-from specdec_course.grading.notebook import is_test, run_notebook, shown_bonus, shown_value
+from specdec_course.grading.nbgrader.notebook import is_test, run_notebook, shown_bonus, shown_value
 
 
 def errors(executed) -> list[str]:

@@ -7,15 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.adaptive import (
+from specdec_course.checks.unit04 import toys
+from specdec_course.checks.unit07.texts import drawn, one_round
+from specdec_course.decoding.adaptive import (
     AcceptanceTracker,
     bild_policy,
     confident_prefix,
     heuristic_schedule,
     optimal_stop,
 )
-from specdec_course.checks.unit04 import toys
-from specdec_course.checks.unit07.texts import drawn, one_round
 from specdec_course.figures import adaptive as figures
 from specdec_course.sampling import exact_law
 from specdec_course.theory import best_k

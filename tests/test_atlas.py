@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.atlas import KINDS, SPLITS, articles, atlas_text, common_facts
-from specdec_course.atlas.grammar import parse, read_plan, slots, write
-from specdec_course.atlas.names import Stream, decimal, in_year, number, ordinal, region
+from specdec_course.corpora.atlas import KINDS, SPLITS, articles, atlas_text, common_facts
+from specdec_course.corpora.atlas.grammar import parse, read_plan, slots, write
+from specdec_course.corpora.atlas.names import Stream, decimal, in_year, number, ordinal, region
 
 seeds = st.integers(0, 10**6)
 FIRST_50 = "89e38bae99c65bf3021984c2d12a0921306b4e5d22fe90f36ec94e3f4a7fa0ee"
@@ -151,8 +151,8 @@ def test_a_bigram_is_right_between_15_and_35_per_cent():
     """In the tokens of the bundled tokenizer, counted on one split and asked on another."""
     from transformers import PreTrainedTokenizerFast
 
+    from specdec_course.common.paths import data_path
     from specdec_course.drafters.bigram import build_next_token_array, hit_rate
-    from specdec_course.paths import data_path
     from specdec_course.training.text import encode_articles
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(str(data_path("classroom", "tokenizer")))

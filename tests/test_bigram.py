@@ -226,8 +226,8 @@ def test_pictures_are_drawn_and_refuse_what_does_not_fit():
 def test_recorded_measurements_name_their_source():
     import json
 
+    from specdec_course.common.paths import data_path
     from specdec_course.figures.bigram import recorded
-    from specdec_course.paths import data_path
 
     curves = recorded()
     assert curves

@@ -4,8 +4,8 @@ import pytest
 import torch
 from small_models import small_model
 
-from specdec_course.bild import generate_bild, measure_loss
 from specdec_course.decoding import greedy_decode
+from specdec_course.decoding.bild import generate_bild, measure_loss
 from specdec_course.models import as_forward
 
 VOCAB = 60

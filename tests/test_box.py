@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from specdec_course.grading import box, probes
-from specdec_course.grading.box import BoxError, House
-from specdec_course.grading.bubblewrap import ROOM, bubblewrap, packages, python
 from specdec_course.grading.classroom import isolation_level
+from specdec_course.grading.isolation import box, probes
+from specdec_course.grading.isolation.box import BoxError, House
+from specdec_course.grading.isolation.bubblewrap import ROOM, bubblewrap, packages, python
 from specdec_course.grading.room import confine_seccomp as seccomp
 
 pytestmark = pytest.mark.skipif(
@@ -158,7 +158,7 @@ def test_doctor_names_the_level_and_the_cure_of_each_layer_that_does_not_hold(mo
 
 
 def test_without_bubblewrap_the_level_is_none_and_the_cure_is_to_install_it(monkeypatch):
-    monkeypatch.setattr("specdec_course.grading.bubblewrap.bubblewrap", lambda: None)
+    monkeypatch.setattr("specdec_course.grading.isolation.bubblewrap.bubblewrap", lambda: None)
     monkeypatch.setattr(probes, "bubblewrap", lambda: None)
     level, found = probes.isolation()
     assert level == "none"
@@ -310,7 +310,7 @@ def test_fifty_rooms_leave_no_process_file_or_descriptor(files, tmp_path, monkey
 GRADER = """
 import sys, time
 from pathlib import Path
-from specdec_course.grading.box import House
+from specdec_course.grading.isolation.box import House
 with House(Path(sys.argv[1])) as house:
     rooms = [house.open() for _ in range(3)]
     rooms[0].socket.sendall(b'"[0 for _ in iter(int, 1)]"\\n')

@@ -22,9 +22,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.build.release import release_text
-from specdec_course.grading import gradebook as books
 from specdec_course.grading import records, schedule
 from specdec_course.grading.classroom import grade_class, merge_records
+from specdec_course.grading.nbgrader import gradebook as books
 from specdec_course.grading.submissions import find_submissions, shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -705,7 +705,7 @@ def test_grading_refuses_where_students_cannot_be_shut_in(place, root, monkeypat
     import types
 
     weak = types.SimpleNamespace(isolation=lambda: ("partial", []))
-    monkeypatch.setitem(sys.modules, "specdec_course.grading.probes", weak)
+    monkeypatch.setitem(sys.modules, "specdec_course.grading.isolation.probes", weak)
     hand_in(place / "submitted", "ann", notebook("number = 7"))
     with pytest.raises(ValueError, match="cannot be shut in on this machine .isolation: partial"):
         grade(place, root, level=None)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from specdec_course import demo
-from specdec_course.cli import main
+from specdec_course.cli import demo, main
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,11 +8,11 @@ from small_models import SEQ2SEQ, small_seq2seq
 from test_laws import text_law
 
 from specdec_course.cache import CachedModel
+from specdec_course.cache.conditioned import Conditioned
 from specdec_course.checks.unit04 import toys
-from specdec_course.conditioned import Conditioned
 from specdec_course.decoding import greedy_decode
+from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
-from specdec_course.engine import generate
 from specdec_course.models import as_forward, vocabulary_size
 from specdec_course.sampling import Sampling
 

@@ -6,8 +6,11 @@ import json
 import pytest
 import torch
 
-from specdec_course import profiling, static
-from specdec_course.cuda_suite import (
+from specdec_course.cache import static
+from specdec_course.decoding.engine import generate
+from specdec_course.figures import pairing
+from specdec_course.measure import profiles
+from specdec_course.measure.cuda import (
     card,
     clock,
     costs,
@@ -26,8 +29,6 @@ from specdec_course.cuda_suite import (
     summary,
     texts,
 )
-from specdec_course.engine import generate
-from specdec_course.figures import pairing
 
 TARGET, DRAFT = (("Qwen2", 64, 2, 4, 2, 16, 96, 300, False), ("Qwen2", 64, 1, 4, 2, 16, 96, 280, True))
 FIRST = "/".join(shapes.PAIRS[0])
@@ -357,10 +358,10 @@ def test_the_readers_of_records_understand_these(rehearse, monkeypatch):
     rehearse(only=("latency", "costs", "speed"))
     for path in rehearse.folder.glob("quick_*.json"):
         path.rename(path.with_name(path.name.replace("quick_", "cuda_")))
-    monkeypatch.setattr(profiling, "data_path", lambda *parts: rehearse.folder)
+    monkeypatch.setattr(profiles, "data_path", lambda *parts: rehearse.folder)
     monkeypatch.setattr(pairing, "data_path", lambda *parts: rehearse.folder)
-    profiles = profiling.recorded_profiles()
-    assert len(profiles) == 6 and all(1 in told["profile"] and told["label"] for told in profiles)
+    found = profiles.recorded_profiles()
+    assert len(found) == 6 and all(1 in told["profile"] and told["label"] for told in found)
     costs_told, speed_told = pairing.recorded_pairings(lambda line: None)
     assert [told["engine"] for told in costs_told["costs"]] == ["compiled", "eager"] and costs_told["costs"][0]["c"][1]
     assert costs_told["pair"] == speed_told["pair"] == "Qwen2.5-7B with Qwen2.5-0.5B"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from small_models import small_model
 
-from specdec_course import Sampling, engine
+from specdec_course import Sampling
 from specdec_course.cache import CachedModel
 from specdec_course.checks.unit03 import stage as scripted
-from specdec_course.decoding import generate_speculative, greedy_decode
+from specdec_course.decoding import engine, generate_speculative, greedy_decode
+from specdec_course.decoding.engine import generate
 from specdec_course.drafters import Draft, ModelDrafter
-from specdec_course.engine import generate
 from specdec_course.models import as_forward
 from specdec_course.trace import Round
 

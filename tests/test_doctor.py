@@ -5,8 +5,9 @@ from importlib import metadata
 import pytest
 import torch
 
-from specdec_course import doctor, hub, sources
-from specdec_course.doctor import FAIL, OK, WARN, examine, exit_code, finding, library
+from specdec_course.cli import doctor
+from specdec_course.cli.doctor import FAIL, OK, WARN, examine, exit_code, finding, library
+from specdec_course.models import hub, sources
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def test_damaged_files_fail(monkeypatch):
 
 
 def test_no_bundled_pair_at_all(monkeypatch, tmp_path):
-    monkeypatch.setattr("specdec_course.paths.PACKAGE", tmp_path / "package")
+    monkeypatch.setattr("specdec_course.common.paths.PACKAGE", tmp_path / "package")
     line = found("bundled pair")
     assert line.state == FAIL and "checksums.json is missing" in line.said and "git checkout -- data" in str(line)
 

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 
 from specdec_course import checks
 from specdec_course.checks import engine, guard, values
-from specdec_course.checks.engine import Exercise, Wrong, counting, evaluate_exercise
+from specdec_course.checks.engine import evaluate_exercise
+from specdec_course.checks.errors import Wrong
+from specdec_course.checks.exercise import Exercise
+from specdec_course.checks.subject import counting
 
 
 def doubling():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_models import small_model
 
-from specdec_course.equality import first_difference, margin_in_ulp, ulp, verdict
+from specdec_course.measure.equality import first_difference, margin_in_ulp, ulp, verdict
 
 
 def test_first_difference():

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specdec_course.checks import evaluate, exercises
-from specdec_course.grading import feedback, page, report
+from specdec_course.grading.pages import feedback, page, report
 
 UNIT = "03_greedy_verification"
 SECRET = "HIDDEN-FLAG-FOR-THE-INSTRUCTOR"

@@ -13,12 +13,11 @@ import torch
 from safetensors import SafetensorError
 from small_models import SPECIALS, TEXT, small_model, small_tokenizer
 
-from specdec_course import convert, fetch, sources
+from specdec_course.common.paths import cache_path, sha256_of
+from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
-from specdec_course.engine import generate
-from specdec_course.gguf import dequantise, read_gguf
-from specdec_course.models import as_forward, load_pair
-from specdec_course.paths import cache_path, sha256_of
+from specdec_course.models import as_forward, convert, fetch, load_pair, sources
+from specdec_course.models.gguf import dequantise, read_gguf
 
 gguf = pytest.importorskip("gguf", reason="llama.cpp's own reader and writer, which the extra [dev] installs")
 Kind, quants = gguf.GGMLQuantizationType, pytest.importorskip("gguf.quants")

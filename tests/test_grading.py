@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.grading.marks import Mark, marks_json, marks_table
-from specdec_course.grading.notebook import BONUS, run_and_mark
-from specdec_course.grading.stock import grade_class
+from specdec_course.grading.nbgrader.notebook import BONUS, run_and_mark
+from specdec_course.grading.nbgrader.stock import grade_class
 from specdec_course.grading.submissions import find_submissions
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from boxed import house
 from honest import ROOT, VARIANTS, in_a_notebook, notebook_of
 
 from specdec_course.grading.judge import ADDRESS, grade_submission, question_seed
-from specdec_course.grading.notebook import run_and_mark
+from specdec_course.grading.nbgrader.notebook import run_and_mark
 from specdec_course.grading.recover import read_submission
 
 SECRET = b"the same questions in both places"

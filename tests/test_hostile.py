@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
-pytest.importorskip("specdec_course.grading.box")
+pytest.importorskip("specdec_course.grading.isolation.box")
 from hostile import MARK, UNIT, all_cases
 from hostile.school import COURSE, MATES, fingerprint, write_class
 from hostile.verdict import complaints, due, first_line

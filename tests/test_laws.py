@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from specdec_course import engine
 from specdec_course.checks.unit04 import toys
+from specdec_course.decoding import engine
 from specdec_course.drafters import Draft, ModelDrafter, propose_stochastic
 from specdec_course.sampling import Dice, Sampling, exact_law
 from specdec_course.verification import expected_acceptance, verify_block, verify_stochastic, verify_vectorised

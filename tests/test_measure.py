@@ -5,9 +5,9 @@ import torch
 from click.testing import CliRunner
 from small_models import TEXT, save, small_model, small_tokenizer
 
-from specdec_course import measure
+from specdec_course.decoding.engine import generate
 from specdec_course.drafters import BigramDrafter
-from specdec_course.engine import generate
+from specdec_course.measure import bigram as measure
 from specdec_course.models import Pair
 from specdec_course.trace import tokens_per_call
 

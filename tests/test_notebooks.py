@@ -15,7 +15,7 @@ from run_notebook import errors, noise
 
 from specdec_course.build import unit_names
 from specdec_course.checks import exercises
-from specdec_course.grading.notebook import printed, run_notebook, shown_bonus, shown_value
+from specdec_course.grading.nbgrader.notebook import printed, run_notebook, shown_bonus, shown_value
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = unit_names(ROOT)

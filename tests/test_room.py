@@ -21,9 +21,11 @@ from boxed import Boxed, house
 
 from specdec_course import checks
 from specdec_course.checks import evaluate
-from specdec_course.grading import judge, luggage, talk
+from specdec_course.grading import judge
 from specdec_course.grading.room import wire
 from specdec_course.grading.sample_class import answers, filled_in
+from specdec_course.grading.session import conversation as talk
+from specdec_course.grading.session import payload as luggage
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = sorted(path.name for path in (ROOT / "notebooks").iterdir() if path.name[:2].isdigit())

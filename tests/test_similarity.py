@@ -10,7 +10,7 @@ from answers import all_answers
 from disguise import disguised
 
 from specdec_course.checks import exercises
-from specdec_course.grading import similarity
+from specdec_course.grading.pages import similarity
 
 UNITS = ["01", "02", "03", "04", "05", "06", "07"]
 

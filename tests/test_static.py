@@ -12,15 +12,16 @@ from small_models import small_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from specdec_course import Sampling, engine, generate, static
+from specdec_course import Sampling, generate
+from specdec_course.cache import static
+from specdec_course.cache.static import WIDTHS, StaticModel, static_mask, static_model
 from specdec_course.checks.unit04 import toys
-from specdec_course.decoding import greedy_decode
+from specdec_course.decoding import engine, greedy_decode
+from specdec_course.decoding.schedules import CostModel, Fixed, Heuristic
 from specdec_course.drafters import BigramDrafter, ModelDrafter
 from specdec_course.drafters import model as model_drafter
 from specdec_course.models import as_forward
 from specdec_course.sampling import Dice, Handed, exact_law
-from specdec_course.schedules import CostModel, Fixed, Heuristic
-from specdec_course.static import WIDTHS, StaticModel, static_mask, static_model
 
 VOCAB = 41
 PROMPT = torch.tensor([15, 26, 31, 7, 25])
@@ -352,7 +353,7 @@ def test_one_program_can_serve_several_widths():
 def test_nine_hundred_tokens_up_to_the_end_of_the_bundled_pairs_context(uncompiled):
     from specdec_course import load_pair
     from specdec_course.corpora import held_out_prompts
-    from specdec_course.terminal import library_text
+    from specdec_course.measure.equality import library_text
 
     pair = load_pair("classroom", say=lambda line: None)
     prompt = held_out_prompts(pair.tokenizer, 1, length=124)[0]

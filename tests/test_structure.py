@@ -1,6 +1,7 @@
 """The house: floors, lazy imports, and files that must agree with each other."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -13,17 +14,19 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "specdec_course"
 FLOORS = [
-    {"paths", "nearest", "machine"},
-    {"sampling", "verification", "theory", "trace", "adaptive"},
-    {"corpora", "atlas", "models", "sources", "cache", "profiling", "hub", "fetch", "convert", "gguf",
-     "vocabulary", "static", "schedules", "conditioned"},
+    {"common", "_moved"},
+    {"sampling", "verification", "theory", "trace"},
+    {"corpora", "models", "cache"},
     {"drafters"},
-    {"decoding", "engine", "bild", "training"},
-    {"figures", "benchmark", "prediction", "report", "equality", "cuda_suite", "terminal", "doctor", "measure"},
+    {"decoding"},
+    {"measure"},
+    {"training", "figures"},
     {"checks"},
     {"grading", "build"},
-    {"cli", "demo"},
+    {"cli"},
 ]
+METHOD = {"sampling", "verification", "theory", "trace"}  # what people come to read: modules of their own, at the top
+LONGEST = 350  # lines of a file
 
 
 def floor_of(room):
@@ -67,6 +70,68 @@ def test_a_room_imports_only_from_its_own_floor_or_below(path):
 def test_a_module_says_what_it_knows(path):
     text = path.read_text()
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "a module begins with what it knows and does not"
+
+
+def test_only_the_method_stands_at_the_top():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == METHOD | {"__init__", "_moved"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_can_be_read_at_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """Not even late, inside a function: then none of the circle can be understood, tested or moved alone."""
+    names = {module_name(path): path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in METHOD}
+    uses = {name: {one for one in imported_modules(path) if one in names} - {name} for name, path in names.items()}
+    while free := [name for name, used in uses.items() if not used & uses.keys()]:
+        for name in free:
+            del uses[name]
+    assert not uses, f"imports go round in a circle among {sorted(uses)}"
+
+
+def module_name(path):
+    parts = ("specdec_course", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path):
+    """The modules that a module imports; of a package's names, those that are modules."""
+    package = ("specdec_course", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            home = ".".join((*base, *(node.module.split(".") if node.module else ())))
+            inner = {f"{home}.{alias.name}" for alias in node.names}
+            found = {name for name in inner if (ROOT / Path(*name.split("."))).with_suffix(".py").exists()}
+            yield from found
+            if len(found) < len(inner):
+                yield home
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+OLD_PATHS = """
+    profiling:time_call profiling:DATASHEETS profiling:flat_region benchmark:compare machine:machine static:static_model
+    vocabulary:PROBE engine:generate atlas:articles adaptive:optimal_stop bild:generate_bild measure:replay
+    sources:in_hub_cache paths:cache_path cache:CachedModel decoding:greedy_decode models:as_forward
+    corpora:held_out_prompts drafters:ModelDrafter grading.bonus:SaveBonus checks:evaluate
+""".split()
+
+
+@pytest.mark.parametrize("path", OLD_PATHS)
+def test_import_paths_of_the_first_version_still_work(path):
+    module, _, name = path.partition(":")
+    code = f"from specdec_course.{module} import {name}; import specdec_course.{module}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_module_that_never_was_is_not_found():
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("specdec_course.never")
+    with pytest.raises(AttributeError, match="measure.clocks now"):
+        _ = importlib.import_module("specdec_course.profiling").never
 
 
 @pytest.mark.parametrize("code", ["import specdec_course", "import specdec_course.cli"])

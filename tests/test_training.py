@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.paths import data_path, sha256_of
+from specdec_course.common.paths import data_path, sha256_of
 from specdec_course.training import train
 from specdec_course.training.attention import use_block_attention
 from specdec_course.training.checkpoint import load_state, save_state, write_whole

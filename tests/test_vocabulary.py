@@ -4,8 +4,8 @@ import pytest
 import torch
 from small_models import small_tokenizer
 
+from specdec_course.models.vocabulary import PROBE, align_vocabulary, compatible
 from specdec_course.sampling import Sampling
-from specdec_course.vocabulary import PROBE, align_vocabulary, compatible
 
 INF = float("inf")
 

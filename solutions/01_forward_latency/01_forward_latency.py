@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from specdec_course import load_pair, profiling
-from specdec_course.benchmark import compare
+from specdec_course import load_pair
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures.latency import latency_figure, roofline_figure, speedup_figure, walls_figure
-from specdec_course.machine import machine
+from specdec_course.measure import clocks, profiles
+from specdec_course.measure.benchmark import compare
+from specdec_course.measure.machine import machine
 from specdec_course.models import as_forward
 
 # %% [markdown]
@@ -128,7 +129,7 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 # Why random tokens, and not a row of zeros? Because no shortcut should be possible, neither in the model nor in a cache
 # of the processor. And a seed, so that you can repeat your own experiment.
 #
-# (If your `time_call` is not finished yet, call `profiling.time_call` in its place. On a GPU, hand over
+# (If your `time_call` is not finished yet, call `clocks.time_call` in its place. On a GPU, hand over
 # `torch.cuda.synchronize`; on a CPU no barrier is needed. `torch.cuda.is_available()` knows which one you have.)
 
 # %% exercise: latency_profile
@@ -139,7 +140,7 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 
 # %%
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
-lengths = profiling.affordable(forward, lengths, vocab_size)
+lengths = clocks.affordable(forward, lengths, vocab_size)
 profile_of = yours(latency_profile)
 eager = profile_of(forward, lengths, vocab_size, repeats=7)
 
@@ -169,7 +170,7 @@ my_guess_who_gains = None  # "1" or "longest"
 
 # %%
 began = time.perf_counter()
-faster = profiling.compiled(pair.target)  # None (and a line that says why) without a C++ compiler
+faster = clocks.compiled(pair.target)  # None (and a line that says why) without a C++ compiler
 curves = {"eager": eager}
 if faster is not None:
     curves["compiled"] = profile_of(as_forward(faster), lengths, vocab_size, repeats=7)
@@ -184,7 +185,7 @@ print("your prediction:", my_guess_who_gains)
 # they lie in the course's `data/measurements`.)
 
 # %%
-records = profiling.telling_profiles()
+records = profiles.telling_profiles()
 for record in records:
     print(f"{record['label']}:\n    {record['hardware']}, {record['precision']}\n    {record['source']}")
 latency_figure(
@@ -305,7 +306,7 @@ for n in (1, 16):
 # %%
 time_of = yours(roofline_latency)
 tokens = list(range(1, 1025))
-peak, bandwidth = profiling.DATASHEETS["NVIDIA T4"]
+peak, bandwidth = profiles.DATASHEETS["NVIDIA T4"]
 costs = [cost_of(llama, n) for n in tokens]
 walls_figure(
     "Llama-3.2-3B in float16 on a T4: the two walls (computed)",
@@ -324,10 +325,10 @@ walls_figure(
 
 # %%
 print(f"{'':17}{'Tflop/s':>9}{'GB/s':>9}{'walls meet at':>15}")
-for name, (peak, bandwidth) in profiling.DATASHEETS.items():  # two bytes per weight
+for name, (peak, bandwidth) in profiles.DATASHEETS.items():  # two bytes per weight
     print(f"{name:17}{peak / 1e12:>9.0f}{bandwidth / 1e9:>9.0f}{peak / bandwidth:>15.0f}   (computed)")
 
-limit_flops, limit_bytes = profiling.measured_limits()  # of this CPU, four bytes per weight
+limit_flops, limit_bytes = clocks.measured_limits()  # of this CPU, four bytes per weight
 print(f"{'this CPU':17}{limit_flops / 1e12:>9.2f}{limit_bytes / 1e9:>9.1f}{2 * limit_flops / limit_bytes:>15.0f}"
       "   (limits measured just now)")
 print("your guess for the T4:", my_guess_where_walls_meet)
@@ -335,7 +336,7 @@ print("your guess for the T4:", my_guess_where_walls_meet)
 # %%
 sheets = {
     f"{name}, Llama-3.2-3B (computed)": {n: time_of(*cost_of(llama, n), *limits) for n in tokens}
-    for name, limits in profiling.DATASHEETS.items()
+    for name, limits in profiles.DATASHEETS.items()
 }
 own = pair.target.config
 here = {n: time_of(*cost_of(own, n, bytes_per_param=4), limit_flops, limit_bytes) for n in tokens}
@@ -382,7 +383,7 @@ my_guess_best_k = None
 prompts = held_out_prompts(pair.tokenizer, count=1)
 rows = [(0, 1.0, 1.0)]
 print(machine(), "\n")
-for k in (4,) if profiling.in_a_hurry() else (2, 4, 16, 48):  # (4,) while being marked
+for k in (4,) if clocks.in_a_hurry() else (2, 4, 16, 48):  # (4,) while being marked
     ways = {"alone": None, "speculative": ModelDrafter(pair.draft)}
     alone, speculative = compare(pair.target, prompts, ways, k, max_new_tokens=49, repeats=2)
     rows.append((k, speculative.tokens_per_call, speculative.speedup))

@@ -3,14 +3,14 @@ import numpy as np
 import torch
 
 from specdec_course import generate, load_corpus, load_pair
-from specdec_course.benchmark import compare
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter
 from specdec_course.figures.bigram import hit_map, rates_by_size, recorded, saturation, speed_by_k
 from specdec_course.figures.rounds import token_pieces
-from specdec_course.machine import machine
-from specdec_course.measure import replay
+from specdec_course.measure.benchmark import compare
+from specdec_course.measure.bigram import replay
+from specdec_course.measure.machine import machine
 from specdec_course.trace import tokens_per_call
 
 # %% [markdown]

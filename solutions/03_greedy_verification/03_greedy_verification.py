@@ -2,13 +2,13 @@
 import torch
 
 from specdec_course import generate, load_pair
-from specdec_course.benchmark import compare
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import greedy_decode
 from specdec_course.drafters import Draft, ModelDrafter
 from specdec_course.figures.rounds import accepted_histogram, strip, timeline, token_pieces, tokens_against_k
-from specdec_course.machine import machine
+from specdec_course.measure.benchmark import compare
+from specdec_course.measure.machine import machine
 from specdec_course.models import as_forward
 from specdec_course.trace import Decoded, Round
 

@@ -2,7 +2,6 @@
 import torch
 
 from specdec_course import Sampling, generate, load_corpus, load_pair
-from specdec_course.benchmark import as_table, compare
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.checks.unit04.wrong_rules import FAMOUS, one_token
 from specdec_course.corpora import held_out_prompts
@@ -14,7 +13,8 @@ from specdec_course.figures.laws import (
     kept_by_rules,
     law_gallery,
 )
-from specdec_course.machine import machine
+from specdec_course.measure.benchmark import as_table, compare
+from specdec_course.measure.machine import machine
 from specdec_course.models import as_forward
 from specdec_course.sampling import Dice, exact_law
 from specdec_course.trace import tokens_per_call

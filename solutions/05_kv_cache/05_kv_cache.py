@@ -9,7 +9,8 @@ from torch.autograd.profiler_legacy import profile as watch_calls
 
 import specdec_course.cache
 import specdec_course.decoding
-from specdec_course import generate, load_corpus, load_pair, profiling
+from specdec_course import generate, load_corpus, load_pair
+from specdec_course.cache.static import static_model
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import generate_speculative, greedy_decode
@@ -23,9 +24,9 @@ from specdec_course.figures.caches import (
     time_by_length,
     two_caches,
 )
-from specdec_course.machine import machine
+from specdec_course.measure import clocks
+from specdec_course.measure.machine import machine
 from specdec_course.models import as_forward
-from specdec_course.static import static_model
 from specdec_course.trace import Decoded, Round, acceptance_rate, tokens_per_call
 from specdec_course.verification import verify_greedy
 
@@ -59,7 +60,7 @@ text = load_corpus("atlas", pair.tokenizer, split="test", max_tokens=1000)
 
 def seconds(step, repeats=5):
     """The median time of step(), in seconds."""
-    return float(np.median(profiling.time_call(step, repeats=repeats, warmup=1)))
+    return float(np.median(clocks.time_call(step, repeats=repeats, warmup=1)))
 
 
 def without_cache(model, n):
@@ -310,7 +311,7 @@ class OnlyTheNewest(specdec_course.cache.CachedModel):
 
 
 prompt = held_out_prompts(pair.tokenizer, count=1, length=40)[0]
-new = 40 if profiling.in_a_hurry() else 160
+new = 40 if clocks.in_a_hurry() else 160
 whole = loop(Remembering(pair.target), Remembering(pair.target), prompt, 4, new)
 holes = specdec_course.decoding.generate_cached(Remembering(pair.target), OnlyTheNewest(pair.target), prompt, 4, new)
 print("same text:", torch.equal(whole.ids, holes.ids), "     your prediction:", my_guess_text)
@@ -346,7 +347,7 @@ def clock(run, *inputs):
 
 
 print(machine())
-for n in (50, 200) if profiling.in_a_hurry() else (50, 200, 800):
+for n in (50, 200) if clocks.in_a_hurry() else (50, 200, 800):
     slow, old = clock(generate_speculative, as_forward(pair.target), text[:n], small_model_guesses, 4, 24)
     fast, done = clock(loop, Remembering(pair.target), Remembering(pair.draft), text[:n], 4, 24)
     print(f"{n:4} tokens of text: {1000 * slow / 24:6.1f} ms per token without caches, {1000 * fast / 24:5.1f} ms with,"
@@ -457,7 +458,7 @@ my_guess_compiled = None  # a number, for example 1.5
 # %%
 def can_compile():
     """Whether the compiled half is measured; one line says why not."""
-    if profiling.in_a_hurry():
+    if clocks.in_a_hurry():
         print("Not compiled: this notebook is only being marked.")
         return False
     if pair.target.device.type == "cpu" and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl")):
@@ -489,7 +490,7 @@ fixed = {
     "your loop, static buffers": yours_on(lambda model, room: static_model(model).begin(room)),
     "generate, k = 4, compiled": lambda n: course(n, 4, "compiled"),
 }
-tokens = 16 if profiling.in_a_hurry() else 64
+tokens = 16 if clocks.in_a_hurry() else 64
 compiling = {}
 if can_compile():
     try:

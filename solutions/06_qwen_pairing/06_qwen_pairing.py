@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from specdec_course import Sampling, generate, load_corpus, load_pair, profiling
-from specdec_course.benchmark import compare
+from specdec_course import Sampling, generate, load_corpus, load_pair
 from specdec_course.cache import CachedModel
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.checks.unit06 import tiny_tokenizers
+from specdec_course.common.paths import cache_path
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter, ModelDrafter
 from specdec_course.figures.pairing import (
@@ -23,13 +23,14 @@ from specdec_course.figures.pairing import (
     recorded_pairings,
     sizes_figure,
 )
-from specdec_course.machine import machine
-from specdec_course.paths import cache_path
-from specdec_course.profiling import time_call
-from specdec_course.sources import in_hub_cache
+from specdec_course.measure import clocks, profiles
+from specdec_course.measure.benchmark import compare
+from specdec_course.measure.clocks import time_call
+from specdec_course.measure.machine import machine
+from specdec_course.models.sources import in_hub_cache
+from specdec_course.models.vocabulary import PROBE
 from specdec_course.theory import Candidate, forward_cost, roofline_latency
 from specdec_course.trace import acceptance_rate, tokens_per_call
-from specdec_course.vocabulary import PROBE
 
 # %% [markdown]
 # # Choosing the small model
@@ -276,7 +277,7 @@ my_prediction_for_the_share = None  # "the same", "rises with k", "falls with k"
 
 # %%
 torch.set_num_threads(1)  # one core: other programs on this machine disturb the clock less
-hurry = profiling.in_a_hurry()  # True while this notebook is only being marked
+hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 prompts = held_out_prompts(pair.tokenizer, count=4, length=32)
 
 
@@ -576,7 +577,7 @@ TARGETS = ("3B", "7B", "32B")
 
 def computed_seconds(size, n, device="NVIDIA H200", context=1000):
     """The least time of a pass of Qwen2.5 over n tokens after `context` cached ones, half precision."""
-    return roofline_latency(*forward_cost(QWEN[size], n, context), *profiling.DATASHEETS[device])
+    return roofline_latency(*forward_cost(QWEN[size], n, context), *profiles.DATASHEETS[device])
 
 
 def computed_c(draft, target, device="NVIDIA H200"):
@@ -591,10 +592,10 @@ for target in TARGETS:
     print(f"target {target:>3}: one step {1000 * computed_seconds(target, 1):5.2f} ms on an H200 (computed);  c:",
           ", ".join(f"{draft} {computed_c(draft, target):.3f}" for draft in smaller(target)))
 print("\nv, a pass over 9 tokens against one (computed):")
-for device in profiling.DATASHEETS:
+for device in profiles.DATASHEETS:
     ratio = computed_seconds("7B", 9, device) / computed_seconds("7B", 1, device)
     print(f"   {device:18} v = {ratio:.2f}    c of the 0.5B for the 7B: {computed_c('0.5B', '7B', device):.3f}")
-for record in profiling.recorded_profiles():
+for record in profiles.recorded_profiles():
     if "T4" in record["hardware"]:
         curve = record["profile"]
         print(f"measured for comparison, {record['label']}: 16 tokens {curve[16] / curve[1]:.2f}, "
@@ -752,7 +753,7 @@ if real.name == "qwen2.5":
 # %% [markdown]
 # Encoder-decoder models can be paired as well. Once the source text is read, a T5's decoder is a language model
 # like any other, and all of this unit holds: Leviathan and his co-authors, whose formula you have used, measured it
-# on T5-XXL with T5-small as the draft, on a TPU. In the package, `specdec_course.conditioned.Conditioned` makes
+# on T5-XXL with T5-small as the draft, on a TPU. In the package, `specdec_course.cache.conditioned.Conditioned` makes
 # such a target out of one.
 
 # %% [markdown]

@@ -5,11 +5,10 @@ from statistics import mean
 import torch
 
 from specdec_course import generate, load_corpus, load_pair
-from specdec_course.benchmark import compare
-from specdec_course.bild import generate_bild, measure_loss
 from specdec_course.cache import CachedModel
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
+from specdec_course.decoding.bild import generate_bild, measure_loss
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures.adaptive import (
     alpha_along_text,
@@ -22,7 +21,8 @@ from specdec_course.figures.adaptive import (
 )
 from specdec_course.figures.laws import law_gallery
 from specdec_course.figures.rounds import token_pieces
-from specdec_course.machine import machine
+from specdec_course.measure.benchmark import compare
+from specdec_course.measure.machine import machine
 from specdec_course.models import as_forward
 from specdec_course.sampling import exact_law
 from specdec_course.trace import Round

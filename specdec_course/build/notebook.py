@@ -142,7 +142,7 @@ def _test(exercise) -> str:
     """nbgrader takes the value of a test cell's last line as the points.
 
     For a bonus the semicolon hides the value, because nbgrader drops a whole submission when a cell earns
-    more than the cell's maximum, which for a bonus is 0; `specdec_course.grading.bonus` adds the points.
+    more than the cell's maximum, which for a bonus is 0; `specdec_course.grading.nbgrader.bonus` adds the points.
     """
     if is_bonus(exercise):
         return f"# Bonus: makes up for points lost elsewhere.\ngrade({exercise.name});"

@@ -10,8 +10,9 @@ import functools
 import importlib
 import pkgutil
 
-from ..nearest import did_you_mean
-from .engine import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Report, evaluate_exercise
+from ..common.nearest import did_you_mean
+from .engine import evaluate_exercise
+from .exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Report
 
 _last: dict[str, Report] = {}  # the newest verdict per exercise in this session, for `progress`
 

@@ -13,18 +13,14 @@ from types import FunctionType, SimpleNamespace
 import numpy as np
 import torch
 
-
-def _wrong(message: str):
-    from .engine import Wrong
-
-    return Wrong(message)
+from .errors import Wrong
 
 
 def as_int(value) -> int:
     """Python, numpy or 0-d tensor -> int; a float with a whole value is read as one."""
     number = as_float(value)
     if number != int(number):
-        raise _wrong(f"Expected a whole number, your function returned {describe(value)}.")
+        raise Wrong(f"Expected a whole number, your function returned {describe(value)}.")
     return int(number)
 
 
@@ -33,9 +29,9 @@ def as_float(value) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise _wrong(f"Expected one number, your function returned {describe(value)}.") from None
+        raise Wrong(f"Expected one number, your function returned {describe(value)}.") from None
     if math.isnan(number) or math.isinf(number):
-        raise _wrong(f"Your function returned {number}: somewhere it divides by zero.")
+        raise Wrong(f"Your function returned {number}: somewhere it divides by zero.")
     return number
 
 
@@ -50,12 +46,12 @@ def as_array(value) -> np.ndarray:
         array = np.asarray(value)
         return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise _wrong(f"Expected a tensor or array of numbers, your function returned {describe(value)}.") from None
+        raise Wrong(f"Expected a tensor or array of numbers, your function returned {describe(value)}.") from None
 
 
 def _dense(value: torch.Tensor) -> torch.Tensor:
     if value.layout != torch.strided and value.numel() > 1 << 24:
-        raise _wrong(f"Your function returned {describe(value)}: far more numbers than this needs.")
+        raise Wrong(f"Your function returned {describe(value)}: far more numbers than this needs.")
     value = value.detach().cpu()
     return value if value.layout == torch.strided else value.to_dense()
 
@@ -64,9 +60,9 @@ def as_ids(value) -> list[int]:
     """Anything one-dimensional and whole -> list of token ids."""
     array = as_array(value)
     if array.ndim != 1:
-        raise _wrong(f"Expected token ids in one dimension, your function returned {describe(value)}.")
+        raise Wrong(f"Expected token ids in one dimension, your function returned {describe(value)}.")
     if array.size and not np.array_equal(array, np.round(array)):
-        raise _wrong(f"Expected token ids (whole numbers), your function returned {describe(value)}.")
+        raise Wrong(f"Expected token ids (whole numbers), your function returned {describe(value)}.")
     return [int(token) for token in array]
 
 

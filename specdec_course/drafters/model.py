@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 
 from ..cache import CachedModel
-from ..conditioned import Conditioned
+from ..cache.conditioned import Conditioned
+from ..cache.static import StaticModel, static_model
 from ..sampling import Handed, next_token_distribution
-from ..static import StaticModel, static_model
 from . import Draft
 
 

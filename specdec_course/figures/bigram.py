@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ..paths import data_path
+from ..common.paths import data_path
 from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
 from .tokens import readable, text_picture
 

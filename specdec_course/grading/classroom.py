@@ -119,7 +119,7 @@ def cores() -> int:
 
 def isolation_level(trust_students: bool, show) -> str:
     """The level at which student code is shut in here. ValueError below "full", unless the students are trusted."""
-    from .probes import isolation
+    from .isolation.probes import isolation
 
     if sys.platform != "linux":
         raise ValueError("grading in a box needs Linux (or WSL 2, or a container); elsewhere there is --stock")
@@ -196,8 +196,8 @@ def progress(total: int, bar: bool, show):
 
 def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None:
     """Everything that is made from the records: graded notebooks, grade book, CSV, pages."""
-    from . import export
-    from . import gradebook as book_of_marks
+    from .nbgrader import export
+    from .nbgrader import gradebook as book_of_marks
 
     there = [record for record in found if _known(root, record["unit"])]
     stamps = {}
@@ -225,8 +225,8 @@ def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path
 
     That one is about all records in `folder`: who grades one student anew keeps the report of the class.
     """
-    from .feedback import write_feedback
-    from .report import write_report
+    from .pages.feedback import write_feedback
+    from .pages.report import write_report
 
     for record in found:
         write_feedback(record, feedback, submitted)

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from .. import checks
 from ..checks import guard
-from ..checks.engine import GENERAL_HELP, NOT_ATTEMPTED, WRONG, Report, evaluate_exercise
-from .luggage import TWINS, lendable, shared_classes
+from ..checks.engine import evaluate_exercise
+from ..checks.exercise import NOT_ATTEMPTED, WRONG, Report
+from ..checks.subject import GENERAL_HELP
 from .recover import Submission, read_submission
-from .remote import Borrowed
-from .talk import GONE, Ended, Talk
+from .session.conversation import GONE, Ended, Talk
+from .session.payload import TWINS, lendable, shared_classes
+from .session.remote import Borrowed
 
 RESTARTS = 12  # rooms that one submission may use up
 LOOPS = {"time_call": 10_000, "expected_tokens": 10_000, "speedup": 10_000, "best_k": 1_000}  # the largest numbers that

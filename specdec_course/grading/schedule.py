@@ -71,8 +71,8 @@ def _judge(task: Task) -> tuple[dict, dict]:
 
 def _house(level: str):
     if getattr(_own, "house", None) is None:
-        from .box import House
-        from .luggage import files
+        from .isolation.box import House
+        from .session.payload import files
 
         _own.house = House(files(), level=level).__enter__()
         atexit.register(close_house)

@@ -88,7 +88,7 @@ class Run:
 
     def record(self) -> dict:
         """What there is to say about a finished run: recipe, hardware, time, tokens, losses and alpha on the way."""
-        from specdec_course.machine import machine
+        from specdec_course.measure.machine import machine
 
         recipe, language = self.recipe, [line for line in self.logged if line["stage"] == "language"]
         return {
@@ -127,7 +127,7 @@ def _text(folder: Path, recipe: Recipe):
     """The tokenizer (trained once, kept in the folder) and the training text as ids."""
     from transformers import PreTrainedTokenizerFast
 
-    from specdec_course.atlas import articles
+    from specdec_course.corpora.atlas import articles
 
     place = folder / "tokenizer"
     if not (place / "tokenizer_config.json").exists():

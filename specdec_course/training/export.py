@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from specdec_course.paths import sha256_of
+from specdec_course.common.paths import sha256_of
 
 from .checkpoint import write_whole
 from .tokenizer import save_tokenizer

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from specdec_course.atlas import articles
-from specdec_course.paths import PACKAGE
+from specdec_course.common.paths import PACKAGE
+from specdec_course.corpora.atlas import articles
 
 from .checkpoint import write_whole
 from .loop import agreement
@@ -150,7 +150,7 @@ def sample_text(pair, new_tokens: int = 420, seed: int = 7) -> str:
 def measure(pair) -> dict:
     """All the figures of a pair, with hardware, date and the command that makes them."""
     from specdec_course.corpora import held_out_prompts
-    from specdec_course.machine import machine
+    from specdec_course.measure.machine import machine
 
     count = {name: sum(p.numel() for p in getattr(pair, name).parameters()) for name in ("target", "draft")}
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from specdec_course.atlas import articles
+from specdec_course.corpora.atlas import articles
 
 BLOCK = 2000  # articles tokenised at a time
 

@@ -11,8 +11,8 @@ import torch
 
 from answers import right, wrong
 from specdec_course.cache import CachedModel as _Cached
+from specdec_course.cache.static import static_mask as _mask
 from specdec_course.decoding import generate_cached as _reference
-from specdec_course.static import static_mask as _mask
 from specdec_course.trace import Decoded, Round
 
 # rollback -----------------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.models.vocabulary import PROBE
 from specdec_course.theory import best_k as _best
 from specdec_course.theory import expected_tokens as _tau
 from specdec_course.theory import speedup as _speed
-from specdec_course.vocabulary import PROBE
 
 # ---------------------------------------------------------------------------------------------------- compatible
 

@@ -31,7 +31,7 @@ def tokens_per_call(rounds):
     return torch.ones(10**15).mean()
 """, message=r"memory|allocate")
 accepted("6d", "memory bomb in the grader, by a function of the package that is lent", """\
-from specdec_course.static import static_mask
+from specdec_course.cache.static import static_mask
 
 
 def accepted_length(draft, choice):

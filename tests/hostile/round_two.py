@@ -238,7 +238,7 @@ class CachedModel:
         pass
 """, generate_cached=(0, 1))
 greedy("53e", "a lent clock that times itself timing itself", """\
-from specdec_course.profiling import time_call as lent
+from specdec_course.measure.clocks import time_call as lent
 
 
 def verify_greedy(draft, logits):

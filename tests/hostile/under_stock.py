@@ -2,7 +2,7 @@
 the course that may be thrown away; bubblewrap keeps everything else read-only, and ends what is left.
 
 Knows: how to shut such a run off, and how to read what became of the mark and of the class. Does not know: our grader.
-Rows that could fill or stop the machine are left out. nbgrader is driven by `specdec_course.grading.stock`, one
+Rows that could fill or stop the machine are left out. nbgrader is driven by `grading.nbgrader.stock`, one
 submission at a time: alone, it would end the whole batch at some of them (a copied cell, for one).
 """
 
@@ -31,7 +31,7 @@ LEFT_OUT = {"5b": "kills what it can see", "27d": "endless output"}
 GRADE = """\
 import json, os, sys
 sys.path.insert(0, {course!r})
-from specdec_course.grading.stock import grade_class
+from specdec_course.grading.nbgrader.stock import grade_class
 marks = grade_class({submitted!r}, {book!r}, student={student!r}, root={root!r}, trust_students=True, show=None)
 print("MARK " + json.dumps([[m.points, m.maximum, m.status] for m in marks]))
 """

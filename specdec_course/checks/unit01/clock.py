@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .fake_device import MS, SLACK, Device, uniform, whole
 
 time_call = Exercise(
@@ -17,7 +18,7 @@ time_call = Exercise(
     points=3,
     difficulty=2,
     minutes=15,
-    reference="specdec_course.profiling:time_call",
+    reference="specdec_course.measure.clocks:time_call",
     hints=(
         "A stopwatch is honest if nothing is running when it starts and nothing is running when it stops. Which line "
         "of yours makes sure of the first, which of the second? And which calls should nobody hold a watch to?",

@@ -11,7 +11,9 @@ import time
 import numpy as np
 import torch
 
-from ..engine import Exercise, NotAttempted, Wrong, raised_in, reading
+from ..errors import NotAttempted, Wrong
+from ..exercise import Exercise
+from ..subject import raised_in, reading
 from .fake_device import MS, SLACK, SlowModel, whole
 
 latency_profile = Exercise(
@@ -20,7 +22,7 @@ latency_profile = Exercise(
     points=2,
     difficulty=2,
     minutes=10,
-    reference="specdec_course.profiling:latency_profile",
+    reference="specdec_course.measure.clocks:latency_profile",
     hints=(
         "For one length: what must be drawn, what must be called how often, and which single number stands for many "
         "times if one of them was spoilt by another program?",
@@ -95,7 +97,7 @@ def _profile(student, model, lengths, **options) -> dict[int, float]:
             raise
         raise Wrong(
             "Your latency_profile calls time_call, and that is not written yet. Write it first, or call "
-            "profiling.time_call here, which is the package's own."
+            "clocks.time_call here, which is the package's own."
         ) from None
     with reading("a dict {length: seconds}"):
         profile = {int(n): float(seconds) for n, seconds in answer.items()}
@@ -186,7 +188,7 @@ flat_region = Exercise(
     points=1,
     difficulty=1,
     minutes=5,
-    reference="specdec_course.profiling:flat_region",
+    reference="specdec_course.measure.clocks:flat_region",
     hints=(
         "Walk from the shortest length upwards. Which number is each time compared with, and what happens at the "
         "first one that is too slow?",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .fake_device import uniform, whole
 
 TOLERANCE = 0.03  # biases, norms and looked-up rows are neglected in the contract; whoever counts them is right too

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from ..values import describe
 from .inputs import cycle, some
 

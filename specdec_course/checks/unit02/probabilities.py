@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..engine import Exercise, Subject, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from ..place import memory_of
+from ..subject import Subject
 from ..values import as_array, describe
 from .inputs import skewed_text, some
 from .table import followers, rows_of

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from ...drafters.bigram import build_next_token_array as counted_at_once
-from ..engine import Exercise, Subject, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import Subject
 from .inputs import cycle
 
 hit_rate = Exercise(

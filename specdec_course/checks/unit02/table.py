@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from ..place import memory_of, times_slower
 from ..values import as_array, describe
 from .inputs import skewed_text, some

@@ -6,7 +6,9 @@ from collections import Counter
 
 import torch
 
-from ..engine import Exercise, Subject, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import Subject
 from ..values import describe
 
 sample_windows = Exercise(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Wrong
+from ..errors import Wrong
 from .stage import Play, rounds_that_happened
 
 

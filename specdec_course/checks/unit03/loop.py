@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .faults import check_calls, check_rounds, check_text
 from .rule import TENSOR_HELP
 from .stage import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 
 accepted_length = Exercise(
     "accepted_length", unit="03", points=1, difficulty=1, minutes=5,

@@ -14,7 +14,8 @@ import torch
 from ...decoding import greedy_decode
 from ...trace import Round
 from .. import values
-from ..engine import OutOfCalls, Wrong, counting, reading
+from ..errors import OutOfCalls, Wrong
+from ..subject import counting, reading
 
 VOCAB = 41
 MODULUS = 1009  # states of the toy target: a sum over the whole prefix, so every earlier token matters

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from ...trace import Round
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 
 tokens_per_call = Exercise(
     "tokens_per_call", unit="03", points=1, difficulty=1, minutes=5,

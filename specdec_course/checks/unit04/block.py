@@ -7,7 +7,8 @@ know: how the longest prefix is found.
 from __future__ import annotations
 
 from ...sampling import exact_law
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from . import toys, wrong_rules
 from .laws import DICE_HELP, TOLERANCE, expect_joint, round_off_part
 

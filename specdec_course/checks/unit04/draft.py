@@ -10,7 +10,9 @@ import torch
 
 from ...sampling import Sampling
 from .. import values
-from ..engine import Exercise, Wrong, counting, reading
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import counting, reading
 from . import toys
 from .laws import DICE_HELP, random_states
 

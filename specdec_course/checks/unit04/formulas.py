@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .distribution import as_distribution, random_distribution
 
 acceptance_probability = Exercise(

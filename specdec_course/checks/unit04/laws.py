@@ -11,8 +11,9 @@ import contextlib
 import torch
 
 from .. import values
-from ..engine import Subject, Wrong
+from ..errors import Wrong
 from ..place import random_states
+from ..subject import Subject
 from . import toys
 from .distribution import random_distribution
 

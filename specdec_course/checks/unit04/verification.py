@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from ...sampling import exact_law
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from . import toys, wrong_rules
 from .distribution import random_distribution
 from .laws import DICE_HELP, TOLERANCE, call_with, expect_joint, round_off_part

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 
 from .. import values
-from ..engine import Wrong, reading
+from ..errors import Wrong
+from ..subject import reading
 
 VOCAB = 41
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from .. import values
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 
 static_mask = Exercise(
     "static_mask", unit="05", points=1, difficulty=2, minutes=8,
-    reference="specdec_course.static:static_mask",
+    reference="specdec_course.cache.static:static_mask",
     hints=(
         "Write down the mask for length = 2, n_new = 2, max_length = 5. Which places may the first new token see? And "
         "may it see the second one?",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from ...trace import Round
-from ..engine import Wrong
+from ..errors import Wrong
 from ..unit03 import faults as of_loops
 from ..unit03.stage import rounds_that_happened
 from .stage import Append, CachedPlay, readings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise
+from ..exercise import Exercise
 from ..unit03.loop import generate_speculative
 from ..unit03.stage import VOCAB, prompt_ids, toy_target
 from .faults import check_all_accepted, check_drafts, check_rounds, check_target, check_text, check_work, judge

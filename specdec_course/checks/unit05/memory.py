@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from .. import values
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .box import Box, ids_of, tiny_model
 
 CachedModel = Exercise(

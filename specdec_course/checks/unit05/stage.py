@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...decoding import greedy_decode
-from ..engine import OutOfCalls
+from ..errors import OutOfCalls
 from ..unit03.stage import Call, Play
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong, reading
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import reading
 from .interfaces import Layers, Lists, Strict
 
 rollback = Exercise(

@@ -10,7 +10,8 @@ import math
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .formula import uniform, whole
 
 estimate_alpha = Exercise(

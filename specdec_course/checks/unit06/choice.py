@@ -10,7 +10,9 @@ import torch
 
 from ...theory import Candidate
 from .. import values
-from ..engine import Exercise, Wrong, reading
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import reading
 from .formula import rate, uniform, written_first
 from .length import clear_best, speeds
 

@@ -12,7 +12,9 @@ import contextlib
 import torch
 
 from ...sampling import exact_law
-from ..engine import Exercise, NotAttempted, Wrong, raised_in
+from ..errors import NotAttempted, Wrong
+from ..exercise import Exercise
+from ..subject import raised_in
 
 CLOSE = 1e-4  # relative: float32 is fine
 

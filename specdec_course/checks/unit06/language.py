@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import torch
 
-from ...vocabulary import PROBE
-from ..engine import Exercise, Wrong
+from ...models.vocabulary import PROBE
+from ..errors import Wrong
+from ..exercise import Exercise
 from . import tiny_tokenizers as tiny
 from .tiny_tokenizers import TEXT_END, TURN_START, tokenizer
 
 compatible = Exercise(
     "compatible", unit="06", points=2, difficulty=3, minutes=15,
-    reference="specdec_course.vocabulary:compatible",
+    reference="specdec_course.models.vocabulary:compatible",
     hints=(
         "Two dictionaries can have the same keys and yet disagree. Two equal dictionaries can still belong to "
         "tokenizers that cut a text differently. What do you compare to find the first, and what to find the second?",
@@ -224,4 +225,4 @@ compatible.help(r"unexpected keyword|positional argument",
                 "encode takes the text and add_special_tokens=False; get_vocab() takes nothing.")
 compatible.help(r"'NoneType' object is not", "bos_token_id, eos_token_id and pad_token may be None.")
 compatible.help(r"KeyError", "A token of one vocabulary need not be in the other: look at the shared ones first.")
-compatible.help(r"PROBE", "PROBE is a text, imported in the first cell: from specdec_course.vocabulary import PROBE.")
+compatible.help(r"PROBE", "PROBE is a text, imported in the first cell with `from specdec_course.models.vocabulary`.")

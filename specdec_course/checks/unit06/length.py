@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from .formula import TOO_SHORT, rate, uniform, whole, written_first
 
 best_k = Exercise(

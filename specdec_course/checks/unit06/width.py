@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from .. import values
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 
 INF = float("inf")
 
 align_vocabulary = Exercise(
     "align_vocabulary", unit="06", points=1, difficulty=2, minutes=10,
-    reference="specdec_course.vocabulary:align_vocabulary",
+    reference="specdec_course.models.vocabulary:align_vocabulary",
     hints=(
         "Which logit gives a token the probability 0, exactly? And which columns may be thrown away without changing a "
         "single probability?",

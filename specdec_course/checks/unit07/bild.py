@@ -1,6 +1,6 @@
 """Unit 07: the two rules of a Big Little Decoder.
 
-Knows: what is right and commonly wrong in them. Does not know: the loop around them (`specdec_course.bild`), or how
+Knows: what is right and commonly wrong in them. Does not know: the loop around them (`decoding.bild`), or how
 much the text loses.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 
 from .. import values
-from ..engine import Exercise, Wrong, reading
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import reading
 from .confidence import THRESHOLDS, sure, unsure
 
 bild_policy = Exercise(
     "bild_policy", unit="07", points=2, difficulty=2, minutes=15,
-    reference="specdec_course.adaptive:bild_policy",
+    reference="specdec_course.decoding.adaptive:bild_policy",
     hints=(
         "Two questions, two lists. Which single number decides whether the small model asks for help? And if the third "
         "of six tokens has to go, what do the fourth, fifth and sixth continue?",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from ..unit04 import toys
 from .texts import expect_targets_law, one_round
 
 confident_prefix = Exercise(
     "confident_prefix", unit="07", points=2, difficulty=2, minutes=12,
-    reference="specdec_course.adaptive:confident_prefix",
+    reference="specdec_course.decoding.adaptive:confident_prefix",
     hints=(
         "The drafter stands at place i and may look at confidences 0 to i. It stops, or goes on. Once it has stopped, "
         "what do the confidences behind that place matter?",

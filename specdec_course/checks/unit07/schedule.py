@@ -6,13 +6,14 @@ Knows: what is right and commonly wrong in it, alone and over many rounds. Does 
 
 from __future__ import annotations
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 from ..unit04 import toys
 from .texts import drawn, expect_targets_law, one_round
 
 heuristic_schedule = Exercise(
     "heuristic_schedule", unit="07", points=1, difficulty=1, minutes=8,
-    reference="specdec_course.adaptive:heuristic_schedule",
+    reference="specdec_course.decoding.adaptive:heuristic_schedule",
     hints=(
         "Which two of the four numbers tell you whether something was rejected? And what would a draft length of 0 "
         "mean for all the rounds that follow?",

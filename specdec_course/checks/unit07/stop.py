@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import torch
 
-from ..engine import Exercise, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
 
 optimal_stop = Exercise(
     "optimal_stop", unit="07", points=3, difficulty=4, minutes=25,
-    reference="specdec_course.adaptive:optimal_stop",
+    reference="specdec_course.decoding.adaptive:optimal_stop",
     hints=(
         "You have an average speed: tokens so far / time so far. One more drafted token offers survival[k] tokens for "
         "c of time. When does it raise the average? And is k = 0 a round like the others?",

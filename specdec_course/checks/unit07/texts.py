@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 
 from ...verification import verify_stochastic
-from ..engine import Subject, Wrong
+from ..errors import Wrong
+from ..subject import Subject
 from ..unit04 import toys
 
 TOLERANCE = 1e-5

@@ -9,11 +9,13 @@ from __future__ import annotations
 import torch
 
 from .. import values
-from ..engine import Exercise, Subject, Wrong
+from ..errors import Wrong
+from ..exercise import Exercise
+from ..subject import Subject
 
 AcceptanceTracker = Exercise(
     "AcceptanceTracker", unit="07", points=2, difficulty=3, minutes=20,
-    reference="specdec_course.adaptive:AcceptanceTracker",
+    reference="specdec_course.decoding.adaptive:AcceptanceTracker",
     hints=(
         "A round drafts 5 tokens, 2 are accepted. Of how many tokens did the target say what it thinks of them? "
         "And what should happen to the evidence of the rounds before: is it multiplied before or after you add?",

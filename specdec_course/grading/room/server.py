@@ -1,7 +1,7 @@
 """The fork server: imports torch once, then turns each request into a room, a forked child shut in by `confine`.
 
 Runs inside the box as `python -s -P -B server.py <control descriptor> <plan as JSON>`. Knows the requests of
-`specdec_course.grading.box` and that a module named `runner` has `serve(socket)`. Knows no students and no answers: it
+`grading.isolation.box` and that a module named `runner` has `serve(socket)`. Knows no students and no answers: it
 holds nothing that a room must not see, for every room is a copy of it.
 
 A request is a datagram of JSON (layers to leave out) with two descriptors: the room's end of a socket, and a pipe on

@@ -35,12 +35,21 @@ class _Module(types.ModuleType):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """`modules`: what each module of the package defines, for `import *`; `lendable`: "module:name" of what is lent."""
+    """`modules`: what each module of the package defines, for `import *`; `lendable`: "module:name" of what is lent;
+    `moved`: where the modules of older notebooks are now."""
 
-    def __init__(self, lend, lendable, modules):
-        self.lend, self.lendable, self.modules, self.carried = lend, lendable, modules, {}
+    def __init__(self, lend, lendable, modules, moved):
+        self.lend, self.lendable, self.modules, self.moved, self.carried = lend, lendable, modules, moved, {}
+
+    def homes(self, module: str) -> list[str]:
+        """Where the names of a module are, which may be that of an older notebook."""
+        short = module.removeprefix(f"{PACKAGE}.")
+        return [f"{PACKAGE}.{home}" for home in self.moved[short].split()] if short in self.moved else [module]
 
     def thing(self, full: str):
+        module, _, name = full.partition(":")
+        known = (f"{home}:{name}" for home in self.homes(module))
+        full = next((one for one in known if one in self.lendable), full)
         return NotHereWhileGraded(full, self.lend(full) if full in self.lendable else None)
 
     def find_spec(self, name, path=None, target=None):
@@ -50,8 +59,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec):
         module = _Module(spec.name)
-        carried = self.carried.get(spec.name, {})
-        module.__dict__.update(_finder=self, __all__=[*self.modules.get(spec.name, carried)], **carried)
+        homes = self.homes(spec.name)
+        carried = {name: kept for home in homes for name, kept in self.carried.get(home, {}).items()}
+        names = [name for home in homes for name in self.modules.get(home, ())]
+        module.__dict__.update(_finder=self, __all__=names or [*carried], **carried)
         return module
 
     def exec_module(self, module):
@@ -66,7 +77,7 @@ def install(lend) -> dict[str, type]:
     import carried
 
     names = json.loads((pathlib.Path(__file__).parent / "names.json").read_text())
-    finder = _Finder(lend, frozenset(names["lendable"]), names["modules"])
+    finder = _Finder(lend, frozenset(names["lendable"]), names["modules"], names["moved"])
     for module, kept in names["carried"].items():
         finder.carried.setdefault(f"{PACKAGE}.{module}", {}).update({name: vars(carried)[name] for name in kept})
     checks = dict.fromkeys(("check", "hint", "progress"), _nothing)

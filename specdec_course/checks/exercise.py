@@ -1,0 +1,84 @@
+"""An exercise as data: what it is worth, its hints, the parts of its check, the mistakes it can name; and a verdict.
+
+Knows: how these are declared. Does not know: how a check is run (engine), what a student's function is (subject).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+NOT_ATTEMPTED, RIGHT, PARTLY, WRONG = "not attempted", "right", "partly right", "wrong"
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    weight: float
+    run: Callable  # (student: Subject, rng: torch.Generator) -> None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    id: str
+    message: str
+    imitate: tuple[Callable, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on one function. `score` in [0, 1]; `diagnosis` the id of the recognised mistake, or None;
+    `message` what the student reads; `parts` (name, passed) in order."""
+
+    exercise: str
+    state: str
+    score: float
+    message: str
+    diagnosis: str | None = None
+    parts: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.state == RIGHT
+
+
+@dataclass
+class Exercise:
+    """One exercise: what it is worth, its hints, the parts of its check and the mistakes that it can name."""
+
+    name: str
+    unit: str
+    points: float
+    reference: str
+    hints: tuple[str, str]
+    difficulty: int = 2
+    minutes: int = 10
+    bonus: bool = False
+    parts: list[Part] = field(default_factory=list)
+    mistakes: dict[str, Mistake] = field(default_factory=dict)
+    helps: list[tuple[str, str]] = field(default_factory=list)
+
+    def part(self, name: str, weight: float = 1.0):
+        """Decorator: adds `part(student, rng)` to the check."""
+
+        def add(run):
+            self.parts.append(Part(name, weight, run))
+            return run
+
+        return add
+
+    def mistake(self, id: str, message: str, imitate: Callable | tuple[Callable, ...] | None = None) -> None:
+        """Names a mistake; `imitate` is a wrong rule that behaves like it, or several (more specific ones first)."""
+        rules = imitate if isinstance(imitate, tuple) else (imitate,) if imitate else ()
+        self.mistakes[id] = Mistake(id, message, rules)
+
+    def help(self, pattern: str, text: str) -> None:
+        """Text shown under a student's own exception when `pattern` is found in "TypeName: message"."""
+        self.helps.append((pattern, text))
+
+    @property
+    def solution(self) -> Callable:
+        """The package's own function."""
+        module, _, name = self.reference.partition(":")
+        return getattr(importlib.import_module(module), name)

@@ -1,0 +1,201 @@
+"""A student's function as a check sees it: called on copies, recorded, its exceptions made readable.
+
+Knows: calls, exceptions, what students commonly stumble over in Python. Does not know: which exercise it is, or what is
+right in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import traceback
+from collections.abc import Callable
+
+import numpy as np
+
+from ..sampling import exact_law
+from . import values
+from .errors import Different, NotAttempted, OutOfCalls, Wrong
+from .exercise import Exercise
+
+
+class Seen(list):
+    """The answers of a function, in order. With `expected`, the first one that differs from it raises Different."""
+
+    def __init__(self, expected: list | None = None):
+        super().__init__()
+        self.expected = expected
+
+    def append(self, answer) -> None:
+        place = len(self)
+        super().append(answer)
+        if self.expected is not None and not values.same([answer], self.expected[place : place + 1]):
+            raise Different
+
+
+class Subject:
+    """A student's function as a check sees it: called on copies, recorded, its exceptions made readable."""
+
+    def __init__(self, function: Callable, exercise: Exercise, expected: list | None = None):
+        self.function, self.exercise = function, exercise
+        self.seen = Seen(expected)  # what the function answered, in order: the fingerprint a mistake is recognised by
+
+    def __call__(self, *args, **kwargs):
+        """The function's answer. Raises Wrong if it raises, or changes one of its arguments in place."""
+        answer = self._call(*args, **kwargs)
+        self.seen.append(values.plain(answer))
+        return answer
+
+    def ids(self, *args, **kwargs) -> list[int]:
+        """The answer as a list of token ids."""
+        return values.as_ids(self(*args, **kwargs))
+
+    def returned_int(self, *args, **kwargs) -> int:
+        return values.as_int(self(*args, **kwargs))
+
+    def returned_float(self, *args, **kwargs) -> float:
+        return values.as_float(self(*args, **kwargs))
+
+    def array(self, *args, **kwargs) -> np.ndarray:
+        """The answer as a numpy array of float64 or int64."""
+        return values.as_array(self(*args, **kwargs))
+
+    def raises(self, kind: type[Exception], *args, **kwargs) -> bool:
+        """Whether the function refuses these arguments with an exception of this kind."""
+        try:
+            self.function(*values.copies(args), **values.copies(kwargs))
+        except NotImplementedError as error:
+            if _is_stub_error(error):
+                raise NotAttempted from None
+            return issubclass(NotImplementedError, kind)
+        except kind:
+            self.seen.append(kind.__name__)
+            return True
+        except Exception as error:
+            raise self._own_exception(error) from None
+        self.seen.append("no exception")
+        return False
+
+    def law(self, *args, **kwargs) -> dict:
+        """The exact law {tuple of ids: probability} of the function's answer; the dice is passed as last argument."""
+        law = self.law_of(lambda dice: tuple(values.as_ids(self._call(*args, dice, **kwargs))))
+        return law
+
+    def law_of(self, procedure: Callable) -> dict:
+        """The exact law of `procedure(dice)`, which calls the student through `student.quiet`; recorded as one."""
+        try:
+            law = exact_law(procedure, limit=20_000)
+        except ValueError as error:
+            raise Wrong(f"The exact law of your function could not be worked out: {error}.") from None
+        self.seen.append({key: p for key, p in sorted(law.items(), key=str) if p > 1e-6})  # below: round-off
+        return law
+
+    def quiet(self, *args, **kwargs):
+        """As calling, without recording: for use inside `law_of`."""
+        return self._call(*args, **kwargs)
+
+    def does(self, *args, **kwargs) -> None:
+        """Calls a function for what it does, not for what it answers; what it is given it may change."""
+        self._guarded(args, kwargs)
+        self.seen.append("no exception")
+
+    def method(self, bound: Callable) -> Subject:
+        """A method of an object that the student's class made, to be called as carefully as a function."""
+        subject = Subject(bound, self.exercise)
+        subject.seen = self.seen
+        return subject
+
+    def _call(self, *args, **kwargs):
+        given, named = values.copies(args), values.copies(kwargs)
+        answer = self._guarded(given, named)
+        if answer is None or answer is Ellipsis:
+            raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")
+        if not values.same((args, kwargs), (given, named)):
+            raise Wrong(
+                f"{self.exercise.name} changes one of its arguments in place. The caller still needs it as it was: "
+                "work on a copy, or use an operation without a trailing underscore.",
+                mistake="changes_input",
+            )
+        return answer
+
+    def _guarded(self, args, kwargs):
+        """The function's answer; whatever it raises becomes a verdict that can be read."""
+        try:
+            return self.function(*args, **kwargs)
+        except (Wrong, NotAttempted):
+            raise
+        except NotImplementedError as error:
+            if _is_stub_error(error):
+                raise NotAttempted from None
+            raise self._own_exception(error) from None
+        except (Exception, SystemExit) as error:
+            raise self._own_exception(error) from None
+
+    def _own_exception(self, error: BaseException) -> Wrong:
+        told = f"{type(error).__name__}: {error}".strip()
+        self.seen.append(type(error).__name__)
+        where = _student_line(error, self.function)
+        text = f"Your function stopped with {told[:300]}{where}"
+        for pattern, help_text in self.exercise.helps + GENERAL_HELP:
+            if re.search(pattern, told):
+                return Wrong(f"{text}\n{help_text}")
+        return Wrong(text)
+
+
+GENERAL_HELP = [
+    (r"NotHereWhileGraded", "Something of the course's package is used that is not there while your work is graded: "
+     "your answer has to stand on its own."),
+    (r"NameError", "A name is used that this notebook has not defined: run the cells above, or check its spelling."),
+    (r"UnboundLocalError", "A variable is read before it is set: look at the branch that skips its first line."),
+    (r"unhashable|list indices must be", "Check the type: a tensor's `.tolist()` gives plain numbers."),
+    (r"same device", "Two tensors live on different devices: make new tensors with `x.new_tensor(...)` or device=."),
+    (r"RecursionError", "Your function calls itself without end."),
+]
+
+
+def _is_stub_error(error: NotImplementedError) -> bool:
+    return "not attempted" in str(error) or not str(error)
+
+
+def _student_line(error: BaseException, function: Callable) -> str:
+    """" (line N of your function)" when the traceback passes through the student's code."""
+    line = getattr(error, "student_line", None) or _traced_line(error, function)
+    return f" (line {line[0]} of your function{f': `{line[1]}`' if line[1] else ''})" if line else ""
+
+
+def _traced_line(error: BaseException, function: Callable) -> tuple[int, str] | None:
+    with contextlib.suppress(ValueError):  # decorators that know what they wrap; a circle is an error
+        function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if code is not None and frame.filename == code.co_filename and frame.name == code.co_name:
+            return (frame.lineno or 0) - code.co_firstlineno + 1, frame.line or ""
+    return None
+
+
+def raised_in(error: BaseException) -> str:
+    """The name of the innermost function that the exception came out of."""
+    return getattr(error, "raised_in", None) or traceback.extract_tb(error.__traceback__)[-1].name
+
+
+def counting(function: Callable, limit: int):
+    """`function` with a call counter in `.calls`; the call after `limit` ends the check: nothing loops for ever."""
+
+    def counted(*args, **kwargs):
+        counted.calls += 1
+        if counted.calls > limit:
+            raise OutOfCalls(f"called more than {limit} times")
+        return function(*args, **kwargs)
+
+    counted.calls = 0
+    return counted
+
+
+@contextlib.contextmanager
+def reading(what: str):
+    """Turns a failure to read an answer's fields into a Wrong that says what was expected."""
+    try:
+        yield
+    except (AttributeError, TypeError, KeyError, IndexError) as error:
+        raise Wrong(f"Expected {what}; reading your answer failed with {type(error).__name__}: {error}.") from None

@@ -1,0 +1,214 @@
+"""`generate`: the decoding loop that people use, with key-value caches, for any target and any drafter.
+
+Knows: budgets, end of text, rounds, which tokens each model still has to see, when to wait for the device (once a
+round). Does not know: how a draft is made (drafters), how long it shall be (schedules), which of its tokens stay
+(verification).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from ..cache import CachedModel
+from ..cache.conditioned import Conditioned
+from ..cache.static import StaticModel, kept_with, static_model
+from ..drafters import Draft
+from ..sampling import Dice, Handed, Sampling
+from ..trace import Round, Trace
+from ..verification import verify_greedy_vectorised, verify_vectorised
+from .schedules import schedule_for
+
+ENGINES = ("eager", "compiled")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What `generate` returns: `tokens` LongTensor [T_prompt + T_new] and the `trace` of its rounds."""
+
+    tokens: torch.Tensor
+    trace: Trace
+
+
+def generate(
+    target,
+    prompt_ids,
+    drafter=None,
+    k="auto",
+    sampling: Sampling = Sampling(),
+    max_new_tokens: int = 128,
+    eos_token_id: int | None = None,
+    seed: int = 0,
+    engine: str = "eager",
+) -> Output:
+    """Decodes with a key-value cache; with a drafter, speculatively. The law of the text is the target's alone.
+
+    One target call per round; the prompt goes through together with the first draft. At the start of every later
+    round the target's cache holds exactly len(tokens) - 1 positions. The device is waited for once per round.
+
+    Args:
+        target: a Hugging Face causal language model; or an encoder-decoder (T5), in the eager engine: the prompt is
+            then its source, and the text is what the decoder writes, from its start token on (see conditioned).
+        prompt_ids: LongTensor [T] or a list of ids, T >= 1.
+        drafter: anything with `propose` (see drafters); None decodes plainly.
+        k: draft length, >= 0; or "auto" (chosen from measured times and acceptance), "heuristic", or a schedule (see
+            schedules). sampling: temperature and filters, for target and drafter alike.
+        max_new_tokens, eos_token_id: the text ends at the budget or with the first eos_token_id, which is kept.
+        seed: of all the randomness of this call. With "auto" and a temperature, the same seed may give another text of
+            the same law, since which k is chosen depends on measured times.
+        engine: "eager" runs the models as they are. "compiled" runs them over static buffers, compiled once per model
+            and process (a minute on a CPU; on CUDA captured as graphs): worth it for more than a few texts.
+
+    Returns:
+        Output(tokens, trace), the tokens on the CPU.
+
+    Raises ValueError for an empty prompt, ids outside the vocabulary, k < 0, a text longer than the model's context,
+    NaN logits, and a drafter whose vocabulary is not the target's.
+    """
+    if getattr(target.config, "is_encoder_decoder", False) and not isinstance(target, Conditioned):
+        told = Conditioned(target, prompt_ids)
+        drafter = drafter.given(prompt_ids) if hasattr(drafter, "given") else drafter
+        return generate(told, told.start, drafter, k, sampling, max_new_tokens, eos_token_id, seed, engine)
+    began = time.perf_counter()
+    prompt = _checked_prompt(target, prompt_ids, max_new_tokens)
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; expected one of {', '.join(map(repr, ENGINES))}")
+    vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
+    schedule = schedule_for(k, _memory(target, drafter, engine))
+    cached = static_model(target).begin(end) if engine == "compiled" else CachedModel(target)
+    if hasattr(drafter, "begin"):
+        drafter.begin(vocab_size, end, engine)
+    dice = Dice(torch.Generator(device=target.device).manual_seed(seed))
+    trace, target_calls, draft_calls = Trace(len(prompt)), cached.calls, getattr(drafter, "calls", 0)
+    text, length = torch.cat([prompt, prompt.new_empty(max_new_tokens)]), len(prompt)
+    with torch.inference_mode():
+        while length < end:
+            start = time.perf_counter()
+            wanted = schedule.ask() if drafter else 0
+            ask = min(wanted, end - length - 1)  # one place is for the target's own token
+            draft = drafter.propose(text[:length], ask, sampling, dice) if ask > 0 else Draft(text[:0])
+            draft = _checked_draft(draft, ask, vocab_size, target.device)
+            accepted, emitted = verify_round(cached, text[cached.length : length], draft, sampling, dice, wanted)
+            emitted = _until_eos(emitted, eos_token_id)
+            text[length : length + len(emitted)] = torch.tensor(emitted)
+            length += len(emitted)
+            cached.rollback(cached.length - (length - 1))  # the newest token is fed in the next round
+            if hasattr(drafter, "accepted") and ask > 0:
+                drafter.accepted(min(accepted, len(emitted)))
+            trace.rounds.append(Round(len(draft.ids), min(accepted, len(emitted)), len(emitted)))
+            schedule.learn(trace.rounds[-1], time.perf_counter() - start if len(trace.rounds) > 1 else None)
+            if eos_token_id is not None and emitted[-1] == eos_token_id:
+                break
+    trace.target_calls, trace.draft_calls = cached.calls - target_calls, getattr(drafter, "calls", 0) - draft_calls
+    trace.seconds = time.perf_counter() - began
+    return Output(text[:length].clone(), trace)
+
+
+def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice, usual=0) -> tuple[int, list[int]]:
+    """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted).
+
+    usual: the draft length of most rounds; only of interest to a compiled engine.
+    """
+    n = len(draft.ids)
+    new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
+    width = cached.width(len(new), len(new) - n + usual) if isinstance(cached, StaticModel) else None
+    if width is None:
+        told = _judge(draft.ids, draft.probs, cached.append(new, last=n + 1), sampling, dice)
+    else:
+        told = _replayed_round(cached, new, width, draft, sampling, dice)
+    accepted, damaged, *tokens = told.tolist()  # here the device is waited for, and nowhere else in a round
+    if damaged:
+        raise ValueError(
+            "the target's logits hold NaN: its weights are damaged, or half precision overflowed. "
+            "Try float32 (or bfloat16 instead of float16), and `specdec doctor` for the bundled files"
+        )
+    return accepted, tokens[: accepted + 1]
+
+
+def _judge(ids, probs, logits, sampling: Sampling, dice: Dice):
+    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits hold NaN, the tokens of the round."""
+    damaged = logits.amax(-1).isnan().any()
+    if sampling.greedy:  # no probabilities are needed
+        tokens, accepted = verify_greedy_vectorised(ids, logits)
+    else:
+        tokens, accepted = verify_vectorised(ids, probs, sampling(logits.float()), dice)
+    return torch.cat([torch.stack([accepted, damaged.long()]), tokens])
+
+
+def _replayed_round(static: StaticModel, new, width: int, draft: Draft, sampling: Sampling, dice: Dice):
+    """The same over static buffers: pass and verdict as one function of tensors, on CUDA one graph."""
+    n, m = len(draft.ids), len(new)
+    numbers = dice.numbers(0 if sampling.greedy else n + 1, static.device)
+    drawn = [] if draft.probs is None else [draft.probs]
+
+    def judge(new, at, ids, numbers, *drawn):
+        logits = static.step(new, at)[m - n - 1 : m]
+        return _judge(ids, drawn[0] if drawn else None, logits, sampling, Handed(numbers))
+
+    padded = torch.nn.functional.pad(new, (0, width - m))
+    key = ("verify", width, m, n, sampling, len(drawn))
+    told = static.replay(key, judge, padded, static.pointer(), draft.ids, numbers, *drawn)
+    static.advance(m)
+    return told
+
+
+def _memory(target, drafter, engine: str) -> dict:
+    """Where schedules keep what they measured about this pair in this engine: with the target, as long as it lives."""
+    target, draft = (getattr(x, "model", x) if isinstance(x, Conditioned) else x for x in (target, _model(drafter)))
+    return kept_with(target, "schedules").setdefault((type(drafter), id(draft), engine), {})
+
+
+def _model(drafter):
+    return getattr(drafter, "model", None)
+
+
+def _until_eos(emitted: list[int], eos_token_id) -> list[int]:
+    return emitted[: emitted.index(eos_token_id) + 1] if eos_token_id in emitted else emitted
+
+
+def _checked_prompt(target, prompt_ids, max_new_tokens):
+    """The prompt as a LongTensor on the CPU, or a ValueError that says what is wrong with the request."""
+    ids = torch.as_tensor(prompt_ids).cpu()
+    if ids.dim() == 2 and len(ids) == 1:
+        ids = ids[0]
+    if ids.dim() != 1 or ids.numel() == 0:
+        raise ValueError(
+            f"the prompt has shape {tuple(ids.shape)}; expected at least one token id, shape [T]. "
+            "For an empty text start with the tokenizer's bos or eos token"
+        )
+    if ids.is_floating_point() or ids.dtype == torch.bool:
+        raise ValueError(f"the prompt's ids are of type {ids.dtype}; expected whole numbers (torch.long)")
+    config = target.config.get_text_config()
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= config.vocab_size:
+        raise ValueError(
+            f"the prompt holds ids from {low} to {high}; the model's vocabulary has ids 0 to {config.vocab_size - 1}. "
+            "Was the text encoded with another model's tokenizer?"
+        )
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; expected a number >= 0")
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None and len(ids) + max_new_tokens > limit:
+        raise ValueError(
+            f"{len(ids)} prompt tokens and {max_new_tokens} new ones are {len(ids) + max_new_tokens}; the model's "
+            f"context holds {limit}. Shorten the prompt or ask for at most {max(0, limit - len(ids))} new tokens"
+        )
+    return ids.long()
+
+
+def _checked_draft(draft: Draft, ask: int, vocab_size: int, device) -> Draft:
+    """The draft on the target's device, or a ValueError if it is too long or was made for another vocabulary."""
+    if len(draft.ids) > ask:
+        raise ValueError(f"the drafter was asked for at most {ask} tokens and proposes {len(draft.ids)}")
+    outside = draft.probs is not None and draft.probs.shape[-1] != vocab_size
+    if len(draft.ids) and draft.ids.device.type == "cpu":  # elsewhere a model drew them, and looking would mean waiting
+        outside |= not 0 <= int(draft.ids.min()) <= int(draft.ids.max()) < vocab_size
+    if outside:
+        raise ValueError(
+            f"the drafter proposes from another vocabulary than the target's {vocab_size} ids: "
+            "draft and target must share one tokenizer"
+        )
+    probs = None if draft.probs is None else draft.probs.to(device)
+    return Draft(draft.ids.to(device, non_blocking=True), probs)

@@ -1,0 +1,1 @@
+"""Everything that touches nbgrader: its grade book, its own autograder, its notebooks."""

@@ -1,0 +1,208 @@
+"""The one writer of nbgrader's grade book: records in, `gradebook.db` and the graded notebooks out.
+
+Knows: nbgrader's tables, and what formgrader, export and feedback read there. Does not know: how a record came about.
+Writing the same records again changes nothing; a class is written in one transaction, so that a run that is killed
+leaves the grade book as it was. What an instructor entered in formgrader stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from ..records import write_atomically
+from ..recover import files
+from . import autograded, stock
+from .workspace import environment
+
+
+def write_book(path: Path, root: Path, records: list[dict], stamps: dict) -> None:
+    """Write records into a grade book, which is made if it is not there.
+
+    Args:
+        root: the course's root.
+        records: of units that the course has; each (student, unit) at most once.
+        stamps: (student, unit) -> when it was handed in (UTC, without a zone), where that is known.
+
+    Raises ValueError when nbgrader refuses a unit, as when cells were added to a notebook that has submissions.
+    """
+    units = sorted({record["unit"] for record in records})
+    with environment(1), opened(path) as book:
+        _register(path, root, units)
+        for unit in units:
+            own = [record for record in records if record["unit"] == unit]
+            _write_unit(book, unit, own, stamps, _late_penalty(root))
+        book.db.commit()
+
+
+def write_notebook(submitted: Path, root: Path, record: dict) -> None:
+    """Write `autograded/<student>/<unit>/<unit>.ipynb` beside the folder of submissions."""
+    unit, place = record["unit"], Path(record["student"]) / record["unit"]
+    release = json.loads((root / "notebooks" / unit / f"{unit}.ipynb").read_bytes())
+    target = submitted.parent / "autograded" / place
+    target.mkdir(parents=True, exist_ok=True)
+    _write_if_new(target / f"{unit}.ipynb", autograded.autograded_bytes(submitted / place, release, record))
+    # By the time, nbgrader sees that a newer submission was graded; with the secret, its feedback finds the student.
+    for name in ("timestamp.txt", "submission_secret.txt"):
+        with contextlib.suppress(OSError, ValueError):
+            _write_if_new(target / name, files.read(submitted / place, name))
+
+
+def handed_in(folder: Path) -> datetime | None:
+    """When a submission was collected, as nbgrader's `timestamp.txt` beside it says; None if nothing readable does."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        text = files.read(folder, "timestamp.txt")[:200].decode().strip()
+        return parse_utc(text) if text else None
+    except (OSError, ValueError, OverflowError, TypeError):
+        return None
+
+
+@contextlib.contextmanager
+def opened(path: Path):
+    """nbgrader's Gradebook at this path. A new one appears complete: it is made beside its place and renamed."""
+    from nbgrader.api import Gradebook
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as folder, environment(1):
+            with stock.silenced(), Gradebook(f"sqlite:///{folder}/new.db"):
+                pass
+            os.replace(f"{folder}/new.db", path)
+    with Gradebook(database_url(path)) as book:
+        yield book
+
+
+def database_url(path: Path) -> str:
+    """Another writer is waited for, for longer than SQLite's 5 seconds."""
+    return f"sqlite:///{path.resolve()}?timeout=120"
+
+
+def _register(path: Path, root: Path, units: list[str]) -> None:
+    """Tell the grade book about the cells and points of the units, with nbgrader's own generate_assignment."""
+    with tempfile.TemporaryDirectory(prefix="specdec-grade-") as place:
+        (Path(place) / "solutions").symlink_to(root / "solutions", target_is_directory=True)
+        for unit in units:
+            stock.register_unit((place, str(root), database_url(path)), unit)
+
+
+def _late_penalty(root: Path):
+    """nbgrader's rule for late submissions, as the course's nbgrader_config.py chooses it."""
+    from nbgrader.preprocessors import AssignLatePenalties
+
+    from specdec_course.build.release import course_config
+
+    rule = AssignLatePenalties(config=course_config(root))
+    rule.init_plugin()
+    return rule.plugin_inst.late_submission_penalty
+
+
+def _write_unit(book, unit: str, records: list[dict], stamps: dict, late_penalty) -> None:
+    """Fill in all submissions of a unit. nbgrader's own functions would query and commit for each cell."""
+    notebook = book.find_notebook(unit, unit)
+    cells = {cell.id: cell for cell in notebook.grade_cells}
+    answers = {cell.id: cell for cell in notebook.solution_cells}
+    _add_students(book, [record["student"] for record in records])
+    there = _submissions(book, notebook.assignment)
+    for record in records:
+        student = record["student"]
+        submission = there.get(student) or _new_submission(book, notebook, student)
+        submission.timestamp = stamps.get((student, unit)) or submission.timestamp
+        (own,) = submission.notebooks
+        _fill_in(own, record, cells, answers)
+        late = submission.total_seconds_late
+        score = sum(_score(grade) for grade in own.grades)
+        penalty = late_penalty(student, score, late) if late > 0 else None
+        own.late_submission_penalty = None if penalty is None else min(max(0.0, penalty), score)
+
+
+def _add_students(book, students: list[str]) -> None:
+    from nbgrader.api import Student
+
+    known = {student for (student,) in book.db.query(Student.id)}
+    book.db.add_all(Student(id=student) for student in sorted(set(students) - known))
+    book.db.flush()
+
+
+def _submissions(book, assignment) -> dict:
+    """The submissions that the grade book has of a unit, by student, with all that belongs to them."""
+    from nbgrader.api import SubmittedAssignment as Submission
+    from nbgrader.api import SubmittedNotebook
+    from sqlalchemy.orm import selectinload
+
+    inner = selectinload(Submission.notebooks)
+    query = book.db.query(Submission).filter(Submission.assignment_id == assignment.id).options(
+        inner.selectinload(SubmittedNotebook.grades), inner.selectinload(SubmittedNotebook.comments)
+    )  # fmt: skip
+    return {submission.student_id: submission for submission in query}
+
+
+def _new_submission(book, notebook, student: str):
+    """What nbgrader's add_submission makes: a submission with an empty grade and comment for every cell."""
+    from nbgrader.api import Comment, Grade, SubmittedAssignment, SubmittedNotebook
+
+    with book.db.no_autoflush:
+        submission = SubmittedAssignment(assignment=notebook.assignment, student_id=student)
+        own = SubmittedNotebook(notebook=notebook, assignment=submission)
+        for cell in notebook.grade_cells:
+            Grade(cell_id=cell.id, notebook=own)
+        for cell in notebook.solution_cells:
+            Comment(cell_id=cell.id, notebook=own)
+    book.db.add(submission)
+    return submission
+
+
+def _fill_in(own, record: dict, cells: dict, answers: dict) -> None:
+    """The scores of one submission. A cell of 0 points is a bonus cell: its points make up for what was lost.
+
+    Args:
+        cells, answers: the unit's test cells and its solution cells, by their ids.
+    """
+    earned = {exercise["name"]: exercise for exercise in record["exercises"]}
+    by_hand = {cell.name for cell in answers.values()}
+    bonus = []
+    for grade in own.grades:
+        cell = cells[grade.cell_id]
+        points = earned.get(cell.name.removeprefix("grade_"), {"points": 0.0})["points"]
+        if cell.name in by_hand:
+            continue  # a written answer, which only a person can mark
+        if not cell.max_score:
+            bonus.append((grade, points))
+            grade.extra_credit = None
+        _set_score(grade, min(points, cell.max_score), record["status"] == "graded")
+    lost = sum(cell.max_score for cell in cells.values()) - sum(map(_score, own.grades))
+    for grade, points in bonus:
+        grade.extra_credit = min(points, max(0.0, lost))
+        lost -= grade.extra_credit
+    answered = {name for name, exercise in earned.items() if exercise.get("state") != "not attempted"}
+    for comment in own.comments:
+        comment.auto_comment = None if answers[comment.cell_id].name in answered else "No response."
+
+
+def _set_score(grade, points: float, graded: bool) -> None:
+    """A score entered by hand stays, and is to be looked at again when ours has changed beneath it."""
+    if grade.manual_score is None:
+        grade.needs_manual_grade = not graded
+    elif grade.auto_score != points:
+        grade.needs_manual_grade = True
+    grade.auto_score = points
+
+
+def _score(grade) -> float:
+    """What nbgrader computes in SQL; here before it is written."""
+    base = grade.manual_score if grade.manual_score is not None else grade.auto_score or 0.0
+    return base + (grade.extra_credit or 0.0)
+
+
+def _write_if_new(path: Path, content: bytes) -> None:
+    try:
+        if path.read_bytes() == content:
+            return
+    except OSError:
+        pass
+    write_atomically(path, content, sure=False)

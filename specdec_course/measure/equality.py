@@ -1,0 +1,64 @@
+"""Is a greedy text the one that the target alone would write? And if not: how close was the call?
+
+Knows: first differences, and the distance of the two best logits in units of the last place. Does not know: how a text
+was decoded. In half precision a pass over k + 1 tokens rounds differently from one over a single token, so two right
+programs may part where the two best tokens are all but equal; in float32 they must not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+ALLOWED_ULP = 2.0
+
+
+def first_difference(text, other) -> int | None:
+    """The first place where two texts, LongTensor [T] each, differ (a shorter one differs where it ends), or None."""
+    shared = min(len(text), len(other))
+    differs = (text[:shared] != other[:shared]).nonzero()
+    if len(differs):
+        return int(differs[0])
+    return None if len(text) == len(other) else shared
+
+
+def ulp(value: float, dtype: torch.dtype) -> float:
+    """The distance from |value| to the next number of this type."""
+    return torch.finfo(dtype).eps * 2.0 ** math.floor(math.log2(max(abs(value), torch.finfo(dtype).tiny)))
+
+
+def margin_in_ulp(target, text, place: int) -> float:
+    """How far apart the target's two best logits for text[place] are, given text[:place], in units of the last place.
+
+    Worked out from scratch, in the target's own type; a logit's unit is that of the larger one.
+    """
+    with torch.inference_mode():
+        ids = text[None, :place].to(target.device)
+        best = target(input_ids=ids, use_cache=False).logits[0, -1].topk(2).values
+    return float(best[0].double() - best[1].double()) / ulp(float(best[0]), best.dtype)
+
+
+def verdict(target, ours, theirs) -> tuple[bool, str]:
+    """(whether the texts are equal as far as they must be, a few words). Beyond float32 a close call is no error."""
+    place = first_difference(ours, theirs)
+    if place is None:
+        return True, "equal to the library's"
+    margin = margin_in_ulp(target, theirs, place) if place < min(len(ours), len(theirs)) else math.inf
+    excused = target.dtype != torch.float32 and margin <= ALLOWED_ULP
+    said = f"differs at token {place}, where the target's two best are {margin:.2f} ulp apart"
+    return excused, said if excused else said.replace("differs", "DIFFERS")
+
+
+def library_text(model, ids, max_new_tokens: int, eos_token_id: int | None) -> torch.Tensor:
+    """The greedy text of Hugging Face's own `generate`, LongTensor [T + new], for comparison."""
+    out = model.generate(
+        ids[None].to(model.device),
+        attention_mask=torch.ones_like(ids[None]).to(model.device),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=eos_token_id,
+        pad_token_id=eos_token_id,
+        repetition_penalty=1.0,  # some checkpoints bring a penalty of their own, which is another law
+    )
+    return out[0]

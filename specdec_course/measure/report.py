@@ -1,0 +1,81 @@
+"""`specdec bench`: runs the standard ways of decoding, explains the speculative ones, prints both tables.
+
+Knows: what belongs into the report and in which order it is measured. Does not know: how to time (benchmark), how to
+explain (prediction).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from ..drafters import ModelDrafter
+from ..models import load_pair
+from ..sampling import Sampling
+from . import benchmark, prediction
+from .machine import machine
+from .prediction import mean_costs, measure_costs
+
+
+def bench(
+    pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine,
+    drafter_for, prompts_for, say,
+) -> dict:
+    """Measures, prints through `say` and returns the figures as plain dictionaries.
+
+    drafter_for(name, pair, corpus) and prompts_for(pair, prompt, file, limit) turn a command line's words into objects.
+    """
+    pair, sampling = load_pair(pair_name, say=say), Sampling(temperature)
+    bigram, prompts = drafter_for("bigram", pair, corpus), prompts_for(pair, None, prompts_file, limit)
+    ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
+    say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
+        f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")
+    drafters = {f"bigram, k = {k}": bigram} | ({"draft model": ModelDrafter(pair.draft)} if pair.draft else {})
+    text = ways["target alone"](prompts[0], 0).tokens
+    costs = {name: [] for name in drafters}
+
+    def time_the_parts():
+        for name, drafter in drafters.items():
+            costs[name].append(measure_costs(pair.target, drafter, text, len(prompts[0]), sampling, engine))
+
+    began = time.perf_counter()
+    time_the_parts()
+    runs = benchmark.timed(ways, prompts, repeats, lambda line: say(f"  {time.perf_counter() - began:5.0f} s  {line}"))
+    time_the_parts()  # before and after: a machine that grows slower on the way spoils neither side
+    rows = benchmark.rows_of(runs)
+    assisted = runs.get(f"Hugging Face assisted, k = {k}")
+    versus = assisted and {name: benchmark.paired_ratio(outputs, assisted) for name, outputs in runs.items()}
+    say(benchmark.as_table(rows, versus))
+    costs = {name: mean_costs(measured) for name, measured in costs.items()}
+    explained = explain_rows(pair, drafters, runs, {row.name: row.speedup for row in rows}, costs, sampling)
+    say("\nWhy (in units of one step of the target alone; eta = measured / predicted):")
+    say(prediction.as_table(explained))
+    losing = [row.name for row in rows[1:] if row.speedup < 1 and row.tokens_per_call > 1]
+    if losing:
+        say(f"slower than the target alone: {', '.join(losing)}")
+    if sampling.greedy:
+        same = all(row.same_text for row in rows)
+        say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
+    return {
+        "hardware": machine(), "source": "measured by `specdec bench`",
+        "command": f"specdec bench --pair {Path(pair_name).name} --k {k} --limit {len(prompts)} --max-new-tokens "
+                   f"{max_new_tokens} --temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
+        "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
+        "temperature": temperature, "prompts": len(prompts), "max_new_tokens": max_new_tokens, "repeats": repeats,
+        "date": time.strftime("%Y-%m-%d"), "rows": [asdict(row) for row in rows], "versus_assisted": versus,
+        "explained": [asdict(row) for row in explained],
+    }
+
+
+def explain_rows(pair, drafters, runs, speedups, costs, sampling) -> list[prediction.Explained]:
+    """The reasons of every speculative row whose drafter's parts were timed, in the engine they were timed in."""
+    told = []
+    for row in runs:
+        name = row if row in drafters else "draft model"
+        if not row.startswith(tuple(drafters)) or row.endswith("eager"):
+            continue
+        prompts = {tuple(out.tokens[: out.trace.prompt_length].tolist()): out for out in runs[row]}
+        shared = prediction.overlap(pair.target, drafters[name], list(prompts.values()), sampling)
+        told.append(prediction.explain(row, runs[row], speedups[row], costs[name], shared))
+    return told

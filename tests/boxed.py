@@ -3,12 +3,13 @@
 import importlib
 import inspect
 
-from specdec_course import cache, checks
+from specdec_course import checks
+from specdec_course.cache import CachedModel
 from specdec_course.checks.engine import evaluate_exercise
 from specdec_course.grading.isolation.box import House
 from specdec_course.grading.judge import Sitting
 from specdec_course.grading.recover import Step, Submission
-from specdec_course.grading.session import payload as luggage
+from specdec_course.grading.session import payload
 
 BASE_CLASS = "from specdec_course.cache import CachedModel as _Cached"  # a class cannot be lent: its text is given
 FUTURE = "from __future__ import annotations"
@@ -20,7 +21,7 @@ wrong = right
 
 
 def house():
-    return House(luggage.files())
+    return House(payload.files())
 
 
 class Lending(Sitting):
@@ -37,8 +38,12 @@ class Lending(Sitting):
 def cell_of(module) -> Step:
     lines = inspect.getsource(importlib.import_module(module)).splitlines(keepends=True)
     text = "".join("\n" if line.startswith(("from answers import", BASE_CLASS)) else line for line in lines)
-    classes = f"{inspect.getsource(cache).replace(FUTURE, '')}\n_Cached = CachedModel\n" if "_Cached" in text else ""
+    classes = f"{_home_of(CachedModel)}\n_Cached = CachedModel\n" if "_Cached" in text else ""
     return Step(PRELUDE + classes + text, None, 0, "own")
+
+
+def _home_of(thing) -> str:
+    return inspect.getsource(inspect.getmodule(thing)).replace(FUTURE, "")
 
 
 class Boxed:
@@ -57,12 +62,12 @@ class Boxed:
         assert sitting._ready()
         assert not sitting.errors, list(sitting.errors.values())
         sitting.judging = checks.exercise(answer.exercise)
-        sitting.talk.start_clock()
-        sitting.talk.forget()
-        there, function = sitting.talk.find(answer.function.__name__)
+        sitting.session.start_clock()
+        sitting.session.forget()
+        there, function = sitting.session.find(answer.function.__name__)
         assert there
         report = evaluate_exercise(sitting.judging, function, seed)
-        if sitting.talk.ended is not None:
+        if sitting.session.ended is not None:
             sitting._close()
         return report
 

@@ -24,8 +24,7 @@ from specdec_course.checks import evaluate
 from specdec_course.grading import judge
 from specdec_course.grading.room import wire
 from specdec_course.grading.sample_class import answers, filled_in
-from specdec_course.grading.session import conversation as talk
-from specdec_course.grading.session import payload as luggage
+from specdec_course.grading.session import conversation, payload
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = sorted(path.name for path in (ROOT / "notebooks").iterdir() if path.name[:2].isdigit())
@@ -97,7 +96,7 @@ def test_other_submissions_and_other_secrets_are_asked_other_questions():
 def needles() -> dict[str, bytes]:
     """Lines of the package's own answers and of the checks' messages that no student has been given."""
     given_out = "".join((ROOT / "notebooks" / unit / f"{unit}.ipynb").read_text() for unit in UNITS)
-    given_out += "".join(content.decode() for content in luggage.files().values())
+    given_out += "".join(content.decode() for content in payload.files().values())
     found = {}
     for name, exercise in checks.exercises().items():
         source = inspect.getsource(exercise.solution)
@@ -155,7 +154,7 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
 ):
     secret, dumped, asked, sitting = b"the course's own secret, 32 bytes", [], [], []
     searched = needles() | {"secret": secret}
-    use, begin = talk.Talk._use, judge.Sitting.__init__
+    use, begin = conversation.Session._use, judge.Sitting.__init__
 
     def watched(self, ask, buffers):
         asked.append(ask)
@@ -164,7 +163,7 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
         return use(self, ask, buffers)
 
     monkeypatch.setattr(judge.Sitting, "__init__", lambda self, *a: (sitting.append(self), begin(self, *a))[1])
-    monkeypatch.setattr(talk.Talk, "_use", watched)
+    monkeypatch.setattr(conversation.Session, "_use", watched)
     record, _ = graded(UNITS[2], {"generate_speculative": MINE}, open_house, tmp_path, secret)
     assert {row["name"]: row["state"] for row in record["exercises"]}["generate_speculative"] == "right"
     (held,) = dumped
@@ -176,14 +175,14 @@ def test_neither_answers_nor_messages_nor_secrets_are_in_a_rooms_memory_files_or
 @pytest.mark.slow
 def test_the_search_of_a_rooms_memory_finds_what_is_there(open_house, tmp_path, monkeypatch):
     """The test above can fail: a text of the student's own is found in the same way."""
-    found, use = [], talk.Talk._use
+    found, use = [], conversation.Session._use
 
     def watched(self, ask, buffers):
         if not found:
             found.append(b"a text that stands nowhere else" in b"".join(memory_of(self.room.pid)))
         return use(self, ask, buffers)
 
-    monkeypatch.setattr(talk.Talk, "_use", watched)
+    monkeypatch.setattr(conversation.Session, "_use", watched)
     text = MINE + "\nkept = 'a text that ' + 'stands nowhere else'"
     graded(UNITS[2], {"generate_speculative": text}, open_house, tmp_path)
     assert found == [True]
@@ -210,8 +209,8 @@ def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=N
 
 
 def test_what_a_boxed_function_sees_around_it_holds_no_answer(open_house, tmp_path, monkeypatch):
-    told, make = [], talk._named
-    monkeypatch.setattr(talk, "_named", lambda mro, text: told.append(text) or make(mro, text))
+    told, make = [], conversation._named
+    monkeypatch.setattr(conversation, "_named", lambda mro, text: told.append(text) or make(mro, text))
     record, _ = graded(UNITS[2], {"accepted_length": LOOK_AROUND}, open_house, tmp_path)
     assert record["exercises"][0]["state"] == "wrong"
     around = "\n".join(told)
@@ -328,7 +327,8 @@ read missing""".split()
 def test_whatever_a_room_says_ends_in_a_verdict(kind, fields):
     """A student may send any frame. What comes of it is plain data, their own exception, or the end of the room."""
     room = Deaf({**fields, "op": kind})
-    line = talk.Talk(room, luggage.shared_classes(), lambda name: (_ for _ in ()).throw(ValueError(name)), 5.0)
+    refuse = lambda name: (_ for _ in ()).throw(ValueError(name))  # noqa: E731
+    line = conversation.Session(room, payload.shared_classes(), refuse, 5.0)
     line.lent.append(torch.zeros)
     try:
         line.call(0, [torch.zeros(2), [1]], {"k": 3})
@@ -340,7 +340,7 @@ def test_whatever_a_room_says_ends_in_a_verdict(kind, fields):
 
 
 def test_nothing_of_the_package_is_carried_but_data_classes():
-    texts = luggage.files()
+    texts = payload.files()
     assert set(texts) >= {"runner.py", "wire/reading.py", "stand_in.py", "carried.py", "names.json"}
     for name, text in needles().items():
         for file, content in texts.items():

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import torch
 
-from . import guard, place, values
+from . import guard, surroundings, values
 from .errors import Different, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report
 from .subject import Subject
@@ -28,10 +28,9 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expe
     With `expected` answers it raises Different as soon as the function answers something else.
     """
     student = Subject(function, exercise, expected)
-    where = getattr(function, "__place__", None)
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} {part.name}".encode()))
     try:
-        with place.at(where):
+        with surroundings.of(function):
             part.run(student, rng)
     except Wrong as wrong:
         return wrong, student.seen

@@ -1,7 +1,7 @@
 """One submission is graded: its cells run in a room, every exercise is judged from outside, a record comes out.
 
 Knows: steps, rooms, the checks, what a record holds. Does not know: how a notebook becomes steps (`recover`), how a
-room is shut (`box`), how a call travels (`talk`), what becomes of a record.
+room is shut (`box`), how a call travels (`session`), what becomes of a record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..checks.engine import evaluate_exercise
 from ..checks.exercise import NOT_ATTEMPTED, WRONG, Report
 from ..checks.subject import GENERAL_HELP
 from .recover import Submission, read_submission
-from .session.conversation import GONE, Ended, Talk
+from .session.conversation import GONE, Ended, Session
 from .session.payload import TWINS, lendable, shared_classes
 from .session.remote import Borrowed
 
@@ -68,7 +68,7 @@ class Sitting:
 
     def __init__(self, submission: Submission, house, secret: bytes, seconds: float):
         self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
-        self.room = self.talk = self.judging = None
+        self.room = self.session = self.judging = None
         self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
         self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
         self.began = time.monotonic()
@@ -84,7 +84,7 @@ class Sitting:
         for step in self.submission.steps:
             if step.exercise is None:
                 self.ran.append(step)
-                if self.talk is not None:
+                if self.session is not None:
                     self._run(step)
             else:
                 began = time.perf_counter()
@@ -97,15 +97,15 @@ class Sitting:
 
     def _ready(self) -> bool:
         """A living room in which everything so far has run; False when too many have been lost, or too much time."""
-        while self.talk is None or self._late():
+        while self.session is None or self._late():
             if self.opened >= RESTARTS or self._late():
                 return False
             self.opened += 1
             self.room = self.house.open()
-            self.talk = Talk(self.room, shared_classes(), self._lend, self.seconds)
+            self.session = Session(self.room, shared_classes(), self._lend, self.seconds)
             for step in self.ran:
                 self._run(step)
-                if self.talk is None:
+                if self.session is None:
                     break
         return True
 
@@ -115,8 +115,8 @@ class Sitting:
             if not self._ready():
                 return False
             try:
-                self.talk.start_clock()
-                if self.talk.forget():
+                self.session.start_clock()
+                if self.session.forget():
                     return True
                 self._flag("wrote where nothing may be written, between two exercises")
             except (guard.Stopped, Exception):
@@ -133,14 +133,14 @@ class Sitting:
         if self.room is not None:
             self.cpu += self.room.cpu_seconds()
             self.room.close()
-        self.room = self.talk = None
+        self.room = self.session = None
 
     def _run(self, step) -> None:
-        if self.talk is None or step in self.given_up or self._late():
+        if self.session is None or step in self.given_up or self._late():
             return
         try:
-            self.talk.start_clock()
-            self.talk.order("run", source=step.source, cell=step.cell + 1)
+            self.session.start_clock()
+            self.session.order("run", source=step.source, cell=step.cell + 1)
             self.errors.pop(step, None)
         except guard.Stopped as stop:
             self.given_up[step] = str(stop)
@@ -167,8 +167,8 @@ class Sitting:
             self._flag(why)
             return Report(name, WRONG, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
         try:
-            self.talk.start_clock()
-            there, function = self.talk.find(name)
+            self.session.start_clock()
+            there, function = self.session.find(name)
             if not there:
                 return self._undefined(name)
             if isinstance(function, Borrowed):
@@ -181,11 +181,11 @@ class Sitting:
             self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
             told = f"The check could not go on with what your code gave it ({type(error).__name__})."
             report = self._missed(name, told)
-        if self.talk.borrowed:
+        if self.session.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
-        if self.talk.ended is not None:
-            self._flag(f"{name} {_short(self.talk.ended)}")
+        if self.session.ended is not None:
+            self._flag(f"{name} {_short(self.session.ended)}")
             self._close()
         return replace(report, parts=report.parts or self._all_missed())
 
@@ -208,7 +208,7 @@ class Sitting:
         if reference not in lendable():
             raise ValueError(f"{reference} is not there while your work is graded")
         if self.judging is not None and reference == self.judging.reference:
-            self.talk.borrowed = True
+            self.session.borrowed = True
             raise ValueError(f"{reference} is what you are asked to write")
         if self.judging is not None and not leads_to(reference, self.judging):
             raise ValueError(f"{reference} comes after {self.judging.name} in the course, and may hold its answer")

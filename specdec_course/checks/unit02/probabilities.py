@@ -7,8 +7,8 @@ import torch
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..place import memory_of
 from ..subject import Subject
+from ..surroundings import memory_of
 from ..values import as_array, describe
 from .inputs import skewed_text, some
 from .table import followers, rows_of

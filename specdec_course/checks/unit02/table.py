@@ -9,7 +9,7 @@ import torch
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..place import memory_of, times_slower
+from ..surroundings import memory_of, times_slower
 from ..values import as_array, describe
 from .inputs import skewed_text, some
 

@@ -12,8 +12,8 @@ import torch
 
 from .. import values
 from ..errors import Wrong
-from ..place import random_states
 from ..subject import Subject
+from ..surroundings import random_states
 from . import toys
 from .distribution import random_distribution
 

@@ -33,7 +33,7 @@ class Ended(guard.Stopped):
     """The process in the room is gone."""
 
 
-class Talk:
+class Session:
     """`lend_package(name)` gives a function of the package that students may use, or raises; `classes` are the data
     classes that both sides know; `seconds` is the processor time of one exercise in the room."""
 

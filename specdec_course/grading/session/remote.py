@@ -1,7 +1,7 @@
 """A student's function seen from outside: what a check calls as if it were here runs in the room.
 
 Knows: how such a thing looks to a check, and what a check may measure of it. Does not know: how a call travels
-(`talk`), which exercise is judged, how a room is made.
+(`session`), which exercise is judged, how a room is made.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ HIDDEN_MEMORY = 32 << 20  # bytes by which a process may grow without anything h
 class Remote:
     """An object of the student's. Reading an attribute asks the room."""
 
-    def __init__(self, talk, place: int, told: str):
-        self.__dict__.update(_talk=talk, _place=place, _told=told)
+    def __init__(self, session, place: int, told: str):
+        self.__dict__.update(_session=session, _place=place, _told=told)
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._talk.order("get", place=self._place, name=name)
+        return self._session.order("get", place=self._place, name=name)
 
     def __repr__(self):
         return self._told
 
     @property
-    def __place__(self):
-        return Place(self._talk)
+    def __surroundings__(self):
+        return Surroundings(self._session)
 
 
 class RemoteCallable(Remote):
     """A function, class or method of the student's."""
 
     def __call__(self, *args, **kwargs):
-        return self._talk.call(self._place, args, kwargs)
+        return self._session.call(self._place, args, kwargs)
 
 
 def _as(how: str, read):
     """A method that asks the room for the object in a plain form; `read` makes sure that it is one."""
-    return lambda self, *args, **kwargs: read(self._talk.order("plain", place=self._place, how=how), *args)
+    return lambda self, *args, **kwargs: read(self._session.order("plain", place=self._place, how=how), *args)
 
 
 def _array(given, *args):
@@ -76,29 +76,29 @@ class Borrowed:
         return f"the package's own {self.name[:100]}"
 
 
-class Place:
-    """The room, as a place where checks measure what a student's function costs (see `checks.place`)."""
+class Surroundings:
+    """The room, as checks measure what a student's function costs in it (see `checks.surroundings`)."""
 
-    def __init__(self, talk):
-        self.talk = talk
+    def __init__(self, session):
+        self.session = session
 
     def memory_of(self, call):
         """As counted inside; never less than the process is seen to grow from outside."""
-        before = self.talk.room.peak_bytes()
-        self.talk.order("watch", begin=True)
+        before = self.session.room.peak_bytes()
+        self.session.order("watch", begin=True)
         try:
             answer = call()
         finally:
-            counted = self.talk.order("watch", begin=False)
-        grown = self.talk.room.peak_bytes() - before - HIDDEN_MEMORY
+            counted = self.session.order("watch", begin=False)
+        grown = self.session.room.peak_bytes() - before - HIDDEN_MEMORY
         return answer, max(counted if type(counted) is int else 0, grown)
 
     def seconds(self, call) -> float:
-        before = self.talk.room.cpu_seconds()
+        before = self.session.room.cpu_seconds()
         call()
-        return self.talk.room.cpu_seconds() - before
+        return self.session.room.cpu_seconds() - before
 
     def random_states(self):
-        if self.talk.random is None:
-            self.talk.random = self.talk.order("random")
-        return self.talk.random
+        if self.session.random is None:
+            self.session.random = self.session.order("random")
+        return self.session.random

@@ -1,7 +1,7 @@
 """Where a student's function runs: in this process, as in a notebook, or elsewhere, as in the grader.
 
-Knows: what has to be asked of that place, because it cannot be seen from the function's answers: memory, processor
-time, the state of the random numbers. Does not know: exercises, how the grader does it (it puts its own place here).
+Knows: what has to be asked there, because it cannot be seen from the function's answers: memory, processor
+time, the state of the random numbers. Does not know: exercises, how the grader does it (it puts its own here).
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ class Here:
         return torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()
 
 
-_place: ContextVar = ContextVar("place")
+_current: ContextVar = ContextVar("surroundings")
 _here = Here()
 
 
 @contextlib.contextmanager
-def at(place):
-    """Inside, the student's function is one of this place (None: of this process)."""
-    token = _place.set(place or _here)
+def of(function):
+    """Inside, this function is measured: where it says that it runs (`__surroundings__`), else in this process."""
+    token = _current.set(getattr(function, "__surroundings__", None) or _here)
     try:
         yield
     finally:
-        _place.reset(token)
+        _current.reset(token)
 
 
 def memory_of(call) -> tuple[object, int]:
     """(answer of call(), bytes) where `call` uses the student's function; see `cost.memory_of`."""
-    return _place.get(_here).memory_of(call)
+    return _current.get(_here).memory_of(call)
 
 
 def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
     """How many times the processor time of reference() call() takes; see `cost.times_slower`."""
-    return cost.times_slower(call, reference, enough, repeats, _place.get(_here).seconds)
+    return cost.times_slower(call, reference, enough, repeats, _current.get(_here).seconds)
 
 
 def random_states():
     """Something that changes when torch's, numpy's or Python's own random numbers are used by the student's code."""
-    return _place.get(_here).random_states()
+    return _current.get(_here).random_states()

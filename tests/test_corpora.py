@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import TEXT, small_tokenizer
 
-from specdec_course import corpora
 from specdec_course.corpora import encode, load_corpus, read_prompts, read_text, sample_windows
+from specdec_course.corpora import texts as corpora
 from specdec_course.models import hub
 
 ROWS = [

@@ -18,12 +18,12 @@ from specdec_course.measure.cuda import (
     engines,
     latency,
     library,
+    model_pool,
     pair_parts,
     records,
     run,
     scripted,
     shapes,
-    shelf,
     speed,
     suite,
     summary,
@@ -426,24 +426,24 @@ def test_when_time_is_up_the_rest_is_left_and_written_figures_stay(rehearse, mon
 
 
 def test_models_too_large_for_the_card_are_skipped(rehearse, monkeypatch):
-    monkeypatch.setattr(shelf, "free_memory", lambda device: 1e6)
+    monkeypatch.setattr(model_pool, "free_memory", lambda device: 1e6)
     outcome, said = rehearse(only=("card", "latency"))
     assert outcome["done"] == ["card"] and len(outcome["skipped"]) == 2 and "GB are needed" in said
 
 
 def test_models_are_put_away_only_when_room_is_needed(monkeypatch):
     room, said = [1e12], []
-    monkeypatch.setattr(shelf, "free_memory", lambda device: room[0])
-    held = shelf.Shelf({"a": TARGET, "b": DRAFT, "c": DRAFT}, "cpu", torch.float32, say=said.append)
+    monkeypatch.setattr(model_pool, "free_memory", lambda device: room[0])
+    held = model_pool.ModelPool({"a": TARGET, "b": DRAFT, "c": DRAFT}, "cpu", torch.float32, say=said.append)
     (a,) = held.take("a")
     assert held.take("a", "b")[0] is a and said == ["made a", "made b"]
-    monkeypatch.setattr(shelf, "release", lambda: room.__setitem__(0, 1e12))
+    monkeypatch.setattr(model_pool, "release", lambda: room.__setitem__(0, 1e12))
     room[0] = 0.0
     held.take("b", "c")
     assert set(held.models) == {"b", "c"} and said[2:] == ["put away a", "made c"]
     room[0] = 0.0
-    monkeypatch.setattr(shelf, "release", lambda: None)
-    with pytest.raises(shelf.WillNotFit, match="a: .* GB are needed"):
+    monkeypatch.setattr(model_pool, "release", lambda: None)
+    with pytest.raises(model_pool.WillNotFit, match="a: .* GB are needed"):
         held.take("a")
 
 

@@ -17,7 +17,6 @@ from specdec_course.common.paths import cache_path, sha256_of
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
 from specdec_course.models import as_forward, convert, fetch, load_pair, sources
-from specdec_course.models.gguf import dequantise, read_gguf
 
 gguf = pytest.importorskip("gguf", reason="llama.cpp's own reader and writer, which the extra [dev] installs")
 Kind, quants = gguf.GGMLQuantizationType, pytest.importorskip("gguf.quants")
@@ -95,55 +94,47 @@ def llama_file(llama, tmp_path_factory):
 
 
 class TestGguf:
-    def test_every_number_format_as_the_package_gguf_reads_it(self, tmp_path):
+    def test_every_number_format(self, tmp_path):
         numbers = np.random.default_rng(0).normal(size=(6, 64)).astype(np.float32)
         kinds = (Kind.F32, Kind.F16, Kind.Q4_0, Kind.Q4_1, Kind.Q8_0)
         writer = gguf.GGUFWriter(tmp_path / "a.gguf", "llama")
-        blocks = {kind: quants.quantize(numbers, kind) for kind in kinds}
         for kind in kinds:
-            writer.add_tensor(kind.name, blocks[kind], raw_dtype=kind)
+            writer.add_tensor(kind.name, quants.quantize(numbers, kind), raw_dtype=kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        _, tensors = read_gguf((tmp_path / "a.gguf").read_bytes())
-        for kind in kinds:
-            ours, theirs = dequantise(tensors[kind.name]), quants.dequantize(blocks[kind], kind)
-            assert ours.shape == (6, 64) and ours.dtype == np.float32 and np.array_equal(ours, theirs), kind
-            assert np.abs(ours - numbers).max() < 0.5  # and they are those numbers, roughly
+        _, tensors = convert.read_gguf(tmp_path / "a.gguf")
+        assert [tensor.name for tensor in tensors] == [kind.name for kind in kinds]
+        for tensor in tensors:
+            half = convert.as_half(tensor, head_dim=2)
+            assert half.shape == (6, 64) and half.dtype == torch.float16
+            assert np.abs(half.float().numpy() - numbers).max() < 0.5, tensor.name  # they are those numbers, roughly
 
-    def test_metadata_of_every_type(self, tmp_path):
-        writer = gguf.GGUFWriter(tmp_path / "a.gguf", "llama")
-        written = {"s": "naïve", "a": ["x", "yy", ""], "i": [3, -4], "f": 0.5, "b": True}
-        for key, add in {"s": "string", "a": "array", "i": "array", "f": "float32", "b": "bool"}.items():
-            getattr(writer, f"add_{add}")(key, written[key])
-        for kind in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float64"):
-            getattr(writer, f"add_{kind}")(kind, 7)
-            written[kind] = 7
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        metadata, tensors = read_gguf((tmp_path / "a.gguf").read_bytes())
-        assert tensors == {} and metadata == {**written, "general.architecture": "llama"}
+    @pytest.mark.parametrize("data", [b"PK\3\4" * 9, b"GGUF\x09" + bytes(40), b""], ids=["zip", "version 9", "empty"])
+    def test_other_files(self, data, tmp_path):
+        (tmp_path / "a.gguf").write_bytes(data)
+        with pytest.raises(ValueError, match="a.gguf is no GGUF file that can be read"):
+            convert.read_gguf(tmp_path / "a.gguf")
 
-    @pytest.mark.parametrize("data, words", [(b"PK\3\4" * 9, "not a GGUF"), (b"GGUF\x09" + bytes(40), "version 9")])
-    def test_other_files(self, data, words):
-        with pytest.raises(ValueError, match=words):
-            read_gguf(data)
+    def test_half_a_file(self, llama_file, tmp_path):
+        data = llama_file.read_bytes()
+        for share in (0.1, 0.5, 0.99):
+            (tmp_path / "a.gguf").write_bytes(data[: int(share * len(data))])
+            with pytest.raises(ValueError, match="a.gguf is no GGUF file"):
+                convert.read_gguf(tmp_path / "a.gguf")
 
-    def test_unknown_number_format(self, llama_file):
-        data = bytearray(llama_file.read_bytes())
-        at = data.index(b"token_embd.weight") + len(b"token_embd.weight") + 4 + 2 * 8
-        data[at] = 12  # Q4_K
-        with pytest.raises(ValueError, match="number format 12, expected one of F32"):
-            read_gguf(bytes(data))
+    def test_without_the_package_the_cure_is_named_before_anything_is_downloaded(self, shop, monkeypatch):
+        monkeypatch.setattr(convert.importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(ValueError, match=r"pip install .specdec_course\[fetch\]"):
+            shop.fetch()
+        assert not shop.calls and left(shop.home) == []
 
 
 class TestConvert:
     def test_the_model_is_the_same_model(self, llama, llama_file, tmp_path):
         model, tokenizer = llama
-        convert.convert(llama_file.read_bytes(), tmp_path / "out", "a test")
+        convert.convert(llama_file, tmp_path / "out", "a test")
         pair = load_pair(target=tmp_path / "out")
         ids = torch.tensor(tokenizer.encode(TEXT, add_special_tokens=False))
         assert torch.equal(as_forward(pair.target)(ids), as_forward(model)(ids))
@@ -153,13 +144,13 @@ class TestConvert:
 
     @pytest.mark.parametrize("text", [TEXT, "  12  34\n 5", "naïve 漢字 😀", "\tx\n\n\n  y", "<|im_start|>user\n1"])
     def test_the_tokenizer_is_the_same_tokenizer(self, llama, llama_file, tmp_path, text):
-        metadata, _ = read_gguf(llama_file.read_bytes())
+        metadata, _ = convert.read_gguf(llama_file)
         converted = convert.byte_level_tokenizer(metadata)
         ids = converted.encode(text)
         assert ids == llama[1].encode(text) and converted.decode(ids) == text
 
     def test_special_tokens_are_one_token_each(self, llama_file):
-        converted = convert.byte_level_tokenizer(read_gguf(llama_file.read_bytes())[0])
+        converted = convert.byte_level_tokenizer(convert.read_gguf(llama_file)[0])
         assert [converted.encode(token) for token in SPECIALS] == [[0], [1], [2]]
         assert converted.decode([1, 2], skip_special_tokens=True) == ""
 

@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_models import TEXT, save, small_model, small_tokenizer
 
-from specdec_course import models
 from specdec_course.common.paths import data_path, sha256_of
 from specdec_course.decoding import greedy_decode
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
 from specdec_course.models import as_forward, load_pair, sources, vocabulary_size
+from specdec_course.models import loading as models
 from specdec_course.models.vocabulary import compatible
 
 

@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from small_models import DECODERS, SEQ2SEQ, TEXT, save, small_model, small_seq2seq, small_tokenizer
 from transformers import GenerationConfig
 
-from specdec_course import models
 from specdec_course.cache.conditioned import Conditioned
 from specdec_course.common.paths import data_path
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
 from specdec_course.models import load_pair, sources, vocabulary_size
+from specdec_course.models import loading as models
 from specdec_course.sampling import Sampling
 
 NEW = 24

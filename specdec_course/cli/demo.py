@@ -58,7 +58,7 @@ def decode() -> None:
     from ..measure.benchmark import as_table, compare
     from ..measure.machine import machine
     from ..models import load_pair, vocabulary_size
-    from .terminal import coloured
+    from .terminal import coloured, show
 
     pair = load_pair("classroom")
     text = encode(atlas_text("train"), pair.tokenizer)
@@ -68,7 +68,7 @@ def decode() -> None:
         "bigram": BigramDrafter.fit(text, vocabulary_size(pair.target)),
         "draft model": ModelDrafter(pair.draft),
     }
-    click.echo(coloured(generate(pair.target, prompts[0], drafters["draft model"], max_new_tokens=96), pair.tokenizer))
+    show(coloured(generate(pair.target, prompts[0], drafters["draft model"], max_new_tokens=96), pair.tokenizer))
     rows = compare(pair.target, prompts, drafters, k=4, max_new_tokens=128, repeats=3)
     click.echo(f"\n{machine()}; greedy, k = 4, {len(prompts)} prompts x 128 tokens, 3 alternating runs, medians")
     click.echo(as_table(rows))

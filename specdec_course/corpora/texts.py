@@ -184,3 +184,12 @@ def held_out_prompts(tokenizer, count: int, length: int = 48) -> list[torch.Tens
 
     texts = articles(count=count, split="test")
     return [torch.tensor(tokenizer.encode(text)[:length], dtype=torch.long) for text in texts]
+
+
+def prompts(tokenizer, text=None, file=None, limit=None) -> list[torch.Tensor]:
+    """Prompts as ids, each LongTensor [T]: of one text, or of a file (see `read_prompts`); with neither, the beginnings
+    of `limit` (default 1) held-out articles of Atlas."""
+    if text is None and file is None:
+        return held_out_prompts(tokenizer, limit or 1)
+    texts = [text] if text is not None else read_prompts(file, limit)
+    return [torch.tensor(tokenizer.encode(one), dtype=torch.long) for one in texts]

@@ -10,7 +10,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..corpora import prompts as prompts_of
 from ..drafters import ModelDrafter
+from ..drafters.named import named_drafter
 from ..models import load_pair
 from ..sampling import Sampling
 from . import benchmark, prediction
@@ -19,15 +21,12 @@ from .prediction import mean_costs, measure_costs
 
 
 def bench(
-    pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine,
-    drafter_for, prompts_for, say,
+    pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say
 ) -> dict:
-    """Measures, prints through `say` and returns the figures as plain dictionaries.
-
-    drafter_for(name, pair, corpus) and prompts_for(pair, prompt, file, limit) turn a command line's words into objects.
-    """
+    """Measures, prints through `say` and returns the figures as plain dictionaries."""
     pair, sampling = load_pair(pair_name, say=say), Sampling(temperature)
-    bigram, prompts = drafter_for("bigram", pair, corpus), prompts_for(pair, None, prompts_file, limit)
+    bigram = named_drafter("bigram", pair, corpus, say=say)
+    prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
         f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")

@@ -1,35 +1,43 @@
 """Turns a GGUF file with a Llama model into a folder that transformers reads: config, weights, tokenizer.
 
-Knows how llama.cpp names and lays out the tensors of a Llama, and how SmolLM2 cuts text into tokens. Knows
-nothing about where the file comes from.
+Knows how llama.cpp names and lays out the tensors of a Llama, and how SmolLM2 cuts text into tokens. Knows nothing
+about where the file comes from, nor of its container: that is read by the package `gguf`, of the extra [fetch].
 """
 
+import importlib.util
 import json
 import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from .gguf import dequantise, read_gguf
+from ..common.nearest import first_line
+
+NEEDS_GGUF = 'reading a GGUF file needs the package gguf: pip install "specdec_course[fetch]", then try again'
 
 
-def convert(data: bytes, folder: Path, source: str) -> None:
+def check_reader() -> None:
+    """ValueError with the cure where the package that reads GGUF is missing."""
+    if importlib.util.find_spec("gguf") is None:
+        raise ValueError(NEEDS_GGUF)
+
+
+def convert(file: Path, folder: Path, source: str) -> None:
     """A GGUF file with a Llama model -> the new `folder` with config, float16 safetensors and tokenizer.
 
-    `source`, words that say where the file came from, goes into `source.json` there.
+    `source`, words that say where the file came from, goes into `source.json` there. ValueError if the file cannot be
+    read, or without the package `gguf`.
     """
-    metadata, tensors = read_gguf(data)
+    metadata, tensors = read_gguf(file)
     config = llama_config(metadata)
     weights = {}
-    for name, tensor in tensors.items():
-        numbers = dequantise(tensor)
-        if name.endswith(("attn_q.weight", "attn_k.weight")):
-            numbers = halves_first(numbers, config.head_dim)
-        weights[huggingface_name(name)] = torch.from_numpy(numbers).half().contiguous()
+    for tensor in tensors:
+        weights[huggingface_name(tensor.name)] = as_half(tensor, config.head_dim)
     folder.mkdir()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes it private; a class may share one cache
@@ -38,11 +46,36 @@ def convert(data: bytes, folder: Path, source: str) -> None:
     provenance = {
         "source": source,
         "license": metadata.get("general.license", "unknown"),
-        "numbers": dict(Counter(tensor.kind for tensor in tensors.values())),
+        "numbers": dict(Counter(tensor.tensor_type.name for tensor in tensors)),
         "stored_as": "float16",
         "date": time.strftime("%Y-%m-%d"),
     }
     (folder / "source.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+
+
+def read_gguf(file: Path) -> tuple[dict, list]:
+    """(metadata, tensors as the package `gguf` describes them) of a GGUF file. ValueError if it is damaged or none."""
+    check_reader()
+    from gguf import GGUFReader
+
+    try:
+        reader = GGUFReader(file)
+        return {name: field.contents() for name, field in reader.fields.items()}, list(reader.tensors)
+    except (ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError) as error:
+        raise ValueError(f"{Path(file).name} is no GGUF file that can be read: {first_line(error)}") from error
+
+
+def as_half(tensor, head_dim: int) -> torch.Tensor:
+    """The numbers of a GGUF tensor in half precision, in the order of rows that transformers has."""
+    from gguf.quants import dequantize
+
+    try:
+        numbers = dequantize(tensor.data, tensor.tensor_type)
+    except NotImplementedError as error:
+        raise ValueError(f"tensor {tensor.name} has a number format that cannot be read: {error}") from error
+    if tensor.name.endswith(("attn_q.weight", "attn_k.weight")):
+        numbers = halves_first(numbers, head_dim)
+    return torch.from_numpy(numbers.astype(np.float16)).contiguous()
 
 
 def halves_first(weight, head_dim: int):

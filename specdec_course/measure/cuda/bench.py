@@ -13,8 +13,8 @@ import torch
 
 from . import card
 from .clock import Deadline
+from .model_pool import ModelPool, collect
 from .shapes import PAIRS
-from .shelf import Shelf, collect
 
 
 class TimeIsUp(Exception):
@@ -28,7 +28,7 @@ class Bench:
 
     device: torch.device
     dtype: torch.dtype
-    shelf: Shelf
+    pool: ModelPool
     deadline: Deadline
     say: Callable[[str], None]
     read: Callable[[str], dict | None]

@@ -13,7 +13,7 @@ from ...cache import CachedModel
 from ...cache.static import WIDTHS, StaticModel, static_model
 from ...theory import forward_cost, roofline_latency
 from .clock import in_a_row, median_of
-from .shelf import collect, without_compiler
+from .model_pool import collect, without_compiler
 
 LENGTHS = tuple(2**i for i in range(11))
 CONTEXTS = (1024, 4096)

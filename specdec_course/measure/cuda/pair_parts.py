@@ -28,7 +28,7 @@ def pair_of(bench: Bench, record: dict, pair: str, statistic: str):
         "compiled_means": bench.compiled_means,
         "statistic": statistic,
     }
-    return bench.shelf.take(draft, target)
+    return bench.pool.take(draft, target)
 
 
 def run_costs(bench: Bench, record: dict, save, pair: str) -> None:

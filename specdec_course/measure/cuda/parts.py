@@ -12,8 +12,8 @@ from ...cache.static import WIDTHS
 from ..machine import machine
 from . import card, engines, latency
 from .bench import Bench, guarded
+from .model_pool import collect
 from .shapes import NAMES, PAIRS, parameters_of
-from .shelf import collect
 
 
 def run_card(bench: Bench, record: dict, save) -> None:
@@ -36,11 +36,11 @@ def run_card(bench: Bench, record: dict, save) -> None:
 
 
 def run_latency(bench: Bench, record: dict, save, name: str) -> None:
-    (model,) = bench.shelf.take(name)
+    (model,) = bench.pool.take(name)
     lengths, contexts = ((1, 2, 64), (96,)) if bench.quick else (latency.LENGTHS, latency.CONTEXTS)
     record |= {
         "model": f"{NAMES[name]}: exact shape, random weights; one sequence, no context",
-        "parameters": parameters_of(bench.shelf.shapes[name]),
+        "parameters": parameters_of(bench.pool.shapes[name]),
         "statistic": latency.STATISTIC,
         "widths": f"compiled and captured passes are padded to one of {WIDTHS}; longer ones have their own length",
         "floors": latency.floors(model.config, lengths, contexts, bench.walls(), bench.dtype.itemsize),
@@ -63,7 +63,7 @@ def run_latency(bench: Bench, record: dict, save, name: str) -> None:
 
 
 def run_context(bench: Bench, record: dict, save, name: str) -> None:
-    (model,) = bench.shelf.take(name)
+    (model,) = bench.pool.take(name)
     contexts = (96,) if bench.quick else latency.CONTEXTS
     record |= {
         "what": "one token's step after a long context, in the compiled engine",

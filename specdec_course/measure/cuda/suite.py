@@ -18,9 +18,9 @@ from . import pair_parts, parts
 from .bench import Bench, TimeIsUp
 from .card import dtype_of, name_of, slug_of
 from .clock import Deadline
+from .model_pool import ModelPool, WillNotFit, collect, without_compiler
 from .records import about, file_of, read, write
 from .shapes import PAIRS, SHAPES, shrunk
-from .shelf import Shelf, WillNotFit, collect, without_compiler
 from .summary import tables
 
 RUN = {
@@ -91,13 +91,14 @@ def run(
         return read(file_of(out_dir, prefix, card, part))
 
     compiles = compiles and compiler_works(device, told)
-    bench = Bench(device, dtype, Shelf(shapes, device, dtype, told), deadline, told, record_of, quick, compiles, pairs)
+    pool = ModelPool(shapes, device, dtype, told)
+    bench = Bench(device, dtype, pool, deadline, told, record_of, quick, compiles, pairs)
     told(f"{machine()}; {short(dtype)}; {len(todo)} parts to {out_dir}")
     outcome = {"done": [], "skipped": [], "failed": [], "left": []}
     with quiet_library(), nullcontext() if compiles else without_compiler():
         for part in todo:
             outcome[run_part(bench, part, file_of(out_dir, prefix, card, part), again)].append(part)
-    bench.shelf.put_away(*list(bench.shelf.models))
+    bench.pool.put_away(*list(bench.pool.models))
     say(tables([record for part in todo if (record := record_of(part))]))
     say("; ".join(f"{word}: {', '.join(names)}" for word, names in outcome.items() if names))
     return outcome

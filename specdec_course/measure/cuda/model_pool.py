@@ -19,7 +19,7 @@ class WillNotFit(Exception):
     """The models of a part need more memory than the card has."""
 
 
-class Shelf:
+class ModelPool:
     """Models by name. `shapes` {name: shape}; `say` is told what is made and what is put away."""
 
     def __init__(self, shapes: dict, device, dtype, say=print):

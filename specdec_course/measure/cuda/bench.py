@@ -47,9 +47,9 @@ class Bench:
 
     def walls(self) -> dict:
         """{name: (operations per second, bytes per second)} of the card: "datasheet" if there is one, "measured"."""
-        told, sheet = (self.read("card") or {}).get("measured"), card.sheet_of(self.card)
+        measured, sheet = (self.read("card") or {}).get("measured"), card.sheet_of(self.card)
         walls = {} if sheet is None else {"datasheet": sheet[1:]}
-        return walls | ({"measured": (told["flops_per_second"], told["bytes_per_second"])} if told else {})
+        return walls | ({"measured": (measured["flops_per_second"], measured["bytes_per_second"])} if measured else {})
 
 
 def guarded(bench: Bench, record: dict, what: str, measure) -> None:

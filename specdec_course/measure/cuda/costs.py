@@ -40,7 +40,7 @@ def costs_of(draft, target, engine: str, lengths=None, say=print) -> dict:
         verifying = verify_seconds(target, engine, (0, *lengths))
         drafting = draft_seconds(draft, target, engine, lengths)
     plain = verifying.pop(0)
-    told = {
+    costs = {
         "engine": engine,
         "plain": plain,
         "draft": drafting,
@@ -49,9 +49,9 @@ def costs_of(draft, target, engine: str, lengths=None, say=print) -> dict:
         "v": {k: verifying[k] / plain for k in lengths},
     }
     middle = lengths[len(lengths) // 2]
-    say(f"{engine}: plain {1000 * plain:.2f} ms, c = {told['c'][middle]:.3f} and v = {told['v'][middle]:.2f} "
+    say(f"{engine}: plain {1000 * plain:.2f} ms, c = {costs['c'][middle]:.3f} and v = {costs['v'][middle]:.2f} "
         f"at k = {middle}")
-    return told
+    return costs
 
 
 def draft_seconds(draft, target, engine: str, lengths) -> dict[int, float]:

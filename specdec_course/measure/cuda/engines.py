@@ -48,11 +48,11 @@ def cases(half, quick=False) -> dict:
     """
     small = small_shapes()
     names, varied = ("Llama",) if quick else small, {"initializer_range": 0.3}
-    told = {f"{name}, small, float32": (small[name], torch.float32, varied) for name in names}
+    cases = {f"{name}, small, float32": (small[name], torch.float32, varied) for name in names}
     if quick:
-        return told | {f"Qwen2, small, {short(half)}": (small["Qwen2"], half, {})}
+        return cases | {f"Qwen2, small, {short(half)}": (small["Qwen2"], half, {})}
     wide = thin(SHAPES["qwen2.5-7b"], 4), thin(SHAPES["qwen2.5-0.5b"], 2)
-    return told | {f"4 layers of Qwen2.5-7B, {short(half)}": (wide, half, {})}
+    return cases | {f"4 layers of Qwen2.5-7B, {short(half)}": (wide, half, {})}
 
 
 def made(shapes, device, dtype, **more):

@@ -54,9 +54,9 @@ def curve_of(model, engine: str, lengths=LENGTHS, contexts=CONTEXTS, role="targe
     return curve
 
 
-def _note(curve, n, told) -> None:
-    curve["seconds"][n] = told["median"]
-    curve["quartiles"][n] = [told["low"], told["high"]]
+def _note(curve, n, seconds) -> None:
+    curve["seconds"][n] = seconds["median"]
+    curve["quartiles"][n] = [seconds["low"], seconds["high"]]
 
 
 def passes(model, engine: str, role="target"):
@@ -104,12 +104,12 @@ def some_ids(model, n: int):
 
 def context_of(model, contexts=CONTEXTS, say=print) -> dict:
     """{context: seconds} of one token's step in the compiled engine. Every room is compiled for: that takes minutes."""
-    told, static = {}, StaticModel(model)
+    seconds, static = {}, StaticModel(model)
     with torch.inference_mode():
         for context in contexts:
-            told[context] = median_of(static_pass(static, 1, context), model.device)["median"]
-            say(f"one token after {context}, compiled: {1000 * told[context]:.2f} ms")
-    return told
+            seconds[context] = median_of(static_pass(static, 1, context), model.device)["median"]
+            say(f"one token after {context}, compiled: {1000 * seconds[context]:.2f} ms")
+    return seconds
 
 
 def floors(config, lengths, contexts, walls: dict, itemsize: int) -> dict:

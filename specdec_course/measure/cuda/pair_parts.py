@@ -33,15 +33,15 @@ def pair_of(bench: Bench, record: dict, pair: str, statistic: str):
 
 def run_costs(bench: Bench, record: dict, save, pair: str) -> None:
     draft, target = pair_of(bench, record, pair, costs.STATISTIC)
-    told = record.setdefault("engines", {})
+    engines = record.setdefault("engines", {})
     for engine in costs.ENGINES:
         def measure(engine=engine):
-            told[engine] = costs.costs_of(draft, target, engine, (1, 2) if bench.quick else None, bench.say)
+            engines[engine] = costs.costs_of(draft, target, engine, (1, 2) if bench.quick else None, bench.say)
             save()
 
-        if engine not in told:
+        if engine not in engines:
             guarded(bench, record, engine, measure)
-    record["finished"] = len(told) == len(costs.ENGINES)
+    record["finished"] = len(engines) == len(costs.ENGINES)
     save()
 
 
@@ -70,9 +70,9 @@ def run_speed(bench: Bench, record: dict, save, pair: str) -> None:
             plain[f"{engine}, beside k = {k}"] = {"engine": engine, **speed.speeds_of(runs["plain"])}
             record["rows"] = speed.best_rows(grid)
             record["share_of_bandwidth"] = shares_of(bench, target, plain, PROMPT_TOKENS + new // 2)
-            told = ", ".join(f"{row['alpha']:g}: {row['speedup']:.2f}x" for row in rows)
+            shown = ", ".join(f"{row['alpha']:g}: {row['speedup']:.2f}x" for row in rows)
             alone = speed.speeds_of(runs["plain"])["tokens_per_second"]
-            bench.say(f"{engine}, k = {k}: plain {alone:.1f} tokens/s; by alpha {told}")
+            bench.say(f"{engine}, k = {k}: plain {alone:.1f} tokens/s; by alpha {shown}")
             save()
 
         if not any((row["engine"], row["k"]) == (engine, k) for row in grid):
@@ -110,9 +110,9 @@ def new_tokens_for(bench: Bench, known: dict) -> int:
 
 def shares_of(bench: Bench, target, plain: dict, context: int) -> dict:
     """How much of the bandwidth plain compiled decoding uses: the least time of a step over the time it takes."""
-    speeds = [told["tokens_per_second"] for told in plain.values() if told["engine"] == "compiled"]
+    speeds = [curve["tokens_per_second"] for curve in plain.values() if curve["engine"] == "compiled"]
     floors = latency.floors(target.config, (), (context,), bench.walls(), bench.dtype.itemsize) if speeds else {}
-    return {name: statistics.median(speeds) * told["one_token_after"][context] for name, told in floors.items()}
+    return {name: statistics.median(speeds) * floor["one_token_after"][context] for name, floor in floors.items()}
 
 
 def run_library(bench: Bench, record: dict, save, pair: str) -> None:

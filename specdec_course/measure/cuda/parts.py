@@ -26,9 +26,10 @@ def run_card(bench: Bench, record: dict, save) -> None:
     }
 
     def walls():
-        told = record["measured"] = card.measured_walls(bench.device, bench.dtype, bench.quick)
-        bench.say(f"{bench.card}: {told['bytes_per_second'] / 1e9:.0f} GB/s copied, "
-                  f"{told['flops_per_second'] / 1e12:.1f} TFLOP/s, {1e6 * told['seconds_per_launch']:.1f} us a launch")
+        walls = record["measured"] = card.measured_walls(bench.device, bench.dtype, bench.quick)
+        launch = 1e6 * walls["seconds_per_launch"]
+        bench.say(f"{bench.card}: {walls['bytes_per_second'] / 1e9:.0f} GB/s copied, "
+                  f"{walls['flops_per_second'] / 1e12:.1f} TFLOP/s, {launch:.1f} us a launch")
 
     guarded(bench, record, "walls", walls)
     record["finished"] = "measured" in record
@@ -50,9 +51,9 @@ def run_latency(bench: Bench, record: dict, save, name: str) -> None:
     wanted = [engine for engine in latency.ENGINES if engine != "compiled" or bench.compiles]
     for engine in wanted:
         def curve(engine=engine):
-            told = latency.curve_of(model, engine, lengths, contexts, role, bench.say)
+            curve = latency.curve_of(model, engine, lengths, contexts, role, bench.say)
             label = f"{card.slug_of(bench.card).upper()}, {NAMES[name]}, {engine}"
-            curves[told["engine"]] = {"label": label, **told}
+            curves[curve["engine"]] = {"label": label, **curve}
             record["curves"] = list(curves.values())
             save()
 

@@ -147,16 +147,16 @@ def prediction(row: dict, runs, costs: dict) -> dict:
     }
 
 
-def _at(told: dict, k: int) -> float:
-    return told[k] if k in told else told[str(k)]
+def _at(by_k: dict, k: int) -> float:
+    return by_k[k] if k in by_k else by_k[str(k)]
 
 
 def best_rows(grid: list[dict], rates=SHOWN) -> list[dict]:
     """For each of these rates the row with the draft length that was fastest: "name", "speedup", "tokens_per_call"."""
-    told = []
+    best_of = []
     for rate in rates:
         rows = [row for row in grid if row["alpha"] == rate and row["engine"] == "compiled" and row["k"] != "auto"]
         if rows:
             best = max(rows, key=lambda row: row["speedup"])
-            told.append({"name": f"scripted alpha {rate:g}, best k = {best['k']}", **best})
-    return told
+            best_of.append({"name": f"scripted alpha {rate:g}, best k = {best['k']}", **best})
+    return best_of

@@ -84,16 +84,16 @@ def run(
     shapes = shapes or ({name: shrunk(shape) for name, shape in SHAPES.items()} if quick else SHAPES)
     card, prefix = slug_of(name_of(device)), "quick" if quick else "cuda"
 
-    def told(line):
+    def tell(line):
         say(f"[{deadline.elapsed:5.0f} s] {line}")
 
     def record_of(part):
         return read(file_of(out_dir, prefix, card, part))
 
-    compiles = compiles and compiler_works(device, told)
-    pool = ModelPool(shapes, device, dtype, told)
-    bench = Bench(device, dtype, pool, deadline, told, record_of, quick, compiles, pairs)
-    told(f"{machine()}; {short(dtype)}; {len(todo)} parts to {out_dir}")
+    compiles = compiles and compiler_works(device, tell)
+    pool = ModelPool(shapes, device, dtype, tell)
+    bench = Bench(device, dtype, pool, deadline, tell, record_of, quick, compiles, pairs)
+    tell(f"{machine()}; {short(dtype)}; {len(todo)} parts to {out_dir}")
     outcome = {"done": [], "skipped": [], "failed": [], "left": []}
     with quiet_library(), nullcontext() if compiles else without_compiler():
         for part in todo:

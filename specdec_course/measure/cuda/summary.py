@@ -39,7 +39,7 @@ def card_table(record) -> str:
     measured, sheet = record.get("measured") or {}, record.get("datasheet") or {}
     kinds = (("copied, GB/s", "bytes_per_second", 1e-9), ("products, TFLOP/s", "flops_per_second", 1e-12),
              ("a launch, us", "seconds_per_launch", 1e6))
-    rows = [(name, *(number(told[key] * unit, ".1f") if key in told else None for told in (measured, sheet)))
+    rows = [(name, *(number(walls[key] * unit, ".1f") if key in walls else None for walls in (measured, sheet)))
             for name, key, unit in kinds]
     return lines(("", "measured", sheet.get("of") or "no data sheet known"), rows)
 
@@ -48,11 +48,11 @@ def latency_table(record) -> str:
     curves, floors = record.get("curves", []), record.get("floors", {})
     floor = floors.get("datasheet") or floors.get("measured") or {"seconds": {}, "one_token_after": {}}
     rows = [
-        (n, *(ms(told["seconds"].get(n)) for told in (*curves, floor)))
+        (n, *(ms(curve["seconds"].get(n)) for curve in (*curves, floor)))
         for n in {n: None for curve in curves for n in curve["seconds"]}
     ]
     rows += [
-        (f"1 after {n}", *(ms(told["one_token_after"].get(n)) for told in (*curves, floor)))
+        (f"1 after {n}", *(ms(curve["one_token_after"].get(n)) for curve in (*curves, floor)))
         for n in {n: None for curve in curves for n in curve["one_token_after"]}
     ]
     rows.append(("1, in a row", *(ms(curve["in_a_row"]) for curve in curves), None))
@@ -60,20 +60,21 @@ def latency_table(record) -> str:
 
 
 def context_table(record) -> str:
-    told, floors = record.get("one_token_after", {}), record.get("floors", {})
+    seconds, floors = record.get("one_token_after", {}), record.get("floors", {})
     floor = floors.get("datasheet") or floors.get("measured") or {"one_token_after": {}}
-    return lines(("context", "ms", "floor"), [(n, ms(s), ms(floor["one_token_after"].get(n))) for n, s in told.items()])
+    rows = [(n, ms(s), ms(floor["one_token_after"].get(n))) for n, s in seconds.items()]
+    return lines(("context", "ms", "floor"), rows)
 
 
 def costs_table(record) -> str:
     engines = record.get("engines", {})
     heads = ["k"] + [f"{name} {engine}" for engine in engines for name in ("c", "v")]
-    ks = {k: None for told in engines.values() for k in told["c"]}
+    ks = {k: None for costs in engines.values() for k in costs["c"]}
     rows = [
-        (k, *(number(told[name].get(k), ".3f") for told in engines.values() for name in ("c", "v")))
+        (k, *(number(costs[name].get(k), ".3f") for costs in engines.values() for name in ("c", "v")))
         for k in sorted(ks, key=int)
     ]
-    plain = ", ".join(f"{engine} {ms(told['plain'])} ms" for engine, told in engines.items())
+    plain = ", ".join(f"{engine} {ms(costs['plain'])} ms" for engine, costs in engines.items())
     return f"a step of the target: {plain}\n{lines(heads, rows)}"
 
 
@@ -87,8 +88,8 @@ def speed_table(record) -> str:
         for row in record.get("grid", [])
     ]
     shares = record.get("share_of_bandwidth", {}).items()
-    told = ", ".join(f"{share:.0%} of the {name} bandwidth" for name, share in shares)
-    said = f"plain compiled decoding reaches {told or 'an unknown share of the bandwidth'} (goal: 70%)"
+    reached = ", ".join(f"{share:.0%} of the {name} bandwidth" for name, share in shares)
+    said = f"plain compiled decoding reaches {reached or 'an unknown share of the bandwidth'} (goal: 70%)"
     return f"{said}\n{lines(heads, rows)}"
 
 

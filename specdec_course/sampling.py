@@ -115,15 +115,16 @@ class Dice:
         return numbers.to(device)
 
     def _flip(self, probability: float) -> bool:
-        return torch.rand((), generator=self.generator, dtype=torch.float64).item() < probability
+        at = self.generator.device
+        return torch.rand((), generator=self.generator, dtype=torch.float64, device=at).item() < probability
 
     def _roll(self, probabilities: torch.Tensor) -> int:
-        return int(torch.multinomial(probabilities, 1, generator=self.generator))
+        return int(torch.multinomial(probabilities.to(self.generator.device), 1, generator=self.generator))
 
 
-class Handed(Dice):
+class PredrawnDice(Dice):
     """A Dice whose numbers were drawn beforehand: FloatTensor [n] in [0, 1), each used once. A captured graph draws
-    nothing itself; it is handed fresh numbers at every replay."""
+    nothing itself; it is given fresh numbers at every replay."""
 
     def __init__(self, numbers: torch.Tensor):
         self.rest = numbers

@@ -87,9 +87,9 @@ def labels(rounds) -> list[tuple[int, str]]:
     A round's last token is the target's own unless the text was cut inside the accepted run; it is a bonus when
     everything drafted was accepted, a correction otherwise. A round that drafted nothing emits a "bonus".
     """
-    told = []
+    labelled = []
     for number, r in enumerate(rounds):
-        told += [(number, "accepted")] * r.accepted
+        labelled += [(number, "accepted")] * r.accepted
         own = "bonus" if r.accepted == r.drafted else "corrected"
-        told += [(number, own)] * (r.emitted - r.accepted)
-    return told
+        labelled += [(number, own)] * (r.emitted - r.accepted)
+    return labelled

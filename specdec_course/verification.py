@@ -188,3 +188,62 @@ def verify_greedy_vectorised(draft, logits):
     """
     choice = logits.argmax(-1)
     return choice, (draft == choice[: len(draft)]).long().cumprod(0).sum()
+
+
+def verify_tree_greedy(tree, logits):
+    """The path down a tree of guesses that the target agrees with, and the tokens that the round emits.
+
+    Args:
+        tree: has `ids` LongTensor [n] and `parents` LongTensor [n], as a Draft: token i follows token parents[i] < i,
+            or with -1 the root, the newest token of the text.
+        logits: FloatTensor [n+1, V]. Row 0 is the target's opinion of the token after the root, row i + 1 of the token
+            after token i.
+
+    Returns:
+        (path, tokens): a list of indices into the tree, from a child of the root downwards, perhaps empty; LongTensor
+        [len(path)+1], the tokens on it and one of the target's own. Of equal siblings the first is taken.
+
+    Source: Miao et al. 2023, "SpecInfer", algorithm 2 (greedy).
+    """
+    choice, ids, parents = logits.argmax(-1).tolist(), tree.ids.tolist(), tree.parents.tolist()
+    path, at = [], -1
+    while True:
+        agrees = [i for i, parent in enumerate(parents) if parent == at and ids[i] == choice[at + 1]]
+        if not agrees:
+            return path, tree.ids.new_tensor([*(ids[i] for i in path), choice[at + 1]])
+        at = agrees[0]
+        path.append(at)
+
+
+def verify_tree_stochastic(tree, q, p, dice):
+    """Speculative sampling down a tree of guesses. The joint law of the emitted tokens is the target's.
+
+    At every token, its children are tried in order. One that is rejected takes what its row of q covered away from
+    p, and the next is judged by what is left. If none stays, the round's last token is drawn from what is left.
+
+    Args:
+        tree: `ids` and `parents` as in `verify_tree_greedy`.
+        q: FloatTensor [n, V]: row i is the distribution that token i was drawn from, given its ancestors and the
+            siblings before it (so siblings may be independent, or drawn without replacement); None if nothing was
+            drawn: each row is one-hot.
+        p: FloatTensor [n+1, V], the target's distributions: row 0 after the root, row i + 1 after token i.
+        dice: all the randomness, as in `verify_stochastic`.
+
+    Returns:
+        (path, tokens): indices into the tree from a child of the root downwards, perhaps none; LongTensor
+        [len(path)+1], the tokens on it and a correction or bonus token. For a chain: what `verify_stochastic` emits.
+
+    Source: Miao et al. 2023, "SpecInfer", algorithm 3 (multi-step speculative sampling).
+    """
+    ids, parents = tree.ids.tolist(), tree.parents.tolist()
+    path, at, left = [], -1, p[0]
+    children = [i for i, parent in enumerate(parents) if parent == at]
+    while children:
+        i = children.pop(0)
+        row = torch.nn.functional.one_hot(tree.ids[i], p.shape[-1]).to(p.dtype) if q is None else q[i]
+        if dice.flip(acceptance_probability(left, row)[ids[i]]):
+            path, at, left = [*path, i], i, p[i + 1]
+            children = [j for j, parent in enumerate(parents) if parent == at]
+        else:
+            left = residual(left, row)
+    return path, tree.ids.new_tensor([*(ids[i] for i in path), dice.roll(left)])

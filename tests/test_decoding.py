@@ -11,9 +11,10 @@ import torch
 from small_models import small_model
 
 from specdec_course import Sampling
-from specdec_course.cache import CachedModel
+from specdec_course.cache import static
+from specdec_course.cache.eager import EagerModel
 from specdec_course.checks.unit03 import stage as scripted
-from specdec_course.decoding import engine, generate_speculative, greedy_decode
+from specdec_course.decoding import generate_speculative, greedy_decode
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import Draft, ModelDrafter
 from specdec_course.models import as_forward
@@ -116,8 +117,8 @@ def test_the_prompt_may_be_a_list_or_a_batch_of_one_and_is_not_changed():
 # calls and caches ----------------------------------------------------------------------------------------------------
 
 
-class Watched(CachedModel):
-    """A CachedModel that compares every answer with one from scratch, and notes how it was used."""
+class Watched(EagerModel):
+    """The engine's cache that compares every answer with one from scratch, and notes how it was used."""
 
     def __init__(self, model):
         super().__init__(model)
@@ -141,7 +142,7 @@ class Watched(CachedModel):
 @pytest.mark.parametrize("name", MAKERS)
 def test_one_call_per_round_and_a_cache_of_all_but_the_newest_token(monkeypatch, kind, name):
     made = []
-    monkeypatch.setattr(engine, "CachedModel", lambda model: made.append(Watched(model)) or made[-1])
+    monkeypatch.setattr(static, "EagerModel", lambda model: made.append(Watched(model)) or made[-1])
     for k in (0, 1, 4):
         out = generate(model(kind), PROMPT, drafter(name, kind), k=k, max_new_tokens=15)
         lengths = [len(PROMPT)]
@@ -164,9 +165,7 @@ def test_the_model_itself_is_called_once_per_round():
 
 def test_the_drafts_cache_follows_the_text(monkeypatch):
     """A stranger is rejected all the time, a twin never: both caches give scratch logits, and lag by one at most."""
-    from specdec_course.drafters import model as home
-
-    monkeypatch.setattr(home, "CachedModel", Watched)
+    monkeypatch.setattr(static, "EagerModel", Watched)
     for seed in (0, 1):
         guesser = ModelDrafter(model(seed=seed))
         follow, lags = guesser._follow, []

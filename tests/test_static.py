@@ -21,7 +21,7 @@ from specdec_course.decoding.schedules import CostModel, Fixed, Heuristic
 from specdec_course.drafters import BigramDrafter, ModelDrafter
 from specdec_course.drafters import model as model_drafter
 from specdec_course.models import as_forward
-from specdec_course.sampling import Dice, Handed, exact_law
+from specdec_course.sampling import Dice, PredrawnDice, exact_law
 
 VOCAB = 41
 PROMPT = torch.tensor([15, 26, 31, 7, 25])
@@ -203,16 +203,16 @@ def test_a_draw_gives_every_token_its_share_of_the_numbers(size):
     p[size // 2] = 0.0 if size > 1 else 1.0
     p = p / p.sum()
     grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
-    drawn = torch.cat([Handed(number[None]).draw(p) for number in grid])
+    drawn = torch.cat([PredrawnDice(number[None]).draw(p) for number in grid])
     shares = torch.bincount(drawn, minlength=size) / len(grid)
     assert (shares - p).abs().max() < 2 / len(grid)
     assert size == 1 or shares[size // 2] == 0
     ends = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
-    assert all(p[Handed(end[None]).draw(p)] > 0 for end in ends)
+    assert all(p[PredrawnDice(end[None]).draw(p)] > 0 for end in ends)
 
 
 def test_handed_numbers_are_used_once_each_and_flips_have_their_chance():
-    handed = Handed(torch.tensor([0.2, 0.6, 0.9, 0.1], dtype=torch.float64))
+    handed = PredrawnDice(torch.tensor([0.2, 0.6, 0.9, 0.1], dtype=torch.float64))
     assert handed.flips(torch.tensor([0.3, 0.5])).tolist() == [True, False]
     assert handed.draw(torch.tensor([0.5, 0.5])).item() == 1 and handed.draw(torch.tensor([0.5, 0.5])).item() == 0
     dice = Dice(torch.Generator().manual_seed(3))
@@ -232,8 +232,8 @@ def compiled_law(monkeypatch, target, drafter, k, sampling, new):
     def whole_text(dice):
         dice.numbers = lambda n, device: torch.empty(0)
         monkeypatch.setattr(engine, "Dice", lambda generator: dice)
-        monkeypatch.setattr(engine, "Handed", lambda numbers: dice)
-        monkeypatch.setattr(model_drafter, "Handed", lambda numbers: dice)
+        monkeypatch.setattr(static, "PredrawnDice", lambda numbers: dice)
+        monkeypatch.setattr(model_drafter, "PredrawnDice", lambda numbers: dice)
         schedule = k() if callable(k) else k
         return generate(target, [0], drafter, schedule, sampling, new, engine="compiled").tokens[1:]
 
@@ -331,7 +331,7 @@ def test_drafting_and_verifying_never_wait_for_the_device(uncompiled, monkeypatc
     monkeypatch.setattr(StaticModel, "replay", watched)
     for drafter in (ModelDrafter(fresh(seed=1)), BigramDrafter([i * 7 % VOCAB for i in range(VOCAB)])):
         out = generate(fresh(), PROMPT, drafter, 3, sampling, max_new_tokens=30, engine="compiled")
-        assert count.count("verify") == len(out.trace.rounds) - 1  # all but the first, which reads the prompt
+        assert count.count("judged") == len(out.trace.rounds) - 1  # all but the first, which reads the prompt
         count.clear()
 
 

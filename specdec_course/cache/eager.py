@@ -1,4 +1,4 @@
-"""A model that remembers: append tokens, take the last ones back.
+"""A model that remembers: append tokens, take the last ones back. As the course teaches it, and as the engine needs it.
 
 Knows: Hugging Face's key-value caches, across the versions that the package supports. Does not know: drafts, rounds.
 """
@@ -6,6 +6,8 @@ Knows: Hugging Face's key-value caches, across the versions that the package sup
 from __future__ import annotations
 
 import torch
+
+from .rows import ADDING, checked_rows, masks_for, move_rows
 
 
 def rollback(cache, n):
@@ -101,6 +103,107 @@ class CachedModel:
             raise ValueError(f"cannot roll back {n} positions; the cache holds {self.length}")
         if n:
             rollback(self.cache, n)
+
+
+class EagerModel(CachedModel):
+    """A CachedModel for the decoding loop: it can also be fed a tree, keep a path of it, and be looked into.
+
+    StaticModel has the same methods. What is added to a CachedModel costs a chain of tokens nothing.
+    """
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.begin()
+
+    def begin(self, positions: int = 0, wants_hidden=()) -> EagerModel:
+        """Starts a new text, of any length. wants_hidden: the hidden states to keep, indices into what transformers
+        returns for output_hidden_states (-1: what the head reads)."""
+        self.cache, self.newest, self.states = None, 0, dict.fromkeys(wants_hidden)
+        return self
+
+    @torch.inference_mode()
+    def append(self, ids, last: int | None = None, positions=None, mask=None):
+        """Feeds `ids` LongTensor [T], T >= 1, in one call of the model; returns logits [T, V], or the `last` rows.
+
+        positions, mask: for a tree; a chain, in which every token follows all that is held, needs neither.
+            positions LongTensor [T]: where each token stands in its text. mask BoolTensor [T, length + T], True where
+            a row may attend: columns first for what is held, then for the new rows; each row has to see itself. What
+            is held is taken for a text then, row i at position i.
+        """
+        options = {} if last is None else {"logits_to_keep": last}
+        if mask is not None:
+            options |= self._placed(positions, mask)
+        if self.states:
+            options["output_hidden_states"] = True
+        cache = _new_cache(self.model) if self.cache is None else self.cache
+        out = self.model(input_ids=ids[None], past_key_values=cache, use_cache=True, **options)
+        self.cache, self.newest = out.past_key_values, len(ids)
+        self.calls += 1
+        for layer, known in self.states.items():
+            new = out.hidden_states[layer][0]
+            self.states[layer] = new if known is None else torch.cat([known, new])
+        return out.logits[0]
+
+    def judged(self, judge, ids, last, dice, draws, inputs=(), usual=0, key=None):
+        """judge(logits, dice, *inputs), with the `last` rows of logits of a pass over ids. The other arguments matter
+        to a static cache, where the pass and the judgement can be one captured function."""
+        return judge(self.append(ids, last), dice, *inputs)
+
+    def rollback(self, n: int) -> None:
+        super().rollback(n)
+        self.newest = max(0, self.newest - n)
+        for layer, known in self.states.items():
+            self.states[layer] = None if known is None else known[: len(known) - n]
+
+    def keep(self, rows) -> None:
+        """Of the rows appended last only these stay, ascending indices into them; whatever was held before stays.
+
+        A tree leaves a path this way. Keys that were turned by their position stay right: each row was appended with
+        the position that it has on its path. ValueError for rows that there are not; nothing is changed then.
+        """
+        rows = checked_rows(rows, self.newest)
+        move_rows(self._tensors(), self.length - self.newest, rows)
+        self.rollback(self.newest - len(rows))
+
+    def hidden(self, layer: int = -1):
+        """The hidden states of all that is held, FloatTensor [length, width]; ValueError if begin was not told so."""
+        if layer not in self.states:
+            raise ValueError(f"hidden states {layer} were not kept: a drafter names what it looks at in wants_hidden")
+        known = self.states[layer]
+        return torch.empty(0, 0) if known is None else known
+
+    def keys_values(self, layer: int):
+        """Keys and values of one layer, FloatTensor [heads, length, d] each: views on the cache."""
+        if self.cache is None:
+            return torch.empty(0, 0, 0), torch.empty(0, 0, 0)
+        keys, values = layers_of(self.cache)[layer]
+        return keys[0], values[0]
+
+    def _tensors(self):
+        """Every tensor with a row per position."""
+        return [*(x for pair in layers_of(self.cache) for x in pair), *self.states.values()]
+
+    def _placed(self, positions, mask) -> dict:
+        """How a model is told where the nodes of a tree stand and what they see."""
+        config = self.model.config
+        kind = getattr(config, "_attn_implementation", None)
+        if getattr(config, "is_encoder_decoder", False) or kind not in ADDING:
+            raise ValueError(
+                f"a tree needs a decoder-only model whose attention takes a mask, {' or '.join(ADDING)}; this is a "
+                f"{type(self.model).__name__} with {kind}. Propose chains, or load it with attn_implementation=\"sdpa\""
+            )
+        held = torch.cat([torch.arange(self.length, device=positions.device), positions])
+        masks = masks_for(config.get_text_config(), mask, positions, held, self.model.dtype)
+        return {"position_ids": positions[None], "attention_mask": masks}
+
+
+def layers_of(cache):
+    """A list of (keys, values), a pair a layer, tensors [1, heads, positions, d], of a cache of any version."""
+    cache = getattr(cache, "self_attention_cache", cache)
+    if hasattr(cache, "layers"):
+        return [(layer.keys, layer.values) for layer in cache.layers]
+    return list(zip(cache.key_cache, cache.value_cache, strict=True))
+
 
 
 def _new_cache(model):

@@ -1,4 +1,4 @@
-"""Static key-value buffers: room for the whole text from the start, and a pointer to where it ends.
+"""Static key-value buffers: rows for the whole text from the start, and a pointer to where it ends.
 
 Knows: which rows of a buffer a token may look at, how a Hugging Face model runs over such buffers in passes of fixed
 shapes, and how such a pass is compiled and captured once. Does not know: drafts, rounds.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import torch
 from transformers.cache_utils import Cache, DynamicCache
 
+from ..sampling import PredrawnDice
+from .eager import EagerModel
 from .graphs import Captured, compiled_once
+from .rows import ADDING, checked_rows, masks_for, move_rows
 
 
 def static_mask(length, n_new, max_length):
@@ -33,27 +36,28 @@ def static_mask(length, n_new, max_length):
 
 
 WIDTHS = (1, 2, 5, 9, 17, 33)  # passes are padded to one of these: each is compiled, and on CUDA captured, once
-SMALLEST_ROOM = 256
+SMALLEST = 256  # rows
 
 
 class Buffers(Cache):
-    """What a model's attention layers see of the buffers: they hand in new keys and values, and get all rows back."""
+    """What a model's attention layers see of the buffers: they hand in new keys and values, and get back all rows, or
+    the first `seen` of them."""
 
-    def __init__(self, keys, values, places):
+    def __init__(self, keys, values, rows, seen: int | None = None):
         super().__init__(layers=[])
-        self.keys, self.values, self.places = keys, values, places
+        self.keys, self.values, self.rows, self.seen = keys, values, rows, seen
 
     def update(self, key_states, value_states, layer_idx, *args, **kwargs):
-        self.keys[layer_idx].index_copy_(2, self.places, key_states)
-        self.values[layer_idx].index_copy_(2, self.places, value_states)
-        return self.keys[layer_idx], self.values[layer_idx]
+        keys = self.keys[layer_idx].index_copy_(2, self.rows, key_states)
+        values = self.values[layer_idx].index_copy_(2, self.rows, value_states)
+        return (keys, values) if self.seen is None else (keys[:, :, : self.seen], values[:, :, : self.seen])
 
     def get_seq_length(self, layer_idx=0):
-        return 0  # positions and masks are handed to the model ready-made
+        return 0  # positions and masks are handed to the model ready-made, or nothing stands before what it reads
 
 
 class StaticModel:
-    """A decoder-only model over static buffers, compiled: the interface of CachedModel, and passes of fixed shapes.
+    """A decoder-only model over static buffers, compiled: the methods of EagerModel, and passes of fixed shapes.
 
     Nothing grows and nothing is copied when the text does: a pass writes its rows behind the pointer `length`, and a
     rollback moves the pointer. A pass over n tokens is padded to one of WIDTHS, so few shapes are ever compiled; what
@@ -72,45 +76,99 @@ class StaticModel:
                 f'engine="compiled" is for decoder-only models whose layers are all attention; {type(model).__name__} '
                 'is not one. Use engine="eager"'
             )
-        self.model, self.device, self.calls, self.length = model, model.device, 0, 0
+        attention = getattr(config, "_attn_implementation", "sdpa")
+        if attention not in ADDING:
+            raise ValueError(
+                f'engine="compiled" hands masks to attention, and "{attention}" takes none. Load the model with '
+                'attn_implementation="sdpa", or use engine="eager"'
+            )
+        self.model, self.config, self.device, self.dtype = model, config, model.device, model.dtype
         self.limit = getattr(config, "max_position_embeddings", None)
-        self.window = getattr(config, "sliding_window", None)
-        self.kinds = getattr(config, "layer_types", None)
-        self._rooms, self._programs, self._graphs = {}, {}, {}
+        self.calls = self.length = self.newest = 0
+        self._buffers, self._programs, self._graphs = {}, {}, {}
 
-    def begin(self, positions: int) -> StaticModel:
-        """Starts a new text that will have at most so many positions; the buffers of an earlier one are taken again."""
-        self.length = 0
-        self.room = SMALLEST_ROOM
-        while self.room < positions + WIDTHS[-1]:
-            self.room *= 2
-        if self.room not in self._rooms:
-            self._rooms[self.room] = self._allocate(self.room)
-        self.keys, self.values = self._rooms[self.room]
+    def begin(self, positions: int, wants_hidden=()) -> StaticModel:
+        """Starts a new text that will have at most so many positions; the buffers of an earlier one are taken again.
+
+        wants_hidden: the hidden states to keep, indices into what transformers returns for output_hidden_states.
+        """
+        self.length = self.newest = 0
+        self.capacity = SMALLEST
+        while self.capacity < positions + WIDTHS[-1]:
+            self.capacity *= 2
+        self.wants = tuple(wants_hidden)
+        self.options = {"output_hidden_states": True} if self.wants else {}
+        self.keys, self.values, self.states = self._buffers_for(self.capacity, self.wants)
         return self
 
-    def append(self, ids, last: int | None = None):
-        """Feeds `ids` LongTensor [T] behind the pointer; returns their logits [T, V], or only the `last` rows."""
+    def append(self, ids, last: int | None = None, positions=None, mask=None):
+        """Feeds `ids` LongTensor [T] behind the pointer; returns their logits [T, V], or only the `last` rows.
+
+        positions LongTensor [T], mask BoolTensor [T, length + T]: of a tree, as EagerModel.append takes them.
+        """
         n = len(ids)
-        self._check_room(n)
+        self._check_fit(n, tree=mask is not None)
+        width, placed = self.width(n), ()
+        if mask is not None:
+            placed = self._placed(positions, mask, width or n)
         with torch.inference_mode():
-            if self.width(n) is None:
-                logits = self._pass(ids, self.pointer(), n if last is None else last)
+            if width is None:
+                read = self._placed_pass if placed else self._pass if self.length else self._prefill
+                logits = read(ids, self.pointer(), *placed, last=n if last is None else last)
             else:
-                ids = torch.nn.functional.pad(ids, (0, self.width(n) - n))
-                logits = self.replay(("append", len(ids)), self.step, ids, self.pointer())[:n]
+                ids = torch.nn.functional.pad(ids, (0, width - n))
+                logits = self.replay(("append", width, len(placed)), self.step, ids, self.pointer(), *placed)[:n]
         self.advance(n)
         return logits if last is None else logits[-last:]
+
+    def judged(self, judge, ids, last, dice, draws, inputs=(), usual=0, key=None):
+        """judge(logits, dice, *inputs), with the `last` rows of logits of a pass over ids: on CUDA, pass and judgement
+        are one graph.
+
+        Args:
+            judge: a function of tensors that never waits for the device; `key` is what it depends on besides.
+            draws: how many numbers it takes from the dice. usual: the size of most passes of this text (see width).
+        """
+        m, width = len(ids), self.width(len(ids), usual)
+        if width is None:
+            return judge(self.append(ids, last), dice, *inputs)
+
+        def whole(ids, at, numbers, *inputs):
+            return judge(self.step(ids, at)[m - last : m], PredrawnDice(numbers), *inputs)
+
+        padded, numbers = torch.nn.functional.pad(ids, (0, width - m)), dice.numbers(draws, self.device)
+        key = ("judged", width, m, last, len(inputs), key)
+        outcome = self.replay(key, whole, padded, self.pointer(), numbers, *inputs)
+        self.advance(m)
+        return outcome
 
     def rollback(self, n: int) -> None:
         """Forgets the last n positions: the pointer moves, the rows stay where they are."""
         if not 0 <= n <= self.length:
             raise ValueError(f"cannot roll back {n} positions; the cache holds {self.length}")
         self.length -= n
+        self.newest = max(0, self.newest - n)
+
+    def keep(self, rows) -> None:
+        """Of the rows appended last only these stay, ascending indices into them; see EagerModel.keep."""
+        rows = checked_rows(rows, self.newest)
+        move_rows([*self.keys, *self.values, *self.states.values()], self.length - self.newest, rows)
+        self.rollback(self.newest - len(rows))
+
+    def hidden(self, layer: int = -1):
+        """The hidden states of all that is held, FloatTensor [length, width]; ValueError if begin was not told so."""
+        if layer not in self.wants:
+            raise ValueError(f"hidden states {layer} were not kept: a drafter names what it looks at in wants_hidden")
+        return self.states[layer][: self.length]
+
+    def keys_values(self, layer: int):
+        """Keys and values of one layer, FloatTensor [heads, length, d] each: views on the buffers."""
+        return self.keys[layer][0, :, : self.length], self.values[layer][0, :, : self.length]
 
     def advance(self, n: int, calls: int = 1) -> None:
         """Counts n positions that were written by `calls` passes."""
         self.length += n
+        self.newest = n
         self.calls += calls
 
     def pointer(self):
@@ -128,64 +186,94 @@ class StaticModel:
         own, likely = (min(w for w in WIDTHS if w >= min(size, WIDTHS[-1])) for size in (n, max(n, usual)))
         return own if self._program_key(own) in self._programs else likely
 
-    def step(self, ids, at):
+    def step(self, ids, at, *placed):
         """Logits of one compiled pass: ids LongTensor [T], T one of WIDTHS, written to the rows from `at` on."""
-        key = self._program_key(len(ids))
+        key = self._program_key(len(ids), bool(placed))
         if key not in self._programs:
-            self._programs[key] = compiled_once(self._pass, several_widths=key[0] == "several")
-        return self._programs[key](ids, at)
+            read = self._placed_pass if placed else self._pass
+            self._programs[key] = compiled_once(read, several_widths=key[0] == "several")
+        return self._programs[key](ids, at, *placed)
 
-    def _program_key(self, width: int):
+    def _program_key(self, width: int, tree: bool = False):
         """Which program runs a pass. On a CPU the width and the number of threads are compiled in. On CUDA a graph is
         captured for every width anyhow, so one program serves them all, except for the single token."""
         several = self.device.type == "cuda" and width > 1
-        return "several" if several else width, self.room, torch.get_num_threads()
+        return "several" if several else width, tree, self.capacity, self.wants, torch.get_num_threads()
 
     def replay(self, key, function, *inputs):
-        """function(*inputs), all tensors; on CUDA captured as one graph per `key` and room, and replayed."""
+        """function(*inputs), all tensors; on CUDA captured as one graph per `key` and buffers, and replayed."""
         if self.device.type != "cuda":
             return function(*inputs)
-        key = (key, self.room)
+        key = (key, self.capacity, self.wants)
         if key not in self._graphs:
             self._graphs[key] = Captured(function, inputs)
         return self._graphs[key](*inputs)
 
     def _pass(self, ids, at, last=0):
         """Logits [T, V] of a pass over ids, whose keys and values are written to the rows from `at` on."""
-        places = at + torch.arange(len(ids), device=self.device)
-        mask = (torch.arange(self.room, device=self.device) <= places[:, None])[None, None]
-        positions = places if self.limit is None else places.clamp(max=self.limit - 1)  # of padding, at the very end
+        rows, held = at + torch.arange(len(ids), device=self.device), torch.arange(self.capacity, device=self.device)
+        positions = rows if self.limit is None else rows.clamp(max=self.limit - 1)  # of padding, at the very end
+        masks = masks_for(self.config, held <= rows[:, None], rows, held, self.dtype)
+        return self._read(ids, positions, masks, Buffers(self.keys, self.values, rows), last)
+
+    def _placed_pass(self, ids, at, positions, mask, last=0):
+        """The same for a tree: positions LongTensor [T] and mask BoolTensor [T, capacity] say where its nodes stand."""
+        rows, held = at + torch.arange(len(ids), device=self.device), torch.arange(self.capacity, device=self.device)
+        masks = masks_for(self.config, mask, positions, held.index_copy(0, rows, positions), self.dtype)
+        return self._read(ids, positions, masks, Buffers(self.keys, self.values, rows), last)
+
+    def _prefill(self, ids, at, last=0):
+        """The same for the first pass of a text, which sees only itself: the model masks it as it always does."""
+        rows = torch.arange(len(ids), device=self.device)
+        return self._read(ids, rows, None, Buffers(self.keys, self.values, rows, seen=len(ids)), last)
+
+    def _read(self, ids, positions, masks, buffers, last):
         out = self.model(
-            input_ids=ids[None], position_ids=positions[None], attention_mask=self._masks(mask, places),
-            past_key_values=Buffers(self.keys, self.values, places), use_cache=True, logits_to_keep=last,
-        )
+            input_ids=ids[None], position_ids=positions[None], attention_mask=masks, past_key_values=buffers,
+            use_cache=True, logits_to_keep=last, **self.options,
+        )  # fmt: skip
+        for layer, states in self.states.items():
+            states.index_copy_(0, buffers.rows, out.hidden_states[layer][0])
         return out.logits[0]
 
-    def _masks(self, mask, places):
-        """The mask, or one for each kind of layer where some look back only so far."""
-        if self.window is None or self.kinds is not None and "sliding_attention" not in self.kinds:
-            return mask
-        rows = torch.arange(self.room, device=self.device)
-        near = mask & (rows > places[:, None] - self.window)[None, None]
-        return near if self.kinds is None else {"full_attention": mask, "sliding_attention": near}
+    def _placed(self, positions, mask, width: int):
+        """(positions [width], mask [width, capacity]): what is padding sees row 0, which has something in it."""
+        n, held = mask.shape
+        wide = torch.zeros(width, self.capacity, dtype=torch.bool, device=self.device)
+        wide[:n, :held] = mask.to(self.device, non_blocking=True)
+        wide[n:, 0] = True
+        return torch.nn.functional.pad(positions.to(self.device, non_blocking=True), (0, width - n)), wide
 
-    def _allocate(self, room: int):
-        """Zeroed keys and values, a buffer [1, heads, room, head_dim] a layer, of the shapes that the model writes."""
-        shapes = DynamicCache()
-        with torch.inference_mode():
-            self.model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), past_key_values=shapes)
-            kept = [(layer.keys, layer.values) for layer in shapes.layers]
-            rows = [[torch.zeros(*x.shape[:2], room, x.shape[3], dtype=x.dtype, device=x.device) for x in pair]
-                    for pair in kept]
-        return [keys for keys, _ in rows], [values for _, values in rows]
+    def _buffers_for(self, capacity: int, wants):
+        """(keys, values, states): zeroed buffers, made once. Lists of [1, heads, capacity, d], one a layer, of the
+        shapes that the model writes, and {layer: [capacity, width]} of the hidden states that are wanted."""
+        missing = [(capacity, what) for what in ("keys", "values", *wants) if (capacity, what) not in self._buffers]
+        if missing:
+            shapes, token = DynamicCache(), torch.zeros(1, 1, dtype=torch.long, device=self.device)
+            with torch.inference_mode():  # this pass also has the model install what records hidden states
+                out = self.model(input_ids=token, past_key_values=shapes, **self.options)
+                made = {"keys": [_buffer(layer.keys, capacity) for layer in shapes.layers],
+                        "values": [_buffer(layer.values, capacity) for layer in shapes.layers],
+                        **{layer: _buffer(out.hidden_states[layer][0], capacity) for layer in wants}}  # fmt: skip
+            self._buffers |= {(capacity, what): made[what] for _, what in missing}
+        keys, values, *states = (self._buffers[capacity, what] for what in ("keys", "values", *wants))
+        return keys, values, dict(zip(wants, states, strict=True))
 
-    def _check_room(self, n: int) -> None:
+    def _check_fit(self, n: int, tree: bool) -> None:
         if n < 1:
             raise ValueError("there is nothing to append; expected at least one token id")
-        if self.limit is not None and self.length + n > self.limit:
+        if self.limit is not None and self.length + n > self.limit and not tree:
             raise ValueError(f"{self.length} positions and {n} more; the model's context holds {self.limit}")
-        if self.length + (n if n > WIDTHS[-1] else WIDTHS[-1]) > self.room:
-            raise ValueError(f"{self.length} positions and {n} more do not fit the {self.room} rows: call begin first")
+        if self.length + (n if n > WIDTHS[-1] else WIDTHS[-1]) > self.capacity:
+            raise ValueError(
+                f"{self.length} positions and {n} more do not fit the {self.capacity} rows: call begin first; a "
+                "drafter of trees says in `nodes` how large they are"
+            )
+
+
+def _buffer(like, rows: int):
+    """Zeros of the shape of `like` [..., 1, d] with so many rows."""
+    return torch.zeros(*like.shape[:-2], rows, like.shape[-1], dtype=like.dtype, device=like.device)
 
 
 def static_model(model, role: str = "target") -> StaticModel:
@@ -198,6 +286,11 @@ def static_model(model, role: str = "target") -> StaticModel:
     if key not in kept:
         kept[key] = StaticModel(model)
     return kept[key]
+
+
+def cache_of(model, engine: str, role: str = "target") -> EagerModel | StaticModel:
+    """What keeps a model's keys and values in one of the two engines, "eager" or "compiled"; call `begin` next."""
+    return static_model(model, role) if engine == "compiled" else EagerModel(model)
 
 
 class Kept(dict):

@@ -1,8 +1,7 @@
 """`generate`: the decoding loop that people use, with key-value caches, for any target and any drafter.
 
-Knows: budgets, end of text, rounds, which tokens each model still has to see, when to wait for the device (once a
-round). Does not know: how a draft is made (drafters), how long it shall be (schedules), which of its tokens stay
-(verification).
+Knows: budgets, end of text, which tokens the target still has to see. Does not know: how a draft is made (drafters),
+how long it shall be (schedules), how it is judged (rounds).
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ..cache import CachedModel
 from ..cache.conditioned import Conditioned
-from ..cache.static import StaticModel, kept_with, static_model
-from ..drafters import Draft
-from ..sampling import Dice, Handed, Sampling
+from ..cache.static import cache_of, kept_with
+from ..drafters.draft import Context, Draft, as_drafter
+from ..sampling import Dice, Sampling
 from ..trace import Round, Trace
-from ..verification import verify_greedy_vectorised, verify_vectorised
-from .schedules import schedule_for
+from .rounds import checked_draft, verify_round
+from .schedules import Fixed, schedule_for
 
 ENGINES = ("eager", "compiled")
 
@@ -52,7 +50,8 @@ def generate(
         target: a Hugging Face causal language model; or an encoder-decoder (T5), in the eager engine: the prompt is
             then its source, and the text is what the decoder writes, from its start token on (see conditioned).
         prompt_ids: LongTensor [T] or a list of ids, T >= 1.
-        drafter: anything with `propose` (see drafters); None decodes plainly.
+        drafter: anything with `propose` (see drafters); None decodes plainly. It may propose trees, in which k bounds
+            the length of a path; "auto" and "heuristic" are for chains.
         k: draft length, >= 0; or "auto" (chosen from measured times and acceptance), "heuristic", or a schedule (see
             schedules). sampling: temperature and filters, for target and drafter alike.
         max_new_tokens, eos_token_id: the text ends at the budget or with the first eos_token_id, which is kept.
@@ -68,90 +67,45 @@ def generate(
     NaN logits, and a drafter whose vocabulary is not the target's.
     """
     if getattr(target.config, "is_encoder_decoder", False) and not isinstance(target, Conditioned):
-        told = Conditioned(target, prompt_ids)
-        drafter = drafter.given(prompt_ids) if hasattr(drafter, "given") else drafter
-        return generate(told, told.start, drafter, k, sampling, max_new_tokens, eos_token_id, seed, engine)
+        target = Conditioned(target, prompt_ids)
+        drafter = None if drafter is None else as_drafter(drafter).given(prompt_ids)
+        return generate(target, target.start, drafter, k, sampling, max_new_tokens, eos_token_id, seed, engine)
     began = time.perf_counter()
     prompt = _checked_prompt(target, prompt_ids, max_new_tokens)
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; expected one of {', '.join(map(repr, ENGINES))}")
     vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     schedule = schedule_for(k, _memory(target, drafter, engine))
-    cached = static_model(target).begin(end) if engine == "compiled" else CachedModel(target)
-    if hasattr(drafter, "begin"):
-        drafter.begin(vocab_size, end, engine)
+    if drafter is None:
+        schedule = Fixed(0)
+    drafter = as_drafter(drafter)
+    cached = cache_of(target, engine).begin(end + drafter.nodes, drafter.wants_hidden)
+    drafter.begin(vocab_size, end, engine)
     dice = Dice(torch.Generator(device=target.device).manual_seed(seed))
-    trace, target_calls, draft_calls = Trace(len(prompt)), cached.calls, getattr(drafter, "calls", 0)
+    trace, target_calls, draft_calls = Trace(len(prompt)), cached.calls, drafter.calls
     text, length = torch.cat([prompt, prompt.new_empty(max_new_tokens)]), len(prompt)
     with torch.inference_mode():
         while length < end:
             start = time.perf_counter()
-            wanted = schedule.ask() if drafter else 0
+            wanted = schedule.ask()
             ask = min(wanted, end - length - 1)  # one place is for the target's own token
-            draft = drafter.propose(text[:length], ask, sampling, dice) if ask > 0 else Draft(text[:0])
-            draft = _checked_draft(draft, ask, vocab_size, target.device)
-            accepted, emitted = verify_round(cached, text[cached.length : length], draft, sampling, dice, wanted)
+            ids = text[:length]
+            draft = drafter.propose_from(Context(ids, cached), ask, sampling, dice) if ask > 0 else Draft(ids[:0])
+            draft = checked_draft(draft, ask, vocab_size, target.device)
+            accepted, emitted = verify_round(cached, ids[cached.length :], draft, sampling, dice, wanted)
             emitted = _until_eos(emitted, eos_token_id)
             text[length : length + len(emitted)] = torch.tensor(emitted)
             length += len(emitted)
             cached.rollback(cached.length - (length - 1))  # the newest token is fed in the next round
-            if hasattr(drafter, "accepted") and ask > 0:
+            if ask > 0:
                 drafter.accepted(min(accepted, len(emitted)))
             trace.rounds.append(Round(len(draft.ids), min(accepted, len(emitted)), len(emitted)))
             schedule.learn(trace.rounds[-1], time.perf_counter() - start if len(trace.rounds) > 1 else None)
             if eos_token_id is not None and emitted[-1] == eos_token_id:
                 break
-    trace.target_calls, trace.draft_calls = cached.calls - target_calls, getattr(drafter, "calls", 0) - draft_calls
+    trace.target_calls, trace.draft_calls = cached.calls - target_calls, drafter.calls - draft_calls
     trace.seconds = time.perf_counter() - began
     return Output(text[:length].clone(), trace)
-
-
-def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice, usual=0) -> tuple[int, list[int]]:
-    """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted).
-
-    usual: the draft length of most rounds; only of interest to a compiled engine.
-    """
-    n = len(draft.ids)
-    new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
-    width = cached.width(len(new), len(new) - n + usual) if isinstance(cached, StaticModel) else None
-    if width is None:
-        told = _judge(draft.ids, draft.probs, cached.append(new, last=n + 1), sampling, dice)
-    else:
-        told = _replayed_round(cached, new, width, draft, sampling, dice)
-    accepted, damaged, *tokens = told.tolist()  # here the device is waited for, and nowhere else in a round
-    if damaged:
-        raise ValueError(
-            "the target's logits hold NaN: its weights are damaged, or half precision overflowed. "
-            "Try float32 (or bfloat16 instead of float16), and `specdec doctor` for the bundled files"
-        )
-    return accepted, tokens[: accepted + 1]
-
-
-def _judge(ids, probs, logits, sampling: Sampling, dice: Dice):
-    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits hold NaN, the tokens of the round."""
-    damaged = logits.amax(-1).isnan().any()
-    if sampling.greedy:  # no probabilities are needed
-        tokens, accepted = verify_greedy_vectorised(ids, logits)
-    else:
-        tokens, accepted = verify_vectorised(ids, probs, sampling(logits.float()), dice)
-    return torch.cat([torch.stack([accepted, damaged.long()]), tokens])
-
-
-def _replayed_round(static: StaticModel, new, width: int, draft: Draft, sampling: Sampling, dice: Dice):
-    """The same over static buffers: pass and verdict as one function of tensors, on CUDA one graph."""
-    n, m = len(draft.ids), len(new)
-    numbers = dice.numbers(0 if sampling.greedy else n + 1, static.device)
-    drawn = [] if draft.probs is None else [draft.probs]
-
-    def judge(new, at, ids, numbers, *drawn):
-        logits = static.step(new, at)[m - n - 1 : m]
-        return _judge(ids, drawn[0] if drawn else None, logits, sampling, Handed(numbers))
-
-    padded = torch.nn.functional.pad(new, (0, width - m))
-    key = ("verify", width, m, n, sampling, len(drawn))
-    told = static.replay(key, judge, padded, static.pointer(), draft.ids, numbers, *drawn)
-    static.advance(m)
-    return told
 
 
 def _memory(target, drafter, engine: str) -> dict:
@@ -196,19 +150,3 @@ def _checked_prompt(target, prompt_ids, max_new_tokens):
             f"context holds {limit}. Shorten the prompt or ask for at most {max(0, limit - len(ids))} new tokens"
         )
     return ids.long()
-
-
-def _checked_draft(draft: Draft, ask: int, vocab_size: int, device) -> Draft:
-    """The draft on the target's device, or a ValueError if it is too long or was made for another vocabulary."""
-    if len(draft.ids) > ask:
-        raise ValueError(f"the drafter was asked for at most {ask} tokens and proposes {len(draft.ids)}")
-    outside = draft.probs is not None and draft.probs.shape[-1] != vocab_size
-    if len(draft.ids) and draft.ids.device.type == "cpu":  # elsewhere a model drew them, and looking would mean waiting
-        outside |= not 0 <= int(draft.ids.min()) <= int(draft.ids.max()) < vocab_size
-    if outside:
-        raise ValueError(
-            f"the drafter proposes from another vocabulary than the target's {vocab_size} ids: "
-            "draft and target must share one tokenizer"
-        )
-    probs = None if draft.probs is None else draft.probs.to(device)
-    return Draft(draft.ids.to(device, non_blocking=True), probs)

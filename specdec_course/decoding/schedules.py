@@ -88,13 +88,13 @@ class CostModel:
         Every place of the draft has an alpha of its own: easy text is easy for several tokens on end, so a guess behind
         three good ones is better than the first. A place that was seldom judged leans on the one before it.
         """
-        alpha, chance, told = 0.75, 1.0, []
+        alpha, chance, chances = 0.75, 1.0, []
         for place in self.places:
             place.prior = (4 * alpha, 4 * (1 - alpha))
             alpha = place.alpha
             chance *= alpha
-            told.append(chance)
-        return told
+            chances.append(chance)
+        return chances
 
     def costs(self) -> tuple[float, float, float]:
         """(a, b, t) in seconds: a drafted round takes a + b k, a plain one t. Of medians: a stray round is nothing."""

@@ -1,39 +1,12 @@
-"""Cheap guessers of what the target will say next. Every drafter obeys one protocol.
+"""Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
-Knows: what a draft is. Does not know: how it will be verified.
+`draft` has the protocol and what is handed over, `bigram` the drafter that is a table, `model` the one that is a
+small language model. Knows nothing of how a draft is verified.
 """
 
-from __future__ import annotations
+from .draft import Context, Draft, Drafter, as_drafter
 
-from dataclasses import dataclass
-from typing import Protocol
-
-import torch
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Proposed tokens `ids` LongTensor [n] and the distributions `probs` FloatTensor [n, V] that they were drawn
-    from; None when nothing was drawn (the drafter is certain: each row would be one-hot)."""
-
-    ids: torch.Tensor
-    probs: torch.Tensor | None = None
-
-
-class Drafter(Protocol):
-    """Anything with `propose`. It may return fewer than k tokens, or none; `calls` counts its forward passes.
-
-    A drafter that keeps something from round to round may have two methods more. `begin(vocab_size, positions,
-    engine)` is called before a text, with the target's number of ids and the most positions the text will have.
-    `accepted(n)` is called after a round: the first n tokens of the newest draft are in the text now.
-    """
-
-    calls: int
-
-    def propose(self, ids: torch.Tensor, k: int, sampling, dice) -> Draft:
-        """A draft of at most k tokens to follow `ids` LongTensor [T], on the CPU. Randomness comes from `dice` alone;
-        the draft may lie on any device."""
-        ...
+__all__ = ["BigramDrafter", "Context", "Draft", "Drafter", "ModelDrafter", "as_drafter", "propose_stochastic"]
 
 
 def __getattr__(name):
@@ -41,7 +14,7 @@ def __getattr__(name):
         from .bigram import BigramDrafter
 
         return BigramDrafter
-    if name in ("ModelDrafter", "propose_stochastic"):
+    if name in ("ModelDrafter", "propose_stochastic"):  # they bring transformers
         from . import model
 
         return getattr(model, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from . import Draft
+from .draft import Draft, Drafter
 
 
 def build_next_token_array(train_data, vocab_size=128256, default_next_token=220):
@@ -123,14 +123,12 @@ def bigram_probabilities(train_data, vocab_size, smoothing=0.0):
     return next_distribution
 
 
-class BigramDrafter:
+class BigramDrafter(Drafter):
     """Drafts with a table of next tokens: no model, no forward pass, `calls` stays 0.
 
     A last token beyond the table (a special token, say, that the text it was counted on has not) gets no draft: the
     round then costs what plain decoding costs.
     """
-
-    calls = 0
 
     def __init__(self, next_token_array):
         table = np.asarray(next_token_array)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import torch
 
-from ..cache import CachedModel
 from ..cache.conditioned import Conditioned
-from ..cache.static import StaticModel, static_model
-from ..sampling import Handed, next_token_distribution
-from . import Draft
+from ..cache.static import cache_of
+from ..sampling import PredrawnDice, next_token_distribution
+from .draft import Draft, Drafter
 
 
 def propose_stochastic(draft, ids, k, sampling, dice):
@@ -38,7 +37,7 @@ def propose_stochastic(draft, ids, k, sampling, dice):
     return text[len(ids) :], torch.stack(rows) if rows else torch.zeros(0, 0)
 
 
-class ModelDrafter:
+class ModelDrafter(Drafter):
     """Drafts with a causal language model that keeps its own cache.
 
     The cache follows the text by itself: whatever it holds beyond the common beginning with the text is rolled back,
@@ -67,10 +66,8 @@ class ModelDrafter:
     def begin(self, vocab_size: int, positions: int, engine: str) -> None:
         """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""
         self.target_vocab_size = vocab_size
-        if engine == "compiled":
-            self.cached = static_model(self.model, "draft").begin(positions)
-        else:
-            self.cached = CachedModel(self.model)
+        self.cached = cache_of(self.model, engine, "draft").begin(positions)
+        self.write = self._at_once if engine == "compiled" and not self.confidence else self._stepwise
         self.text, self.sure = torch.empty(0, dtype=torch.long), 0
 
     def accepted(self, n: int) -> None:
@@ -84,10 +81,7 @@ class ModelDrafter:
             return Draft(ids[:0])
         missing = self._follow(ids)
         calls = self.cached.calls
-        if isinstance(self.cached, StaticModel) and not self.confidence:
-            draft = self._at_once(missing, k, sampling, dice)
-        else:
-            draft = self._stepwise(missing, k, sampling, dice)
+        draft = self.write(missing, k, sampling, dice)
         self.calls += self.cached.calls - calls
         return draft
 
@@ -121,11 +115,11 @@ class ModelDrafter:
         numbers = dice.numbers(0 if sampling.greedy else k, missing.device)
 
         def steps(ids, at, numbers):
-            tokens, rows, handed = [], [], Handed(numbers)
+            tokens, rows, predrawn = [], [], PredrawnDice(numbers)
             for _ in range(k):
                 logits = static.step(ids, at)[-1]
                 at = at + len(ids)
-                ids = self._pick(logits, sampling, handed, rows)
+                ids = self._pick(logits, sampling, predrawn, rows)
                 tokens.append(ids)
             return torch.cat(tokens), torch.stack(rows) if rows else None
 

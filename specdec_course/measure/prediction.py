@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..cache import CachedModel
-from ..cache.static import static_model
+from ..cache.static import cache_of
 from ..decoding.engine import verify_round
-from ..drafters import Draft
+from ..drafters import Draft, as_drafter
 from ..models import as_forward, vocabulary_size
 from ..sampling import Dice, Sampling
 from ..theory import estimate_alpha, expected_tokens
@@ -58,8 +57,8 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
         target, drafter: as in `generate`. text: LongTensor [T], a prompt and what was written after it.
         prompt_length: tokens of the prompt; the parts are timed half-way between its end and the end of the text.
     """
-    middle = (prompt_length + len(text)) // 2
-    room, wait = len(text) + max(LENGTHS) + 1, torch.cuda.synchronize if target.device.type == "cuda" else int
+    middle, drafter = (prompt_length + len(text)) // 2, as_drafter(drafter)
+    positions, wait = len(text) + max(LENGTHS) + 1, torch.cuda.synchronize if target.device.type == "cuda" else int
     dice = Dice(torch.Generator(device=target.device).manual_seed(0))
     nothing = Draft(torch.empty(0, dtype=torch.long, device=target.device))
     seconds: dict = {}
@@ -78,10 +77,9 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
 
     with torch.inference_mode():
         for _ in range(4):
-            cached = static_model(target).begin(room) if engine == "compiled" else CachedModel(target)
+            cached = cache_of(target, engine).begin(positions)
             verdict(nothing, prompt_length, "prefill")
-            if hasattr(drafter, "begin"):
-                drafter.begin(vocabulary_size(target), room, engine)
+            drafter.begin(vocabulary_size(target), positions, engine)
             clock("first draft", lambda: drafter.propose(text[:prompt_length], 1, sampling, dice))
         cached.append(text[cached.length : middle - 1].to(target.device), last=1)
         for repeat in range(3 + repeats):
@@ -156,12 +154,11 @@ def mean_costs(measured: list[Costs]) -> Costs:
 
 def overlap(target, drafter, outputs, sampling=Sampling()) -> float:
     """1 - mean TV(p, q) over all prefixes of what was written: no lossless rule accepts more per token."""
-    size, shared = vocabulary_size(target), []
+    size, shared, drafter = vocabulary_size(target), [], as_drafter(drafter)
     dice = Dice(torch.Generator(device=target.device).manual_seed(0))
     for out in outputs:
         p = sampling(as_forward(target)(out.tokens))
-        if hasattr(drafter, "begin"):
-            drafter.begin(size, len(out.tokens), "eager")
+        drafter.begin(size, len(out.tokens), "eager")
         for end in range(out.trace.prompt_length, len(out.tokens)):
             draft = drafter.propose(out.tokens[:end], 1, sampling, dice)
             if len(draft.ids):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ...cache import CachedModel
-from ...cache.static import static_model
+from ...cache.static import cache_of
 from ...decoding.engine import verify_round
 from ...drafters import Draft, ModelDrafter
 from ...sampling import Dice, Sampling
@@ -88,7 +87,7 @@ def once(call, device) -> dict:
 
 def verify_seconds(target, engine: str, lengths, timed=median_of) -> dict[int, float]:
     """{k: seconds} of the target's pass over its newest token and k drafted ones, with the greedy verdict."""
-    cached = static_model(target).begin(POSITIONS) if engine == "compiled" else CachedModel(target)
+    cached = cache_of(target, engine).begin(POSITIONS)
     prompt = prompt_for(target, target)
     cached.append(prompt[:-1].to(target.device), last=1)
     dice = Dice(torch.Generator(device=target.device).manual_seed(0))

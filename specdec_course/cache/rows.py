@@ -1,0 +1,57 @@
+"""Rows of a cache that keep their place or lose it, and masks as attention takes them.
+
+Knows: tensors whose second-last dimension counts positions, the kinds of layers that a config names. Does not know:
+models, drafts, rounds.
+"""
+
+from __future__ import annotations
+
+import torch
+
+ADDING = ("eager", "sdpa")  # kinds of attention that add a mask of numbers to their scores
+
+
+def checked_rows(rows, newest: int) -> list[int]:
+    """The rows as a list of int, or a ValueError if they do not ascend within 0..newest - 1."""
+    kept = torch.as_tensor(rows, dtype=torch.long).tolist()
+    if any(b <= a for a, b in zip([-1, *kept], [*kept, newest], strict=True)):
+        raise ValueError(f"the rows to keep are {kept}; expected ascending indices into the last {newest} appended")
+    return kept
+
+
+@torch.inference_mode()
+def move_rows(tensors, first: int, rows: list[int]) -> None:
+    """Moves the rows first + rows[i] to the places first + i, in place, in every tensor [..., R, d]. Rows that stand
+    right already are left alone."""
+    start = next((i for i, row in enumerate(rows) if row != i), len(rows))
+    if start == len(rows):
+        return
+    index = first + torch.tensor(rows[start:])
+    for tensor in tensors:
+        index = index.to(tensor.device, non_blocking=True)
+        tensor[..., first + start : first + len(rows), :] = tensor.index_select(-2, index)
+
+
+def additive(mask, dtype):
+    """BoolTensor -> the same as numbers to add to scores: 0 where True, the least number of the dtype where False.
+
+    Not every attention reads a mask of bools as a mask: some add it, and then it shifts the scores by 0 and 1.
+    """
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+def masks_for(config, mask, own, held, dtype):
+    """What a model takes as its attention_mask: one [1, 1, T, R], or one for each kind of layer where some look back
+    only so far.
+
+    Args:
+        config: a text config; of interest are sliding_window and layer_types.
+        mask: BoolTensor [T, R], True where a new row may attend. own: LongTensor [T], the positions of the new rows.
+        held: LongTensor [R], the positions of all rows.
+    """
+    window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
+    whole = additive(mask, dtype)[None, None]
+    if window is None or kinds is not None and "sliding_attention" not in kinds:
+        return whole
+    near = additive(mask & (held > own[:, None] - window), dtype)[None, None]
+    return near if kinds is None else {"full_attention": whole, "sliding_attention": near}

@@ -264,3 +264,48 @@ def test_a_logger_made_earlier_reaches_the_screen_only_outside_a_check():
             handler.flush()
         handler.emit(logging.makeLogRecord({"msg": "outside"}))
     assert screen.getvalue() == "outside\n"
+
+def halving():
+    """An exercise with three parts: half of a number; what is odd is refused."""
+    exercise = Exercise("halved", "99", 3, "specdec_course.theory:expected_tokens", ("What is a half?", "Divide by 2."))
+
+    @exercise.part("even numbers")
+    def _(student, rng):
+        for x in (2, 8, 20):
+            if student.returned_int(x) != x // 2:
+                raise Wrong("Some number was not halved.")
+
+    @exercise.part("zero")
+    def _(student, rng):
+        if student.returned_int(0) != 0:
+            raise Wrong("Half of nothing is nothing.")
+
+    @exercise.part("odd numbers are refused")
+    def _(student, rng):
+        if not student.raises(ValueError, 7):
+            raise Wrong("Half of an odd number is no whole number.", otherwise="floor")
+
+    exercise.mistake("one_over", "You divide by the number.", imitate=lambda x: 1 // 0 if x % 2 else 2 / x)
+    exercise.mistake("floor", "You round down.", imitate=lambda x: x // 2)
+    exercise.mistake("same", "You return the number itself.", imitate=lambda x: x)
+    return exercise
+
+
+def refusing(rule):
+    def halved(x):
+        if x % 2:
+            raise ValueError("odd")
+        return rule(x)
+
+    return halved
+
+
+@pytest.mark.parametrize("answer, named", [
+    (lambda x: x, "same"),
+    (refusing(lambda x: x), None),  # the answers are those of "same", but it passes a part that "same" fails
+    (refusing(lambda x: 2 // x if x == 0 else x // 2), None),  # crashes on 0 as "one_over" does, and has nothing of it
+    (lambda x: x // 2 if x else 1 // 0, None),  # what crashes first is not explained by what comes later
+])
+def test_a_mistake_is_named_only_if_nothing_that_was_seen_contradicts_it(answer, named):
+    report = evaluate_exercise(halving(), answer)
+    assert not report.passed and report.diagnosis == named, report.message

@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 import torch
 
-from . import guard, surroundings, values
-from .errors import Different, NotAttempted, OutOfCalls, Wrong
+from . import example, guard, surroundings, values
+from .errors import Crash, Different, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report
 from .subject import Subject
 
@@ -50,17 +50,31 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expe
     return None, student.seen
 
 
-def recognise(exercise: Exercise, part: Part, seen: list, seed: int) -> str | None:
-    """The first known mistake that fails this part with exactly the answers that the student gave."""
-    for mistake in exercise.mistakes.values():
+def recognise(exercise: Exercise, results: list[tuple], telling: list[tuple], seed: int) -> str | None:
+    """The first known mistake that passes and fails the same parts as the student, and in those that are `telling`
+    gives the same answers."""
+    others = [result for result in results if not any(result is one for one in telling)]
+    for mistake in exercise.mistakes.values() if telling else ():
         for rule in mistake.imitate:
-            try:
-                wrong, same_seen = run_part(exercise, part, rule, seed, seen)
-            except Different:
-                continue
-            if wrong is not None and values.same(seen, same_seen):
+            if all(_answers_alike(exercise, one, rule, seed) for one in telling) and all(
+                _ends_alike(exercise, one, rule, seed) for one in others
+            ):
                 return mistake.id
     return None
+
+
+def _answers_alike(exercise: Exercise, result: tuple, rule: Callable, seed: int) -> bool:
+    part, _, seen = result
+    try:
+        wrong, same_seen = run_part(exercise, part, rule, seed, seen)
+    except Different:
+        return False
+    return wrong is not None and values.same(seen, same_seen)
+
+
+def _ends_alike(exercise: Exercise, result: tuple, rule: Callable, seed: int) -> bool:
+    part, wrong, _ = result
+    return (run_part(exercise, part, rule, seed)[0] is None) == (wrong is None)
 
 
 def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, seconds: float = 30.0) -> Report:
@@ -84,19 +98,27 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
         except guard.Stopped as stop:
             late = Wrong(str(stop))
             results += [(part, late, ["stopped"]) for part in exercise.parts[len(results) :]]
-        return _verdict(exercise, results, _diagnose(exercise, results, seed))
+        return _verdict(exercise, results, *_diagnose(exercise, results, seed))
 
 
-def _diagnose(exercise: Exercise, results, seed: int) -> str | None:
-    for part, wrong, seen in results:
-        if wrong:
-            found = wrong.mistake or recognise(exercise, part, seen, seed) or wrong.otherwise
-            if found:
-                return found
-    return None
+def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str | None, bool]:
+    """The mistake to name, and whether it is certain. A guess is made only about what went wrong first.
+
+    An exception is no evidence: functions that have nothing in common crash alike.
+    """
+    wrongs = [wrong for _, wrong, _ in results if wrong]
+    if not wrongs or wrongs[0].mistake:
+        return (wrongs[0].mistake if wrongs else None), True
+    telling = [(part, wrong, seen) for part, wrong, seen in results
+               if wrong and not any(isinstance(one, Crash) for one in seen)]
+    sure = recognise(exercise, results, telling, seed) or next((w.mistake for w in wrongs if w.mistake), None)
+    if sure:
+        return sure, True
+    likely = (recognise(exercise, results, [one], seed) for one in telling if len(telling) > 1)
+    return wrongs[0].otherwise or next(filter(None, likely), None), False
 
 
-def _verdict(exercise: Exercise, results, diagnosis: str | None) -> Report:
+def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
         told = "Your function gives the same answer to all questions, or none at all."
         results = [(part, wrong or Wrong(told), seen) for part, wrong, seen in results]
@@ -110,9 +132,11 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None) -> Report:
     lines = [f"{exercise.name}: not right yet."]
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
-        lines.append(mistake.message)
+        lines.append(mistake.message if certain else f"One thing that would explain it: {mistake.message}")
     if not mistake or wrongs[0].message not in mistake.message:
         lines.append(wrongs[0].message)
+    shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
+    lines += [shown] if shown else []
     lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in told]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, told)

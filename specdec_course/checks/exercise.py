@@ -6,6 +6,7 @@ Knows: how these are declared. Does not know: how a check is run (engine), what 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,7 +46,12 @@ class Report:
 
 @dataclass
 class Exercise:
-    """One exercise: what it is worth, its hints, the parts of its check and the mistakes that it can name."""
+    """One exercise: what it is worth, its hints, the parts of its check and the mistakes that it can name.
+
+    While a class is graded, answers to later exercises may call the package's own function where it is `lent`. It runs
+    outside the room: hence only functions whose work is bounded by what they are given, and `largest` is the largest
+    number that they are asked about. Those of whose answers it is most (`nearly`, by name) do not get it.
+    """
 
     name: str
     unit: str
@@ -55,6 +61,10 @@ class Exercise:
     difficulty: int = 2
     minutes: int = 10
     bonus: bool = False
+    lent: bool = False
+    largest: float = math.inf
+    nearly: tuple[str, ...] = ()
+    slip: str = ""  # a wrong answer as students write it, as text: for sample classes
     parts: list[Part] = field(default_factory=list)
     mistakes: dict[str, Mistake] = field(default_factory=dict)
     helps: list[tuple[str, str]] = field(default_factory=list)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..sampling import exact_law
 from . import values
-from .errors import Different, NotAttempted, OutOfCalls, Wrong
+from .errors import Call, Crash, Different, NotAttempted, OutOfCalls, Wrong
 from .exercise import Exercise
 
 
@@ -40,29 +40,46 @@ class Subject:
     def __init__(self, function: Callable, exercise: Exercise, expected: list | None = None):
         self.function, self.exercise = function, exercise
         self.seen = Seen(expected)  # what the function answered, in order: the fingerprint a mistake is recognised by
+        self.last: Call | None = None  # the newest call, for a check that wants to show it
+        self.shows = True  # whether calls are worth showing: those of a method are not, without its object
 
     def __call__(self, *args, **kwargs):
         """The function's answer. Raises Wrong if it raises, or changes one of its arguments in place."""
         answer = self._call(*args, **kwargs)
-        self.seen.append(values.plain(answer))
+        self.last.answer, self.last.returned = values.plain(answer), True
+        self.seen.append(self.last.answer)
         return answer
 
     def ids(self, *args, **kwargs) -> list[int]:
         """The answer as a list of token ids."""
-        return values.as_ids(self(*args, **kwargs))
+        return self._read(values.as_ids, args, kwargs)
 
     def returned_int(self, *args, **kwargs) -> int:
-        return values.as_int(self(*args, **kwargs))
+        return self._read(values.as_int, args, kwargs)
 
     def returned_float(self, *args, **kwargs) -> float:
-        return values.as_float(self(*args, **kwargs))
+        return self._read(values.as_float, args, kwargs)
 
     def array(self, *args, **kwargs) -> np.ndarray:
         """The answer as a numpy array of float64 or int64."""
-        return values.as_array(self(*args, **kwargs))
+        return self._read(values.as_array, args, kwargs)
+
+    def _read(self, read: Callable, args, kwargs):
+        answer = self(*args, **kwargs)
+        with self.shown():
+            return read(answer)
+
+    @contextlib.contextmanager
+    def shown(self):
+        """A Wrong that is raised inside is about the newest call: the student is shown it."""
+        try:
+            yield
+        except Wrong as wrong:
+            raise wrong.but(call=wrong.call or self.last) from None
 
     def raises(self, kind: type[Exception], *args, **kwargs) -> bool:
         """Whether the function refuses these arguments with an exception of this kind."""
+        self.last = Call(args, kwargs)
         try:
             self.function(*values.copies(args), **values.copies(kwargs))
         except NotImplementedError as error:
@@ -97,17 +114,19 @@ class Subject:
 
     def does(self, *args, **kwargs) -> None:
         """Calls a function for what it does, not for what it answers; what it is given it may change."""
+        self.last = None  # it may have been changed by now
         self._guarded(args, kwargs)
         self.seen.append("no exception")
 
     def method(self, bound: Callable) -> Subject:
         """A method of an object that the student's class made, to be called as carefully as a function."""
         subject = Subject(bound, self.exercise)
-        subject.seen = self.seen
+        subject.seen, subject.shows = self.seen, False
         return subject
 
     def _call(self, *args, **kwargs):
         given, named = values.copies(args), values.copies(kwargs)
+        self.last = Call(args, kwargs)
         answer = self._guarded(given, named)
         if answer is None or answer is Ellipsis:
             raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")
@@ -134,20 +153,22 @@ class Subject:
 
     def _own_exception(self, error: BaseException) -> Wrong:
         told = f"{type(error).__name__}: {error}".strip()
-        self.seen.append(type(error).__name__)
+        self.seen.append(Crash(type(error).__name__))
         where = _student_line(error, self.function)
         text = f"Your function stopped with {told[:300]}{where}"
         for pattern, help_text in self.exercise.helps + GENERAL_HELP:
             if re.search(pattern, told):
-                return Wrong(f"{text}\n{help_text}")
-        return Wrong(text)
+                text = f"{text}\n{help_text}"
+                break
+        return Wrong(text, call=self.last if self.shows else None)
 
 
 GENERAL_HELP = [
     (r"NotHereWhileGraded", "Something of the course's package is used that is not there while your work is graded: "
      "your answer has to stand on its own."),
     (r"NameError", "A name is used that this notebook has not defined: run the cells above, or check its spelling."),
-    (r"UnboundLocalError", "A variable is read before it is set: look at the branch that skips its first line."),
+    (r"UnboundLocalError", "A variable is read before it is set: a branch skips its first line, or the variable has "
+     "the name of a function that you call (`total = total(...)`)."),
     (r"unhashable|list indices must be", "Check the type: a tensor's `.tolist()` gives plain numbers."),
     (r"same device", "Two tensors live on different devices: make new tensors with `x.new_tensor(...)` or device=."),
     (r"RecursionError", "Your function calls itself without end."),

@@ -138,7 +138,12 @@ def zero_temperature_keeps_all_ties(logits, temperature, top_k=None, top_p=None)
 
 @wrong("next_token_distribution", named="times_temperature")
 def multiplies_by_temperature(logits, temperature, top_k=None, top_p=None):
-    return distribution_in_numpy(logits.double() * temperature ** 2, temperature, top_k, top_p)
+    return distribution_in_numpy(logits.double() * (temperature or 1) ** 2, temperature, top_k, top_p)
+
+
+@wrong("next_token_distribution", named="times_temperature")
+def multiplies_by_temperature_even_by_zero(logits, temperature, top_k=None, top_p=None):
+    return distribution_in_numpy(logits * temperature, 1.0, top_k, top_p)
 
 
 @wrong("next_token_distribution", named="ignores_temperature")

@@ -16,3 +16,5 @@ __all__ = [
     "verify_block",
     "verify_stochastic",
 ]
+# What students' cells import in the grader's room, besides the answers that are lent.
+CARRIED = {"sampling": ("Sampling", "Dice", "PredrawnDice", "exact_law"), "drafters": ("Draft",)}

@@ -16,6 +16,7 @@ from .wrong_rules import warp_rule
 next_token_distribution = Exercise(
     "next_token_distribution", unit="04", points=2, difficulty=2, minutes=15,
     reference="specdec_course.sampling:next_token_distribution",
+    lent=True,
     hints=(
         "Sort the probabilities, largest first. For each token: how much probability stands *in front of* it? For "
         "which values of that number does the token stay?",
@@ -136,7 +137,8 @@ next_token_distribution.mistake("keeps_one_more", (
     "probability in front of a token with top_p; do not shift it once more."))
 next_token_distribution.mistake("times_temperature", (
     "The logits are multiplied by the temperature; they have to be divided. A low temperature makes a distribution "
-    "sharper, a high one flatter."), imitate=warp_rule(temperature="times"))
+    "sharper, a high one flatter."), imitate=(
+    warp_rule(temperature="times"), warp_rule(temperature="times", greedy=False)))
 next_token_distribution.mistake("ignores_temperature", (
     "The temperature has no effect on your answer. Divide the *logits* by it, before softmax: probabilities that are "
     "divided by a number and then scaled to sum 1 are what they were."), imitate=warp_rule(temperature="none"))
@@ -149,10 +151,12 @@ next_token_distribution.mistake("top_p_first", (
 ), imitate=(warp_rule(order="top_p first"), warp_rule(order="not rescaled between")))
 next_token_distribution.mistake("whole_batch", (
     "A filter treats all rows as one long row. Every row has its own k-th largest token and its own running sum: "
-    "work along the last dimension, dim=-1."), imitate=(warp_rule(rows="together"), warp_rule(rows="first dimension")))
+    "work along the last dimension, dim=-1."), imitate=(
+    warp_rule(rows="together"), warp_rule(rows="together in top_k"), warp_rule(rows="first dimension")))
 next_token_distribution.mistake("not_scattered", (
     "The probabilities come back in sorted order. Put each one back into its own place: `scatter` with the indices "
-    "that `sort` gave, or sort those indices."), imitate=warp_rule(top_p="sorted"))
+    "that `sort` gave, or sort those indices."), imitate=(
+    warp_rule(top_p="sorted"), warp_rule(top_p="sorted, and at 0 too")))
 next_token_distribution.mistake("not_rescaled", (
     "What is left after a filter does not sum to 1. Divide each row by its sum."), imitate=warp_rule(rescale=False))
 next_token_distribution.mistake("zero_over_zero", "Your answer holds NaN: somewhere 0 is divided by 0.")

@@ -11,10 +11,12 @@ import torch
 from ..errors import Wrong
 from ..exercise import Exercise
 from .distribution import as_distribution, random_distribution
+from .wrong_rules import scaled
 
 acceptance_probability = Exercise(
     "acceptance_probability", unit="04", points=1, difficulty=1, minutes=5,
     reference="specdec_course.verification:acceptance_probability",
+    lent=True,
     hints=(
         "The drafter proposes x with probability q(x), the target wants it with probability p(x). If it is proposed "
         "twice as often as it is wanted, how often may you keep it? And if it is proposed too rarely?",
@@ -75,6 +77,7 @@ acceptance_probability.help(r"Boolean value of Tensor", "`min(1, tensor)` and `i
 residual = Exercise(
     "residual", unit="04", points=1, difficulty=2, minutes=5,
     reference="specdec_course.verification:residual",
+    lent=True,
     hints=(
         "After the accepted tokens, how much of p(x) is still missing, for each x? Can that be negative?",
         "left = (p - q).clamp(min=0), divided by its sum; where the sum is 0 return p.",
@@ -117,7 +120,8 @@ residual.mistake("absolute", (
 residual.mistake("swapped", (
     "This is (q - p)+: the tokens that the drafter proposes too *often*. The correction has to supply the ones that "
     "come too rarely, where p is above q."),
-    imitate=lambda p, q: (q - p).clamp(min=0) / (q - p).clamp(min=0).sum() if (p != q).any() else p)
+    imitate=(lambda p, q: scaled((q - p).clamp(min=0), p),
+             lambda p, q: (q - p).clamp(min=0) / (q - p).clamp(min=0).sum() if (p != q).any() else p))
 residual.mistake("just_p", (
     "This is p itself. Accepted tokens have already delivered a part of p: only what is still missing may be drawn "
     "now, or the likely tokens come too often."), imitate=lambda p, q: p.clone())
@@ -135,6 +139,7 @@ residual.help(r"ZeroDivisionError", "When p = q the sum is 0. Return p in that c
 expected_acceptance = Exercise(
     "expected_acceptance", unit="04", points=1, difficulty=1, minutes=5,
     reference="specdec_course.verification:expected_acceptance",
+    lent=True,
     hints=(
         "A token x is drawn with probability q(x), and then kept with probability min(1, p(x)/q(x)). What is the "
         "chance that both happen, and what if you do not care which x it was?",
@@ -174,7 +179,7 @@ expected_acceptance.mistake("no_half", (
 expected_acceptance.mistake("plain_mean", (
     "You average the acceptance probability over the vocabulary as if all tokens were proposed equally often. Token x "
     "is proposed with probability q(x): weigh it with that."),
-    imitate=lambda p, q: float((p / q).clamp(max=1).mean()))
+    imitate=(lambda p, q: float((p / q).clamp(max=1).mean()), lambda p, q: float((p / q)[q > 0].clamp(max=1).mean())))
 expected_acceptance.mistake("weighted_by_p", (
     "The acceptance probabilities are weighted with p. It is the drafter that proposes: weigh with q."),
     imitate=lambda p, q: float((p * (p / q).clamp(max=1)).sum()))

@@ -18,6 +18,8 @@ from .laws import DICE_HELP, TOLERANCE, call_with, expect_joint, round_off_part
 verify_stochastic = Exercise(
     "verify_stochastic", unit="04", points=3, difficulty=4, minutes=25,
     reference="specdec_course.verification:verify_stochastic",
+    lent=True,
+    nearly=("verify_block",),
     hints=(
         "Go through the draft from the left. For token i: with which probability does it stay (exercise 4.2)? If it "
         "does not, what is drawn in its place (exercise 4.3), and may anything follow it? If all stay, what then?",

@@ -159,7 +159,7 @@ FAMOUS = {
 }
 
 
-def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", rescale=True):
+def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", rescale=True, greedy=True):
     """A next_token_distribution that is wrong in one place; the arguments say where."""
 
     def normal(probs):
@@ -171,7 +171,7 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
     def keep_k(probs, k):
         if k is None:
             return probs
-        if rows == "together":
+        if rows in ("together", "together in top_k"):
             kth = probs.flatten().topk(min(k, probs.numel())).values[-1]
         elif rows == "first dimension":
             kth = probs.topk(min(k, probs.shape[0]), dim=0).values[-1:]
@@ -191,13 +191,15 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
             top_p, reached - ordered < mass)
         if top_p != "drop":
             stays = stays.index_fill(dim, torch.tensor([0]), True)
-        if top_p == "sorted":
+        if top_p.startswith("sorted"):
             return normal(ordered * stays)
         return normal((flat * torch.zeros_like(flat).scatter(dim, places, stays.to(flat))).reshape(probs.shape))
 
     def rule(logits, t, k=None, mass=None):
-        if t == 0:
-            return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+        if t == 0 and greedy:
+            one_hot = torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+            sorts = top_p == "sorted, and at 0 too" and mass is not None
+            return one_hot.sort(-1, descending=True).values if sorts else one_hot
         if order == "filters first":
             cold = keep_p(keep_k(torch.softmax(logits, -1), k), mass)
             return heat(logits.masked_fill(cold == 0, -float("inf")), t)

@@ -17,3 +17,5 @@ __all__ = [
     "expected_tokens",
     "speedup",
 ]
+# What students' cells import in the grader's room, besides the answers that are lent.
+CARRIED = {"theory": ("Candidate",), "models.vocabulary": ("PROBE",)}

@@ -17,6 +17,7 @@ from .formula import uniform, whole
 estimate_alpha = Exercise(
     "estimate_alpha", unit="06", points=2, difficulty=3, minutes=15,
     reference="specdec_course.theory:estimate_alpha",
+    lent=True,
     hints=(
         "A round drafts 5 tokens, the first is accepted, the second rejected. Of how many tokens do you know whether "
         "the target would have taken them? And in a round of 5 where all were accepted?",

@@ -6,6 +6,8 @@ usual shortcuts. Does not know: the formulas' own checks (formula, length), how 
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 from ...theory import Candidate
@@ -137,16 +139,31 @@ SHORTCUTS = {  # what people look at instead of the speed-up
 }
 
 
+# The traps of a seed are kept: every wrong rule that is tried out is asked about the same ones.
+
+
+@functools.lru_cache(64)
+def _misled_by_shortcuts(seed: int) -> list[list[Candidate]]:
+    rng = torch.Generator().manual_seed(seed)
+    return [_misled(rng, SHORTCUTS.values()) for _ in range(6)]
+
+
+@functools.lru_cache(64)
+def _misled_by_lengths(seed: int) -> list[list[Candidate]]:
+    rng = torch.Generator().manual_seed(seed)
+    return [_misled(rng, [_speed_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+
+
 @choose_draft.part("neither the most accurate, nor the cheapest, nor the best ratio", weight=3)
 def _(student, rng):
-    lists = [_misled(rng, SHORTCUTS.values()) for _ in range(6)]
+    lists = _misled_by_shortcuts(rng.initial_seed())
     _expect_choices(student, lists, "One of your choices is not the fastest. What the best draft is depends on alpha "
                                     "and c together, through the speed-up at its own best k.")
 
 
 @choose_draft.part("each candidate at its own draft length", weight=2)
 def _(student, rng):
-    lists = [_misled(rng, [_speed_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+    lists = _misled_by_lengths(rng.initial_seed())
     _expect_choices(student, lists, "One of your choices is not the fastest: another candidate, at its own best draft "
                                     "length, is faster.")
 

@@ -21,6 +21,8 @@ CLOSE = 1e-4  # relative: float32 is fine
 expected_tokens = Exercise(
     "expected_tokens", unit="06", points=1, difficulty=1, minutes=5,
     reference="specdec_course.theory:expected_tokens",
+    lent=True,
+    largest=10_000,
     hints=(
         "With which probability does a round emit at least one token? At least two? At least k + 1? What do you get if "
         "you add these up?",
@@ -31,6 +33,8 @@ expected_tokens = Exercise(
 speedup = Exercise(
     "speedup", unit="06", points=1, difficulty=1, minutes=5,
     reference="specdec_course.theory:speedup",
+    lent=True,
+    largest=10_000,
     hints=(
         "What does a round bring? And what does it cost, if one step of the target costs 1? Who works how often in it?",
         "expected_tokens(alpha, k) divided by the time of the round: k * c for the draft, verify_cost for the target's "

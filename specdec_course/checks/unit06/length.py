@@ -15,6 +15,8 @@ from .formula import TOO_SHORT, rate, uniform, whole, written_first
 best_k = Exercise(
     "best_k", unit="06", points=1, difficulty=2, minutes=10,
     reference="specdec_course.theory:best_k",
+    lent=True,
+    largest=1_000,
     hints=(
         "How would you find it with pencil, paper and patience? Which draft length do people forget to try?",
         "Try k = 0, 1, ..., k_max, the last one included, and keep the k whose speedup(alpha, k, c) is larger than "

@@ -92,6 +92,8 @@ def _(student, rng):
         logits[..., 0] = -INF  # a token that stays may be impossible, too
         cases.append((logits, keep))
         cases.append((logits, keep + 1))
+    if any([student.raises(ValueError, *case) for case in cases]):
+        raise Wrong("Columns that are -inf everywhere were refused.", mistake="never_cuts")
     _judge(_aligned(student, cases), cases)
 
 
@@ -104,14 +106,17 @@ def _(student, rng):
             logits[..., 7 + dead :] += 8  # whoever folds them onto other columns changes those
             size = 7 if dead == 0 else 6
             if not student.raises(ValueError, logits, size):
-                raise Wrong("A column with ordinary logits was cut. Its token could be drawn, and now it cannot.",
-                            mistake=_how(student.quiet(logits, size), logits[..., :size]))
+                how = _how(student.quiet(logits, size), logits[..., :size])
+                if dead and how == "cuts_silently":  # without the dead ones beside it, it was refused
+                    how = "looks_at_one_row"
+                raise Wrong("A column with ordinary logits was cut. Its token could be drawn, and now it cannot.", how)
     for surplus in (1, 3):  # columns that no token was ever trained on: their logits are often exactly 0
         logits = _logits(rng, (3,), 9)
         logits[:, 9 - surplus :] = 0.0
         if not student.raises(ValueError, logits, 9 - surplus):
+            how = _how(student.quiet(logits, 9 - surplus), logits[..., : 9 - surplus])
             raise Wrong("A column of zeros was cut. A logit of 0 is alive: only -inf gives the probability 0.",
-                        mistake=_how(student.quiet(logits, 9 - surplus), logits[..., : 9 - surplus]))
+                        mistake=None if how == "cuts_silently" else how)  # other live ones were refused
     logits = _logits(rng, (4,), 9)
     logits[:, 6:] = -INF
     logits[2, 7] = -40.0  # improbable, in one row only, and yet possible
@@ -128,10 +133,12 @@ def _how(answer, cut) -> str | None:
     return "cuts_silently" if np.array_equal(answer, cut.double().numpy()) else "wraps"
 
 
-def _pad(value, side=-1, dim=-1):
+def _pad(value, side=-1, dim=-1, looks=True):
     def rule(logits, vocab_size):
         missing = vocab_size - logits.shape[-1]
         if missing <= 0:
+            if looks and bool((logits[..., vocab_size:] != -INF).any()):
+                raise ValueError
             return logits[..., :vocab_size]
         shape = list(logits.shape)
         shape[dim] = missing
@@ -152,12 +159,6 @@ def _folds(logits, vocab_size):
     return out
 
 
-def _never_cuts(logits, vocab_size):
-    if vocab_size < logits.shape[-1]:
-        raise ValueError
-    return _pad(-INF)(logits, vocab_size)
-
-
 align_vocabulary.mistake(
     "wraps",
     "You count the ids round and round: an id beyond the end becomes a small one. But id 7 of the one model is id 7 of "
@@ -168,18 +169,19 @@ align_vocabulary.mistake(
     "pads_with_zero",
     "You fill up with zeros. A logit of 0 is not a probability of 0: exp(0) = 1, and next to logits of -8 such a token "
     "would be drawn almost always. Which logit makes a probability of exactly 0?",
-    imitate=_pad(0.0),
+    imitate=(_pad(0.0), _pad(0.0, looks=False)),
 )
 align_vocabulary.mistake(
     "finite_padding",
     "You fill up with a large negative number. Softmax makes (nearly) 0 of it, but the contract says -inf: a "
     "temperature of 100 brings -1e4 closer to life, and a column that is not -inf counts as alive when somebody wants "
     "to cut it.",
-    imitate=(_pad(-1e9), _pad(-1e4), _pad(torch.finfo(torch.float32).min)),
+    imitate=tuple(_pad(low, looks=looks) for low in (-1e9, -1e4, torch.finfo(torch.float32).min)
+                  for looks in (True, False)),
 )
 align_vocabulary.mistake(
     "front", "You put the new columns in front. Then every token has another id. They belong behind the last one.",
-    imitate=_pad(-INF, side=0),
+    imitate=(_pad(-INF, side=0), _pad(-INF, side=0, looks=False)),
 )
 align_vocabulary.mistake(
     "cuts_silently",
@@ -189,7 +191,6 @@ align_vocabulary.mistake(
 align_vocabulary.mistake(
     "never_cuts",
     "You refuse every narrower vocabulary. Columns that are -inf everywhere have probability 0: they may go.",
-    imitate=_never_cuts,
 )
 align_vocabulary.mistake(
     "looks_at_one_row",

@@ -16,6 +16,7 @@ from .texts import expect_targets_law, one_round
 confident_prefix = Exercise(
     "confident_prefix", unit="07", points=2, difficulty=2, minutes=12,
     reference="specdec_course.decoding.adaptive:confident_prefix",
+    lent=True,
     hints=(
         "The drafter stands at place i and may look at confidences 0 to i. It stops, or goes on. Once it has stopped, "
         "what do the confidences behind that place matter?",
@@ -131,6 +132,8 @@ def prefix_rule(count="prefix", shift=0, strict=False, turned=False, running=Non
             prefix = int(good.long().argmin()) if n else 0
         if count == "index":
             prefix = min(prefix, n - 1)
+        if count == "less one" and 0 < prefix < n:
+            prefix -= 1
         return max(0, min(n, prefix + shift))
 
     return rule
@@ -145,7 +148,8 @@ confident_prefix.mistake("drops_drawn", (
     "You draft one token too few: the last sure one is left out. To find out that the *next* place is not sure, that "
     "token had to be drawn; if it is dropped because of what follows, tokens that lead into doubt become rarer than "
     "the target wants. Stop before drawing, or keep the token."
-), imitate=(prefix_rule(shift=-1), prefix_rule("index"), prefix_rule("index", shift=-1)))
+), imitate=(prefix_rule(shift=-1), prefix_rule("less one"), prefix_rule("index"),
+            prefix_rule("index", shift=-1)))
 confident_prefix.mistake("stops_late", (
     "You draft one token too many: the first place that is not sure is included. The drafter stops *before* it. (The "
     "text would still be right, but this is just the token that the target will probably reject.)"

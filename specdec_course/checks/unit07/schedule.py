@@ -14,6 +14,7 @@ from .texts import drawn, expect_targets_law, one_round
 heuristic_schedule = Exercise(
     "heuristic_schedule", unit="07", points=1, difficulty=1, minutes=8,
     reference="specdec_course.decoding.adaptive:heuristic_schedule",
+    lent=True,
     hints=(
         "Which two of the four numbers tell you whether something was rejected? And what would a draft length of 0 "
         "mean for all the rounds that follow?",

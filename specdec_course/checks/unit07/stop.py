@@ -14,6 +14,7 @@ from ..exercise import Exercise
 optimal_stop = Exercise(
     "optimal_stop", unit="07", points=3, difficulty=4, minutes=25,
     reference="specdec_course.decoding.adaptive:optimal_stop",
+    lent=True,
     hints=(
         "You have an average speed: tokens so far / time so far. One more drafted token offers survival[k] tokens for "
         "c of time. When does it raise the average? And is k = 0 a round like the others?",
@@ -172,7 +173,8 @@ def only_last_rule(survival, c, verify_cost=1.0, overhead=0.0):
 optimal_stop.mistake("ignores_draft_cost", (
     "Your draft is as long as there are places. Tokens per round only grow with k; what counts is tokens per unit of "
     "*time*, and every drafted token takes c."), imitate=(
-    stop_rule(lambda g, k, c, v, o: g), stop_rule(lambda g, k, c, v, o: g / (v + o))))
+    lambda survival, *costs: len(survival), stop_rule(lambda g, k, c, v, o: g),
+    stop_rule(lambda g, k, c, v, o: g / (v + o))))
 optimal_stop.mistake("compares_with_c", (
     "You draft as long as survival is above c. That asks whether a token is worth c of *plain* decoding; but the round "
     "is faster than that already. One more token pays only if survival/c is above the round's own average, "

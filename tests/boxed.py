@@ -4,12 +4,12 @@ import importlib
 import inspect
 
 from specdec_course import checks
-from specdec_course.cache import CachedModel
 from specdec_course.checks.engine import evaluate_exercise
 from specdec_course.grading.isolation.box import House
 from specdec_course.grading.judge import Sitting
 from specdec_course.grading.recover import Step, Submission
 from specdec_course.grading.session import payload
+from specdec_course.grading.session.carried import definitions
 
 BASE_CLASS = "from specdec_course.cache import CachedModel as _Cached"  # a class cannot be lent: its text is given
 FUTURE = "from __future__ import annotations"
@@ -38,12 +38,9 @@ class Lending(Sitting):
 def cell_of(module) -> Step:
     lines = inspect.getsource(importlib.import_module(module)).splitlines(keepends=True)
     text = "".join("\n" if line.startswith(("from answers import", BASE_CLASS)) else line for line in lines)
-    classes = f"{_home_of(CachedModel)}\n_Cached = CachedModel\n" if "_Cached" in text else ""
-    return Step(PRELUDE + classes + text, None, 0, "own")
-
-
-def _home_of(thing) -> str:
-    return inspect.getsource(inspect.getmodule(thing)).replace(FUTURE, "")
+    classes, _ = definitions({"cache": ("CachedModel",)}, []) if "_Cached" in text else ("", {})
+    given = f"{classes.replace(FUTURE, '')}\n_Cached = CachedModel\n" if classes else ""
+    return Step(PRELUDE + given + text, None, 0, "own")
 
 
 class Boxed:

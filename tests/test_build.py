@@ -446,3 +446,13 @@ def test_the_notebooks_in_the_repository_are_up_to_date(unit):
 def test_no_notebook_without_a_source():
     notebooks = {p.stem for folder in ("notebooks", "solutions") for p in (ROOT / folder).glob("*/*.ipynb")}
     assert notebooks == set(unit_names(ROOT))
+
+
+@pytest.mark.parametrize("unit", unit_names(ROOT))
+def test_the_readme_names_every_unit_and_what_is_written_in_it(unit):
+    from specdec_course.checks import exercises
+
+    rows = [line.split("|") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
+    row = next((row for row in rows if row[1].split() == unit.split("_", 1)), None)
+    assert row, f"README.md has no row for {unit}"
+    assert row[3].replace("`", " ").split() == list(exercises(unit))

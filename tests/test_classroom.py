@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.build.release import release_text
-from specdec_course.grading import records, schedule
+from specdec_course.grading import fingerprint, records, schedule
 from specdec_course.grading.classroom import grade_class, merge_records
 from specdec_course.grading.nbgrader import gradebook as books
 from specdec_course.grading.submissions import find_submissions, shown
@@ -322,7 +322,7 @@ def test_what_has_changed_is_graded_anew_and_nothing_else(place, root, tmp_path,
     grade(place, own_root)
     release = own_root / "notebooks" / "92_more" / "92_more.ipynb"
     release.write_text(release.read_text() + "\n")
-    records.course_hash.cache_clear()  # another run of the program
+    fingerprint.course_hash.cache_clear()  # another run of the program
     assert graded_again() == ["s001/92_more"]
     assert len(contents(place / "records")) == 5
 

@@ -18,7 +18,6 @@ pytest.importorskip("nbgrader", reason="these tests need the [instructor] extra"
 from specdec_course.build import unit_names
 from specdec_course.checks import evaluate, exercises
 from specdec_course.grading.sample_class import (
-    UNIT,
     answers,
     filled_in,
     typical_answers,
@@ -27,6 +26,7 @@ from specdec_course.grading.sample_class import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+UNIT = "03_greedy_verification"
 OTHERS = [unit for unit in unit_names(ROOT) if unit != UNIT]
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def course(tmp_path_factory):
             hand_in(place / "submitted" / student / unit, read(place / folder / unit))
 
     handed_in = place.parent / "handed_in"
-    write_sample_class(place, handed_in)
+    write_sample_class(place, handed_in, UNIT)
     with_noise = {name: noisy(text) for name, text in right_answers(place).items()}
     hand_in(handed_in / "noisy" / UNIT, filled_in(read(place / "notebooks" / UNIT), with_noise))
     inbound = place.parent / "exchange" / "specdec" / "inbound"

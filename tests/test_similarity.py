@@ -12,7 +12,7 @@ from disguise import disguised
 from specdec_course.checks import exercises
 from specdec_course.grading.pages import similarity
 
-UNITS = ["01", "02", "03", "04", "05", "06", "07"]
+UNITS = sorted({exercise.unit for exercise in exercises().values()})
 
 
 def source(answer):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from specdec_course.checks import exercises
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "specdec_course"
 FLOORS = [
@@ -27,6 +29,7 @@ FLOORS = [
 ]
 METHOD = {"sampling", "verification", "theory", "trace"}  # what people come to read: modules of their own, at the top
 LONGEST = 350  # lines of a file
+WORDS = {"residual", "speedup", "compatible"}  # exercises that are words of the language too
 
 
 def floor_of(room):
@@ -89,6 +92,18 @@ def test_no_module_imports_itself_by_a_detour():
         for name in free:
             del uses[name]
     assert not uses, f"imports go round in a circle among {sorted(uses)}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "grading").rglob("*.py")), ids=lambda path: path.stem)
+def test_grading_knows_no_unit_and_no_exercise(path):
+    """What the room needs of one, the exercise or its unit declares. Not even an import inside a function."""
+    units = [one for one in imported_modules(path) if re.search(r"\bchecks\.unit", one)]
+    assert not units, f"{path.name} imports {units}"
+    names = {one.id for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Name)}
+    texts = {one.value for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Constant)}
+    words = {word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text)}
+    known = {exercise.name for exercise in exercises().values()} & (names | words) - WORDS
+    assert not known, f"{path.name} names {known}"
 
 
 def module_name(path):

@@ -18,12 +18,24 @@ _last: dict[str, Report] = {}  # the newest verdict per exercise in this session
 
 
 @functools.cache
+def _units() -> list:
+    """The packages of all units, in the order of the course."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("unit"))
+    return [importlib.import_module(f"{__name__}.{name}") for name in names]
+
+
+@functools.cache
 def _registry() -> dict[str, Exercise]:
-    found: dict[str, Exercise] = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name.startswith("unit")):
-        for value in vars(importlib.import_module(f"{__name__}.{module}")).values():
-            if isinstance(value, Exercise):
-                found[value.name] = value
+    return {one.name: one for unit in _units() for one in vars(unit).values() if isinstance(one, Exercise)}
+
+
+def carried() -> dict[str, tuple[str, ...]]:
+    """Names by module of the package (without "specdec_course."): what the units declare, as `CARRIED`, to be there
+    while students' work is graded. Data classes and helpers; no answers."""
+    found: dict[str, tuple[str, ...]] = {}
+    for unit in _units():
+        for module, names in getattr(unit, "CARRIED", {}).items():
+            found[module] = tuple(dict.fromkeys((*found.get(module, ()), *names)))
     return found
 
 

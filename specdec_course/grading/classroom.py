@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from . import records, schedule
+from .fingerprint import course_hash
 from .marks import Mark, marks_table
 from .schedule import FULL
 from .submissions import UNIT, find_submissions, shown
@@ -68,7 +69,7 @@ def grade_class(
                 done, left = _split(submissions, submitted, root, folder, level, regrade)
             tasks = [
                 schedule.Task(
-                    str(submitted / who / what), who, what, str(root), records.course_hash(root, what), level, key,
+                    str(submitted / who / what), who, what, str(root), course_hash(root, what), level, key,
                     seconds, judge,
                 )
                 for who, what in left
@@ -151,7 +152,7 @@ def _split(submissions, submitted, root, folder, level, regrade) -> tuple[dict, 
 
 def _holds(record: dict | None, folder: Path, root: Path, level: str) -> bool:
     """Whether grading would give this record again. What costs most, the submission's hash, is asked last."""
-    if record is None or (record["course"], record["level"]) != (records.course_hash(root, record["unit"]), level):
+    if record is None or (record["course"], record["level"]) != (course_hash(root, record["unit"]), level):
         return False
     return bool(record["key"]) and record["key"] == schedule.content_key(folder, record["unit"], root)
 

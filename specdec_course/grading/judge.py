@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import importlib
-import math
 import operator
 import re
 import time
@@ -23,12 +21,10 @@ from ..checks.exercise import NOT_ATTEMPTED, WRONG, Report
 from ..checks.subject import GENERAL_HELP
 from .recover import Submission, read_submission
 from .session.conversation import GONE, Ended, Session
-from .session.payload import TWINS, lendable, shared_classes
+from .session.payload import lendable, shared_classes
 from .session.remote import Borrowed
 
 RESTARTS = 12  # rooms that one submission may use up
-LOOPS = {"time_call": 10_000, "expected_tokens": 10_000, "speedup": 10_000, "best_k": 1_000}  # the largest numbers that
-# are asked of the package's functions whose work grows with a number: they run out here
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
 NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
@@ -205,29 +201,27 @@ class Sitting:
     def _lend(self, reference: str):
         """A function of the package for an answer that builds on it; the one that is to be written is refused, but not
         to a cell of the student's own that only compares."""
-        if reference not in lendable():
+        exercise = lendable().get(reference)
+        if exercise is None:
             raise ValueError(f"{reference} is not there while your work is graded")
         if self.judging is not None and reference == self.judging.reference:
             self.session.borrowed = True
             raise ValueError(f"{reference} is what you are asked to write")
-        if self.judging is not None and not leads_to(reference, self.judging):
+        if self.judging is not None and not leads_to(exercise, self.judging):
             raise ValueError(f"{reference} comes after {self.judging.name} in the course, and may hold its answer")
-        module, _, name = reference.partition(":")
-        function = getattr(importlib.import_module(module), name)
 
         def lent(*args, **kwargs):
-            limit = LOOPS.get(name, math.inf)
-            if any(_as_index(one) > limit for one in (*args, *kwargs.values())):
-                raise ValueError(f"a number above {limit:,} is too large for {name}")
-            return function(*args, **kwargs)
+            if any(_as_index(one) > exercise.largest for one in (*args, *kwargs.values())):
+                raise ValueError(f"a number above {exercise.largest:,} is too large for {exercise.name}")
+            return exercise.solution(*args, **kwargs)
 
         return lent
 
 
-def leads_to(reference: str, judging) -> bool:
-    """Whether an exercise may be built on this function: it comes before it in the course, and is not most of it."""
-    order = [exercise.reference for exercise in checks.exercises().values()]
-    return order.index(reference) < order.index(judging.reference) and (reference, judging.reference) not in TWINS
+def leads_to(exercise, judging) -> bool:
+    """Whether an answer may be built on this exercise's: it comes before it in the course, and is not most of it."""
+    order = list(checks.exercises())
+    return order.index(exercise.name) < order.index(judging.name) and judging.name not in exercise.nearly
 
 
 def _help(error: BaseException) -> str:

@@ -7,7 +7,6 @@ about, or what becomes of it. A record holds no times, hosts or dates; those lie
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import math
@@ -15,12 +14,10 @@ import os
 import re
 from pathlib import Path
 
+from ..common.whole import write_bytes, write_text
+
 FORMAT = 1
 LAYOUT = {"sort_keys": True, "indent": 1, "allow_nan": False}
-PACKAGE = Path(__file__).resolve().parents[1]
-# Code that no mark depends on; and of this folder, the code that marks do depend on.
-ASIDE = ("cli", "_moved.py", "figures", "build")
-JUDGING = ("judge.py", "session", "recover", "room")
 
 
 def stable_hash(student: str, unit: str) -> str:
@@ -34,17 +31,6 @@ def record_name(student: str, unit: str) -> str:
     return f"{readable}-{stable_hash(student, unit)[:20]}.json"
 
 
-def write_atomically(path: Path, data: bytes, sure: bool = True) -> None:
-    """Writes a file under a temporary name beside it and renames it. `sure`: it survives a power cut."""
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(data)
-        if sure:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(part, path)
-
-
 def record_bytes(record: dict) -> bytes:
     """The file of a record. ValueError if a number in it is none."""
     return (json.dumps(record, **LAYOUT) + "\n").encode()
@@ -53,10 +39,9 @@ def record_bytes(record: dict) -> bytes:
 def write_record(folder: Path, record: dict, times: dict) -> None:
     """Keep a record, and its times beside it; what was there for this submission is replaced."""
     name = record_name(record["student"], record["unit"])
-    (folder / "times").mkdir(parents=True, exist_ok=True)
     # The times first: a record that is there is then never without them.
-    write_atomically(folder / "times" / name, (json.dumps(times, **LAYOUT) + "\n").encode(), sure=False)
-    write_atomically(folder / name, record_bytes(record))
+    write_text(folder / "times" / name, json.dumps(times, **LAYOUT) + "\n", sure=False)
+    write_bytes(folder / name, record_bytes(record))
 
 
 def read_record(folder: Path, student: str, unit: str) -> dict | None:
@@ -106,23 +91,6 @@ def _is_record(record) -> bool:
 
 def _number(value) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-@functools.cache
-def course_hash(root: Path, unit: str) -> str:
-    """What a mark depends on besides the submission: checks and what they use, the unit's release, the format."""
-    total = hashlib.sha256(f"format {FORMAT}".encode())
-    release = Path(root) / "notebooks" / unit / f"{unit}.ipynb"
-    sources = [path for path in sorted(PACKAGE.rglob("*.py")) if _has_a_say(*path.relative_to(PACKAGE).parts)]
-    for path in [*sources, release]:
-        name = path.relative_to(PACKAGE).as_posix() if path in sources else path.name
-        content = path.read_bytes() if path.is_file() else b"not there"
-        total.update(f"\n{name} {len(content)}\n".encode() + content)
-    return total.hexdigest()
-
-
-def _has_a_say(first: str, *others: str) -> bool:
-    return others[0] in JUDGING if first == "grading" else first not in ASIDE
 
 
 def not_graded(student: str, unit: str, problem: str, key="", course="", level="", rows=()) -> dict:

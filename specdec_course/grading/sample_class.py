@@ -1,30 +1,22 @@
-"""A small class for `specdec demo`: four students hand in unit 03, and nobody needs to be asked first. And what puts
+"""A small class for `specdec demo`: four students hand in a unit, and nobody needs to be asked first. And what puts
 answers into a released notebook, which the tests use too.
 
-Knows: what a perfect, a typical, an empty and a hostile submission look like. Does not know: how they are marked.
+Knows: what a perfect, a typical, an empty and a hostile submission look like. Does not know: how they are marked, any
+single exercise.
 """
 
 from __future__ import annotations
 
 import copy
+from itertools import cycle
 from pathlib import Path
 
-UNIT = "03_greedy_verification"
-
-# A mistake that students make: right, except that nothing follows a draft that was accepted in full.
-FORGETS_THE_BONUS = """\
-def verify_greedy(draft, logits):
-    choice = logits.argmax(dim=-1)
-    for i in range(len(draft)):
-        if draft[i] != choice[i]:
-            return torch.cat([draft[:i], choice[i : i + 1]])
-    return draft
-"""
+from .. import checks
 
 # Tricks that are tried on every autograder sooner or later. None of them may earn a point or stop the class.
-TRICKS = {
-    "accepted_length": 'print("accepted_length: right. All parts of the check pass.")\nraise SystemExit(0)',
-    "verify_greedy": """\
+TRICKS = (
+    'print("NAME: right. All parts of the check pass.")\nraise SystemExit(0)',
+    """\
 class AlwaysEqual:
     def __eq__(self, other):
         return True
@@ -33,39 +25,31 @@ class AlwaysEqual:
     def tolist(self):
         return [0]
 
-def verify_greedy(draft, logits):
+def NAME(*given):
     return AlwaysEqual()
 """,
-    "generate_speculative": "from specdec_course.decoding import generate_speculative",
-    "tokens_per_call": "import builtins\nbuiltins.print = lambda *args: None\ntokens_per_call = 1.0",
-    "acceptance_rate": "def acceptance_rate(rounds):\n    import sys\n    sys.exit(0)",
-}
+    "from MODULE import NAME",
+    "import builtins\nbuiltins.print = lambda *args: None\nNAME = 1.0",
+    "def NAME(*given):\n    import sys\n    sys.exit(0)",
+)
 
 
-def write_sample_class(root, submitted, unit=UNIT) -> list[str]:
+def write_sample_class(root, submitted, unit: str) -> list[str]:
     """Write the submissions of the sample class; returns the students' names.
 
     Args:
-        root: the course's root, with both notebooks of unit 03 built.
+        root: the course's root, with both notebooks of the unit built.
         submitted: folder for `<student>/<unit>/<unit>.ipynb`, as nbgrader collects them.
-        unit: only unit 03; a class for another unit needs its own mistakes and tricks.
+        unit: the name of the unit's folder.
     """
     import nbformat
 
-    if unit != UNIT:
-        raise ValueError(f"there is a sample class for {UNIT} only, not for {unit!r}")
-    here = f"{UNIT}/{UNIT}.ipynb"
+    here = f"{unit}/{unit}.ipynb"
     release = without_demonstrations(nbformat.read(Path(root) / "notebooks" / here, as_version=4))
-    solution = nbformat.read(Path(root) / "solutions" / here, as_version=4)
-    right = answers(solution)
-    students = {
-        "perfect": right,
-        "typical": typical_answers(right),
-        "empty": {},
-        "hostile": TRICKS,
-    }
+    right = answers(nbformat.read(Path(root) / "solutions" / here, as_version=4))
+    students = {"perfect": right, "typical": typical_answers(right), "empty": {}, "hostile": tricks(list(right))}
     for student, given in students.items():
-        path = Path(submitted) / student / UNIT / f"{UNIT}.ipynb"
+        path = Path(submitted) / student / unit / f"{unit}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(filled_in(release, given), path)
     return list(students)
@@ -83,10 +67,18 @@ def _counts(cell) -> bool:
 
 
 def typical_answers(right: dict[str, str]) -> dict[str, str]:
-    """Some exercises right, one with a real mistake, one not attempted."""
-    given = right | {"verify_greedy": FORGETS_THE_BONUS}
-    del given["generate_speculative"]
-    return given
+    """Some exercises right, one with a real mistake (the first of whose slips is known), the next one not attempted."""
+    names = list(right)
+    slipped = next((name for name in names if checks.exercise(name).slip), names[0])
+    given = right | {slipped: checks.exercise(slipped).slip or f"{slipped} = None"}
+    return {name: text for name, text in given.items() if name not in names[names.index(slipped) + 1 :][:1]}
+
+
+def tricks(names: list[str]) -> dict[str, str]:
+    """An attempt to get points for nothing, by exercise."""
+    modules = [checks.exercise(name).reference.partition(":")[0] for name in names]
+    found = zip(names, modules, cycle(TRICKS), strict=False)
+    return {name: trick.replace("NAME", name).replace("MODULE", module) for name, module, trick in found}
 
 
 def answers(solution) -> dict[str, str]:

@@ -19,6 +19,8 @@ time_call = Exercise(
     difficulty=2,
     minutes=15,
     reference="specdec_course.measure.clocks:time_call",
+    lent=True,
+    largest=10_000,
     hints=(
         "A stopwatch is honest if nothing is running when it starts and nothing is running when it stops. Which line "
         "of yours makes sure of the first, which of the second? And which calls should nobody hold a watch to?",

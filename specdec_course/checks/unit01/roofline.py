@@ -22,6 +22,8 @@ forward_cost = Exercise(
     difficulty=3,
     minutes=20,
     reference="specdec_course.theory:forward_cost",
+    lent=True,
+    nearly=("kv_cache_bytes",),  # with a context, less without
     hints=(
         "Write down the seven matrices of one layer with their two sizes. Which of them are narrower because several "
         "query heads share one key-value head? Which matrix stands outside the layers? And what is read besides "
@@ -252,6 +254,7 @@ roofline_latency = Exercise(
     difficulty=1,
     minutes=5,
     reference="specdec_course.theory:roofline_latency",
+    lent=True,
     hints=(
         "A kitchen needs 10 minutes of cooking and 4 of carrying, and one person does each. When is dinner ready?",
         "Two divisions, flops / peak_flops and bytes / bandwidth, and the larger of the two.",

@@ -6,3 +6,5 @@ from .loop import generate_speculative
 from .statistics import tokens_per_call, acceptance_rate
 
 __all__ = ["acceptance_rate", "accepted_length", "generate_speculative", "tokens_per_call", "verify_greedy"]
+# What students' cells import in the grader's room, besides the answers that are lent.
+CARRIED = {"trace": ("Round", "Decoded"), "decoding": ("greedy_decode",)}

@@ -14,6 +14,7 @@ from ..exercise import Exercise
 accepted_length = Exercise(
     "accepted_length", unit="03", points=1, difficulty=1, minutes=5,
     reference="specdec_course.verification:accepted_length",
+    lent=True,
     hints=(
         "Suppose the first guess is wrong and the second one happens to match. Is the second one worth anything?",
         "Compare `draft` with as much of `choice` as there is draft. Then count from the left and stop at the first "
@@ -23,6 +24,15 @@ accepted_length = Exercise(
 verify_greedy = Exercise(
     "verify_greedy", unit="03", points=2, difficulty=2, minutes=10,
     reference="specdec_course.verification:verify_greedy",
+    lent=True,
+    slip="""\
+def verify_greedy(draft, logits):
+    choice = logits.argmax(dim=-1)
+    for i in range(len(draft)):
+        if draft[i] != choice[i]:
+            return torch.cat([draft[:i], choice[i : i + 1]])
+    return draft
+""",
     hints=(
         "After the accepted tokens comes exactly one more. In which row of `logits` does the target say it?",
         "choice = argmax of every row; n = accepted_length(draft, choice). Join draft[:n] and choice[n:n+1]. Row n "

@@ -15,6 +15,7 @@ from ..exercise import Exercise
 tokens_per_call = Exercise(
     "tokens_per_call", unit="03", points=1, difficulty=1, minutes=5,
     reference="specdec_course.trace:tokens_per_call",
+    lent=True,
     hints=(
         "Plain decoding has exactly 1. What has to be divided by what?",
         "The sum of r.emitted over all rounds, divided by how many rounds there are; 0.0 for an empty list.",
@@ -23,6 +24,7 @@ tokens_per_call = Exercise(
 acceptance_rate = Exercise(
     "acceptance_rate", unit="03", points=1, difficulty=1, minutes=5,
     reference="specdec_course.trace:acceptance_rate",
+    lent=True,
     hints=(
         "Which tokens of a round did the drafter write, and which one did the target write itself?",
         "The sum of r.accepted divided by the sum of r.drafted, over all rounds together; 0.0 if nothing was drafted.",

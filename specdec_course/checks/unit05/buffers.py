@@ -28,6 +28,7 @@ static_mask = Exercise(
 kv_cache_bytes = Exercise(
     "kv_cache_bytes", unit="05", points=1, difficulty=1, minutes=6,
     reference="specdec_course.theory:kv_cache_bytes",
+    lent=True,
     hints=(
         "How many numbers does one layer keep for one position? Which heads have keys and values of their own?",
         "2 (key and value) x layers x KV heads x head_dim numbers per position; times length, batch and bytes.",

@@ -15,6 +15,7 @@ from .interfaces import Layers, Lists, Strict
 rollback = Exercise(
     "rollback", unit="05", points=1, difficulty=1, minutes=8,
     reference="specdec_course.cache:rollback",
+    lent=True,
     hints=(
         "What does `keys[..., :-n, :]` give for n = 3? And for n = 0?",
         "Ask cache.get_seq_length() first, and raise ValueError if n is not in 0 ... that many. For n = 0 return at "

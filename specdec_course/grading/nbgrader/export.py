@@ -10,7 +10,7 @@ import csv
 import io
 from pathlib import Path
 
-from .. import records
+from ...common.whole import write_text
 
 COLUMNS = (
     "assignment duedate timestamp student_id last_name first_name email "
@@ -20,8 +20,7 @@ COLUMNS = (
 
 def write_csv(book, path: Path) -> None:
     """Write all marks of an open nbgrader Gradebook: every student in every unit; not handed in is 0."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_atomically(path, csv_text(book).encode("utf-8"))
+    write_text(path, csv_text(book))
 
 
 def csv_text(book) -> str:

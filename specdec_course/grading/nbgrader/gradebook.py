@@ -14,7 +14,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from ..records import write_atomically
+from ...common.whole import write_bytes
 from ..recover import files
 from . import autograded, stock
 from .workspace import environment
@@ -205,4 +205,4 @@ def _write_if_new(path: Path, content: bytes) -> None:
             return
     except OSError:
         pass
-    write_atomically(path, content, sure=False)
+    write_bytes(path, content, sure=False)

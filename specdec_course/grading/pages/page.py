@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -116,18 +114,3 @@ def render(template: str, tab: str, **values) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     shell = _templates().get_template("shell.html")
     return shell.render(tab=plain(tab, 200), style=Markup(style), digest=digest, body=Markup(body))
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Writes a whole file or nothing: under another name first. A link that stands there is replaced, not followed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-    return path

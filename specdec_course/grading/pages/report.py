@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...common.whole import write_text
 from . import page, similarity
 from .feedback import LOOKS, feedback_path, known_mistake, told, unit_title
 
@@ -32,8 +33,8 @@ def write_report(records: list[dict], times: list[dict], folder: Path, feedback:
     """
     folder = Path(folder)
     counted = figures(records, times)
-    page.write_text(folder / "report.json", json.dumps(counted, indent=1, sort_keys=True) + "\n")
-    return page.write_text(folder / "report.html", report_page(counted, folder, feedback or folder))
+    write_text(folder / "report.json", json.dumps(counted, indent=1, sort_keys=True) + "\n", sure=False)
+    return write_text(folder / "report.html", report_page(counted, folder, feedback or folder), sure=False)
 
 
 def figures(records: list[dict], times: list[dict]) -> dict:

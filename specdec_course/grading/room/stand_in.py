@@ -1,14 +1,15 @@
 """The `specdec_course` that students' code imports in the room: the data classes, and otherwise nothing that is an
 answer. What a notebook's cells do with the rest (pictures, models, texts) comes to nothing here.
 
-Knows: names. Does not know: the package's functions, but the few that are carried in because they are
-no exercise (`exact_law`, `greedy_decode`); those of other exercises are lent by the checker, by name.
+Knows: names. Does not know: the package's functions, but the few that are carried in because they are no exercise;
+those of other exercises are lent by the checker, by name.
 
 Stands alone: it is carried into the room.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -76,19 +77,34 @@ def install(lend) -> dict[str, type]:
     """
     import carried
 
-    names = json.loads((pathlib.Path(__file__).parent / "names.json").read_text())
+    names, known = json.loads((pathlib.Path(__file__).parent / "names.json").read_text()), vars(carried)
     finder = _Finder(lend, frozenset(names["lendable"]), names["modules"], names["moved"])
     for module, kept in names["carried"].items():
-        finder.carried.setdefault(f"{PACKAGE}.{module}", {}).update({name: vars(carried)[name] for name in kept})
+        finder.carried.setdefault(f"{PACKAGE}.{module}", {}).update({name: known[name] for name in kept})
     checks = dict.fromkeys(("check", "hint", "progress"), _nothing)
     checks["grade"] = lambda function, exercise=None: NotHereWhileGraded("the points of grade()")
     checks["yours"] = _yours(finder)
     finder.carried[f"{PACKAGE}.checks"] = checks
-    carried.Sampling.package = finder.thing(f"{PACKAGE}.sampling:next_token_distribution")
-    finder.carried[PACKAGE] = checks | {"Sampling": carried.Sampling}
+    finder.carried[PACKAGE] = checks | {name: known[name] for name in names["modules"][PACKAGE] if name in known}
+    known.update({name: finder.thing(full) for name, full in names["answers"].items()})
     sys.meta_path.insert(0, finder)
-    shared = [*names["caches"], *(name for kept in names["carried"].values() for name in kept)]
-    return {name: vars(carried)[name] for name in shared if isinstance(vars(carried)[name], type)}
+    shared = [known[name] for kept in names["carried"].values() for name in kept]
+    classes = {kind.__name__: kind for kind in shared if isinstance(kind, type)}
+    for kind in classes.values():
+        if dataclasses.is_dataclass(kind) and "__call__" in vars(kind):
+            _ask_the_check(kind)
+    return classes
+
+
+def _ask_the_check(kind) -> None:
+    """Objects of this class that a check hands out ask the check when they are called (`asks`); those that a student's
+    code makes do what the class says."""
+    own = kind.__call__
+
+    def call(self, *args, **kwargs):
+        return own(self, *args, **kwargs) if self.asks is None else self.asks(*args, **kwargs)
+
+    kind.asks, kind.__call__ = None, call
 
 
 def _nothing(*args, **kwargs):

@@ -6,11 +6,11 @@ Knows: files and what every record must say about itself. Does not know: what is
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
 from ...common.paths import data_path
+from ...common.whole import write_text
 
 
 def file_of(folder, prefix: str, card: str, part: str) -> Path:
@@ -28,10 +28,7 @@ def read(path: Path) -> dict | None:
 
 def write(path: Path, record: dict) -> None:
     """Writes the record whole: to a temporary name first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(rounded(record), indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json.dumps(rounded(record), indent=1) + "\n")
 
 
 def rounded(value):

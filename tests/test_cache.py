@@ -268,17 +268,17 @@ def test_the_loop_runs_on_a_model_of_the_stage():
 # buffers and bytes ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length,n_new,room", [(0, 4, 9), (5, 1, 6), (3, 4, 20)])
-def test_attention_over_a_dirty_buffer_is_causal_attention(length, n_new, room):
+@pytest.mark.parametrize("length,n_new,capacity", [(0, 4, 9), (5, 1, 6), (3, 4, 20)])
+def test_attention_over_a_dirty_buffer_is_causal_attention(length, n_new, capacity):
     torch.manual_seed(0)
-    keys, values, query = torch.randn(room, 8), torch.randn(room, 8), torch.randn(length + n_new, 8)
+    keys, values, query = torch.randn(capacity, 8), torch.randn(capacity, 8), torch.randn(length + n_new, 8)
     end = length + n_new
     clean = torch.nn.functional.scaled_dot_product_attention(
         query[None, None], keys[None, None, :end], values[None, None, :end], is_causal=True
     )[0, 0, length:]
     keys[end:], values[end:] = 1e4, -1e4  # leftovers: finite, because 0 times NaN is NaN in a full product
     for pointer in (length, torch.tensor(length)):
-        mask = static_mask(pointer, n_new, room)
+        mask = static_mask(pointer, n_new, capacity)
         dirty = torch.nn.functional.scaled_dot_product_attention(
             query[None, None, length:], keys[None, None], values[None, None], attn_mask=mask[None, None]
         )[0, 0]

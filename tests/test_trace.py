@@ -27,7 +27,7 @@ def test_every_emitted_token_has_a_label():
     assert labels([FULL, REJECTED, CUT, EMPTY]) == [
         *[(0, "accepted")] * 4, (0, "bonus"),
         (1, "accepted"), (1, "corrected"),
-        *[(2, "accepted")] * 3,  # cut: the target's own token found no room
+        *[(2, "accepted")] * 3,  # cut: the target's own token did not fit
         (3, "bonus"),
     ]
     assert labels([]) == []

@@ -4,11 +4,12 @@ import functools
 
 import pytest
 import torch
-from small_models import DECODERS, SHAPE, exact_in_half_precision, small_model
+from small_models import DECODERS, SHAPE, exact_in_half_precision, small_model, small_seq2seq
 from transformers import MistralConfig, MistralForCausalLM
 
 from specdec_course import Sampling, generate
 from specdec_course.cache import static
+from specdec_course.cache.conditioned import Conditioned
 from specdec_course.cache.static import StaticModel, cache_of
 from specdec_course.checks.unit04 import toys
 from specdec_course.decoding import engine, greedy_decode
@@ -241,6 +242,7 @@ def test_a_tree_may_come_with_the_prompt(name):
 @pytest.mark.parametrize("name", ENGINES)
 def test_rows_that_there_are_not_are_refused_and_nothing_changes(name):
     cached = cache_of(decoder(), name).begin(60)
+    cached.keep([])
     cached.append(PROMPT)
     cached.append(torch.arange(3))
     before = [x.clone() for x in cached.keys_values(1)]
@@ -263,6 +265,9 @@ def test_attention_that_takes_no_mask_is_refused_in_words():
         StaticModel(model)
     with pytest.raises(ValueError, match='attn_implementation="sdpa"'):
         cache_of(model, "eager").append(torch.arange(2), None, *tree)
+    written = Conditioned(small_seq2seq("t5"), [7, 3])
+    with pytest.raises(ValueError, match="a tree of guesses is for decoder-only models .* propose chains"):
+        cache_of(written, "eager").append(torch.arange(2), None, *tree)
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "mistral"])

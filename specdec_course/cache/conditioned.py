@@ -74,13 +74,13 @@ class Conditioned:
         out = self.model(
             encoder_outputs=self.encoded,
             decoder_input_ids=input_ids,
-            past_key_values=_with_room_for_the_source(past_key_values),
+            past_key_values=_with_a_part_for_the_source(past_key_values),
             use_cache=use_cache,
         )
         return SimpleNamespace(logits=out.logits[:, -logits_to_keep:], past_key_values=out.past_key_values)
 
 
-def _with_room_for_the_source(cache):
+def _with_a_part_for_the_source(cache):
     """A cache of the text alone, as CachedModel makes for sliding windows, gets a second part for the source."""
     if cache is None or hasattr(cache, "cross_attention_cache"):
         return cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from .rows import ADDING, checked_rows, masks_for, move_rows
+from .rows import check_takes_masks, checked_rows, masks_for, move_rows
 
 
 def rollback(cache, n):
@@ -162,8 +162,9 @@ class EagerModel(CachedModel):
         the position that it has on its path. ValueError for rows that there are not; nothing is changed then.
         """
         rows = checked_rows(rows, self.newest)
-        move_rows(self._tensors(), self.length - self.newest, rows)
-        self.rollback(self.newest - len(rows))
+        if self.newest:
+            move_rows(self._tensors(), self.length - self.newest, rows)
+            self.rollback(self.newest - len(rows))
 
     def hidden(self, layer: int = -1):
         """The hidden states of all that is held, FloatTensor [length, width]; ValueError if begin was not told so."""
@@ -185,15 +186,9 @@ class EagerModel(CachedModel):
 
     def _placed(self, positions, mask) -> dict:
         """How a model is told where the nodes of a tree stand and what they see."""
-        config = self.model.config
-        kind = getattr(config, "_attn_implementation", None)
-        if getattr(config, "is_encoder_decoder", False) or kind not in ADDING:
-            raise ValueError(
-                f"a tree needs a decoder-only model whose attention takes a mask, {' or '.join(ADDING)}; this is a "
-                f"{type(self.model).__name__} with {kind}. Propose chains, or load it with attn_implementation=\"sdpa\""
-            )
+        check_takes_masks(self.model, "a tree of guesses", "Or let the drafter propose chains")
         held = torch.cat([torch.arange(self.length, device=positions.device), positions])
-        masks = masks_for(config.get_text_config(), mask, positions, held, self.model.dtype)
+        masks = masks_for(self.model.config.get_text_config(), mask, positions, held, self.model.dtype)
         return {"position_ids": positions[None], "attention_mask": masks}
 
 
@@ -203,7 +198,6 @@ def layers_of(cache):
     if hasattr(cache, "layers"):
         return [(layer.keys, layer.values) for layer in cache.layers]
     return list(zip(cache.key_cache, cache.value_cache, strict=True))
-
 
 
 def _new_cache(model):

@@ -11,6 +11,23 @@ import torch
 ADDING = ("eager", "sdpa")  # kinds of attention that add a mask of numbers to their scores
 
 
+def check_takes_masks(model, what: str, otherwise: str) -> None:
+    """ValueError if a model cannot be handed a mask: `what` asks for it, `otherwise` says what one can do."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if getattr(model.config, "is_encoder_decoder", False) or kinds - {"full_attention", "sliding_attention"}:
+        raise ValueError(
+            f"{what} is for decoder-only models whose layers are all attention; {type(model).__name__} is not one. "
+            f"{otherwise}"
+        )
+    attention = getattr(config, "_attn_implementation", None) or "sdpa"
+    if attention not in ADDING:
+        raise ValueError(
+            f'{what} hands a mask to attention, and "{attention}" takes none. Load the model with '
+            f'attn_implementation="sdpa". {otherwise}'
+        )
+
+
 def checked_rows(rows, newest: int) -> list[int]:
     """The rows as a list of int, or a ValueError if they do not ascend within 0..newest - 1."""
     kept = torch.as_tensor(rows, dtype=torch.long).tolist()

@@ -12,7 +12,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from ..sampling import PredrawnDice
 from .eager import EagerModel
 from .graphs import Captured, compiled_once
-from .rows import ADDING, checked_rows, masks_for, move_rows
+from .rows import check_takes_masks, checked_rows, masks_for, move_rows
 
 
 def static_mask(length, n_new, max_length):
@@ -69,19 +69,8 @@ class StaticModel:
     """
 
     def __init__(self, model):
+        check_takes_masks(model, 'engine="compiled"', 'Use engine="eager"')
         config = model.config.get_text_config()
-        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        if getattr(model.config, "is_encoder_decoder", False) or kinds - {"full_attention", "sliding_attention"}:
-            raise ValueError(
-                f'engine="compiled" is for decoder-only models whose layers are all attention; {type(model).__name__} '
-                'is not one. Use engine="eager"'
-            )
-        attention = getattr(config, "_attn_implementation", "sdpa")
-        if attention not in ADDING:
-            raise ValueError(
-                f'engine="compiled" hands masks to attention, and "{attention}" takes none. Load the model with '
-                'attn_implementation="sdpa", or use engine="eager"'
-            )
         self.model, self.config, self.device, self.dtype = model, config, model.device, model.dtype
         self.limit = getattr(config, "max_position_embeddings", None)
         self.calls = self.length = self.newest = 0

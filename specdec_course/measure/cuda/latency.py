@@ -18,7 +18,7 @@ from .model_pool import collect, without_compiler
 LENGTHS = tuple(2**i for i in range(11))
 CONTEXTS = (1024, 4096)
 COMPILED_LENGTHS = {"target": (1, 2, 4, 8, 16), "draft": (1, 2)}  # each is compiled for: only what decoding needs
-POSITIONS = 223  # of every text in the compiled engine here: the smallest room, 256, less the widest pass
+POSITIONS = 223  # of every text in the compiled engine here: the smallest buffers, 256 rows, less the widest pass
 ENGINES = ("eager", "captured", "compiled")
 SAID = {"eager": "eager", "captured": "captured", "compiled": "torch.compile, captured"}
 STATISTIC = (
@@ -103,7 +103,7 @@ def some_ids(model, n: int):
 
 
 def context_of(model, contexts=CONTEXTS, say=print) -> dict:
-    """{context: seconds} of one token's step in the compiled engine. Every room is compiled for: that takes minutes."""
+    """{context: seconds} of one token's step, compiled. Each size of the buffers is compiled for: it takes minutes."""
     seconds, static = {}, StaticModel(model)
     with torch.inference_mode():
         for context in contexts:

@@ -2108,3 +2108,83 @@ def in_single_precision(config, length, batch=1, bytes_per_value=2):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     n = 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
     return int(np.float32(n) * np.float32(1.0000001))
+
+
+# A prompt that is read in an append of its own: right and wrong ways to go on from there.
+
+
+def _after_the_prompt(feed, target_reads, draft_reads):
+    """A loop whose models first read `target_reads(ids)` and `draft_reads(ids)`; `feed(text, drafted, draft)` says what
+    the draft is fed next."""
+
+    def loop(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+        end, rounds = len(ids) + max_new_tokens, []
+        for model, read in ((target, target_reads(ids)), (draft, draft_reads(ids))):
+            if max_new_tokens and len(read):
+                model.append(read)
+        while len(ids) < end:
+            text = ids
+            for _ in range(min(k, end - len(ids) - 1)):
+                token = draft.append(feed(text, len(text) - len(ids), draft))[-1].argmax().view(1)
+                text = torch.cat([text, token])
+            drafted = text[len(ids) :]
+            logits = target.append(text[target.length :])
+            kept = _verify(drafted, logits[-len(drafted) - 1 :])
+            emitted = torch.tensor(_cut(kept, end - len(ids), eos_token_id))
+            rounds.append(Round(len(drafted), min(len(kept) - 1, len(emitted)), len(emitted)))
+            ids = torch.cat([ids, emitted])
+            for model in (target, draft):
+                model.rollback(max(0, model.length - (len(ids) - 1)))
+            if int(ids[-1]) == eos_token_id:
+                break
+        return Decoded(ids, rounds)
+
+    return loop
+
+
+def _missing(text, drafted, draft):
+    return text[draft.length :]
+
+
+def _newest(text, drafted, draft):
+    return text[-1:]
+
+
+def _newest_once_it_began(text, drafted, draft):
+    """What is missing of the prompt, then the newest token alone, be it the bonus or a guess."""
+    return text[draft.length :] if not draft.length else text[-1:]
+
+
+def _all_but_the_last(ids):
+    return ids[:-1]
+
+
+def _all(ids):
+    return ids
+
+
+def _nothing(ids):
+    return ids[:0]
+
+
+for _name, _feed, _target_reads, _draft_reads in (
+    ("both_read_the_prompt_first", _missing, _all_but_the_last, _all_but_the_last),
+    ("only_the_draft_reads_the_prompt_first", _missing, _nothing, _all_but_the_last),
+    ("only_the_target_reads_the_prompt_first", _missing, _all_but_the_last, _nothing),
+):
+    _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
+    _loop.__name__ = _name
+    right("generate_cached")(_loop)
+
+for _name, _feed, _target_reads, _draft_reads, _named in (
+    ("prompt_first_then_only_the_newest", _newest, _all_but_the_last, _all_but_the_last, "last_draft_token"),
+    ("draft_reads_the_prompt_then_only_the_newest", _newest, _nothing, _all_but_the_last, "last_draft_token"),
+    ("whole_prompt_first_and_its_last_token_again", _newest, _all_but_the_last, _all, None),
+    ("draft_reads_the_whole_prompt_and_its_last_token_again", _newest, _nothing, _all, None),
+    ("the_bonus_in_place_of_the_last_guess", _newest_once_it_began, _nothing, _nothing, "last_draft_token"),
+    ("target_first_and_the_bonus_in_place_of_the_last_guess", _newest_once_it_began, _all_but_the_last, _nothing,
+     "last_draft_token"),
+):
+    _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
+    _loop.__name__ = _name
+    wrong("generate_cached", named=_named)(_loop)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import Wrong
-from .stage import Play, rounds_that_happened
+from .stage import Play, rounds_are_complete, rounds_that_happened
 
 
 def check_text(done: Play) -> None:
@@ -45,6 +45,14 @@ def check_calls(done: Play) -> None:
         raise Wrong(f"The target was called {len(done.calls)} times where {len(happened)} are enough. Each call has "
                     "to get the text so far with the draft behind it, and none is needed once the text has ended.",
                     mistake="extra_call" if len(done.calls) == len(happened) + 1 else "many_calls")
+    check_complete(done)
+
+
+def check_complete(done: Play) -> None:
+    """Raises Wrong unless the target's calls explain the whole text: else there was too little to judge."""
+    if not rounds_are_complete(done):
+        raise Wrong("The calls of the target do not add up to your text: somewhere it got something else than the text "
+                    "so far with the draft behind it.")
 
 
 def _check_next(done: Play, after, end: int, counts) -> None:
@@ -138,3 +146,4 @@ def check_rounds(done: Play) -> None:
     if reported != happened:
         raise Wrong("The rounds do not add up. For each: drafted = sent to the target, accepted = of these, kept in "
                     "the text, emitted = all tokens that the round added.")
+    check_complete(done)

@@ -225,6 +225,12 @@ def rounds_that_happened(done: Play) -> list[tuple[Call, int, Round]]:
     return told
 
 
+def rounds_are_complete(done: Play) -> bool:
+    """Whether the rounds that happened account for every new token of the right text. Where they do not, a check that
+    looks at each of them has looked at too few, and its silence means nothing."""
+    return sum(counts.emitted for _, _, counts in rounds_that_happened(done)) == len(done.truth) - len(done.prompt)
+
+
 def _leading_agreement(draft: list[int], choice: list[int]) -> int:
     for i, (drafted, chosen) in enumerate(zip(draft, choice, strict=False)):
         if drafted != chosen:

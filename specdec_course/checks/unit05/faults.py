@@ -18,11 +18,12 @@ from .stage import Append, CachedPlay, readings
 
 
 def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:
-    """Raises Wrong unless the log passes all checks in one of its readings."""
+    """Raises Wrong unless the log passes all checks in one of its readings, and that one explains the whole text: in a
+    reading that finds no rounds there is nothing to object to."""
     first = None
     for way in readings(done):
         try:
-            for check in checks:
+            for check in (*checks, of_loops.check_complete):
                 check(way)
             return
         except Wrong as wrong:

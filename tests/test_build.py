@@ -4,7 +4,6 @@ import importlib
 import shutil
 import textwrap
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -16,6 +15,8 @@ from specdec_course.build import build, notebooks_of, unit_names
 from specdec_course.build.exercise import solution_cell
 from specdec_course.build.names import undefined
 from specdec_course.build.release import leaks
+from specdec_course.checks import exercises
+from specdec_course.checks.exercise import Exercise
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = "91_sample"
@@ -99,21 +100,11 @@ print(prediction, math.pi)
 """
 
 
-@dataclass(frozen=True)
-class Registered:
-    name: str
-    unit: str = "91"
-    points: float = 2
-    difficulty: int = 2
-    minutes: int = 10
-    bonus: bool = False
-
-    @property
-    def reference(self):
-        return f"sample_answers:{self.name}"
+def registered(name, points=2, **fields):
+    return Exercise(name, "91", points, f"sample_answers:{name}", ("", ""), **fields)
 
 
-REGISTRY = {"twice": Registered("twice"), "Counter": Registered("Counter", points=3, minutes=20)}
+REGISTRY = {"twice": registered("twice"), "Counter": registered("Counter", points=3, minutes=20)}
 
 
 @pytest.fixture
@@ -259,7 +250,7 @@ def test_a_teaching_solution_replaces_the_body_but_not_the_contract(course):
 
 
 def test_a_bonus_exercise_cannot_cost_marks(course):
-    registry = REGISTRY | {"Counter": Registered("Counter", points=3, bonus=True)}
+    registry = REGISTRY | {"Counter": registered("Counter", points=3, bonus=True)}
     cell = by_id(both(course, registry)[1])["grade_Counter"]
     assert cell.metadata.nbgrader.points == 0 and cell.source.endswith("grade(Counter);")
     head = both(course, registry)[1].cells[0].source
@@ -343,7 +334,7 @@ def test_a_wrong_source_is_refused_with_the_reason(course, old, new, message):
 def test_a_helper_that_stays_in_the_package_is_named(course):
     edit(course, "# %% exercise: Counter", "# %% exercise: calls_helper\n\n# %% exercise: Counter")
     with pytest.raises(ValueError, match="hidden_helper in the cell 'calls_helper'"):
-        build(course, registry=REGISTRY | {"calls_helper": Registered("calls_helper")})
+        build(course, registry=REGISTRY | {"calls_helper": registered("calls_helper")})
 
 
 @pytest.mark.parametrize(
@@ -434,8 +425,6 @@ def test_installing_in_colab_changes_nothing_that_it_ships():
 
 @pytest.mark.parametrize("unit", unit_names(ROOT))
 def test_the_notebooks_in_the_repository_are_up_to_date(unit):
-    from specdec_course.checks import exercises
-
     for path, text in notebooks_of(ROOT, unit, exercises()).items():
         assert path.is_file(), f"{path.relative_to(ROOT)} is missing: run `make course`"
         assert path.read_bytes() == text.encode(), (
@@ -450,8 +439,6 @@ def test_no_notebook_without_a_source():
 
 @pytest.mark.parametrize("unit", unit_names(ROOT))
 def test_the_readme_names_every_unit_and_what_is_written_in_it(unit):
-    from specdec_course.checks import exercises
-
     rows = [line.split("|") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
     row = next((row for row in rows if row[1].split() == unit.split("_", 1)), None)
     assert row, f"README.md has no row for {unit}"

@@ -209,8 +209,8 @@ def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=N
 
 
 def test_what_a_boxed_function_sees_around_it_holds_no_answer(open_house, tmp_path, monkeypatch):
-    told, make = [], conversation._named
-    monkeypatch.setattr(conversation, "_named", lambda mro, text: told.append(text) or make(mro, text))
+    told, make = [], conversation.exception_named
+    monkeypatch.setattr(conversation, "exception_named", lambda mro, text: told.append(text) or make(mro, text))
     record, _ = graded(UNITS[2], {"accepted_length": LOOK_AROUND}, open_house, tmp_path)
     assert record["exercises"][0]["state"] == "wrong"
     around = "\n".join(told)

@@ -54,7 +54,8 @@ def solution_notebook(path, exercises: dict, install: str):
     title, cells = split_title(read_source(path), path)
     _same_exercises(path, [cell.name for cell in cells if cell.kind == "exercise"], exercises)
     number = path.stem.split("_")[0]
-    nodes = [_markdown("head", _head(title, number, exercises)), _code("setup", _setup(cells[0], install))]
+    setup = SETUP.format(install=install, imports=cells[0].text.strip())
+    nodes = [_markdown("head", _head(title, number, exercises)), _code("setup", setup)]
     seen: dict[str, int] = {}
     place = 0
     for cell in cells[1:]:
@@ -81,7 +82,7 @@ def _same_exercises(path, here: list[str], registered: dict) -> None:
 
 
 def _head(title: str, number: str, exercises: dict) -> str:
-    extra = sum(e.points for e in exercises.values() if is_bonus(e))
+    extra = sum(e.points for e in exercises.values() if e.bonus)
     return HEAD.format(
         title=title,
         unit=int(number),
@@ -92,45 +93,28 @@ def _head(title: str, number: str, exercises: dict) -> str:
     )
 
 
-def is_bonus(exercise) -> bool:
-    """A bonus exercise makes up for points lost elsewhere; 100 % needs none."""
-    return getattr(exercise, "bonus", False)
-
-
 def unit_points(exercises: dict) -> float:
     """What 100 % of a unit is: the points of its exercises, bonus left out."""
-    return sum(e.points for e in exercises.values() if not is_bonus(e))
-
-
-def _setup(cell: Cell, install: str) -> str:
-    return SETUP.format(install=install, imports=cell.text.strip())
+    return sum(e.points for e in exercises.values() if not e.bonus)
 
 
 def _exercise_cells(exercise, number: str, teaching: str, path) -> list:
-    name = exercise.name
+    name, points = exercise.name, 0 if exercise.bonus else exercise.points
     try:
-        solution = solution_cell(name, inspect.getsource(_resolve(exercise.reference)), teaching)
+        solution = solution_cell(name, inspect.getsource(exercise.solution), teaching)
     except (ValueError, SyntaxError) as error:
         raise ValueError(f"{path}: {error}") from error
     return [
         _markdown(f"about_{name}", _header(exercise, number)),
         _code(name, solution, _nbgrader(name, solution=True)),
         _code(f"check_{name}", f"check({name})\n# hint({name})\n# hint({name}, 2)"),
-        _code(f"grade_{name}", _test(exercise), _nbgrader(f"grade_{name}", points=_graded_points(exercise))),
+        _code(f"grade_{name}", _test(exercise), _nbgrader(f"grade_{name}", points=points)),
     ]
-
-
-def _resolve(reference: str):
-    """The object that "package.module:name" stands for."""
-    import importlib
-
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def _header(exercise, number: str) -> str:
     dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
-    kind = "bonus point" if is_bonus(exercise) else "point"
+    kind = "bonus point" if exercise.bonus else "point"
     points = f"{exercise.points:g} {kind}{'' if exercise.points == 1 else 's'}"
     return (
         f"### Exercise {number} · `{exercise.name}`\n\n"
@@ -144,13 +128,9 @@ def _test(exercise) -> str:
     For a bonus the semicolon hides the value, because nbgrader drops a whole submission when a cell earns
     more than the cell's maximum, which for a bonus is 0; `specdec_course.grading.nbgrader.bonus` adds the points.
     """
-    if is_bonus(exercise):
+    if exercise.bonus:
         return f"# Bonus: makes up for points lost elsewhere.\ngrade({exercise.name});"
     return f"grade({exercise.name})"
-
-
-def _graded_points(exercise) -> float:
-    return 0 if is_bonus(exercise) else exercise.points
 
 
 def _nbgrader(grade_id: str, solution: bool = False, points: float | None = None) -> dict:

@@ -102,7 +102,7 @@ def merge_records(
         merged, remarks = records.merge_folders([Path(source) for source in sources], folder)
         for line in remarks:
             show(line)
-        found = [merged[place] for place in sorted(merged)]
+        found = [merged[submission] for submission in sorted(merged)]
         if submitted is not None:
             there, problems = find_submissions(Path(submitted).resolve())
             for line in problems + [f"{who}, {what}: no record" for who, what in there if (who, what) not in merged]:
@@ -135,18 +135,18 @@ def isolation_level(trust_students: bool, show) -> str:
 
 
 def _split(submissions, submitted, root, folder, level, regrade) -> tuple[dict, list[tuple[str, str]]]:
-    """(the records that hold, by place; the submissions that are to be graded)."""
+    """(the records that hold, by (student, unit); the submissions that are to be graded)."""
     found, left = {}, []
     for student, unit in submissions:
-        place, record = (student, unit), records.read_record(folder, student, unit)
+        submission, record = (student, unit), records.read_record(folder, student, unit)
         if not _known(root, unit):
-            found[place] = records.not_graded(student, unit, "The course has no such unit.")
-            if record != found[place]:
-                records.write_record(folder, found[place], records.read_times(folder, student, unit))
+            found[submission] = records.not_graded(student, unit, "The course has no such unit.")
+            if record != found[submission]:
+                records.write_record(folder, found[submission], records.read_times(folder, student, unit))
         elif not regrade and _holds(record, submitted / student / unit, root, level):
-            found[place] = record
+            found[submission] = record
         else:
-            left.append(place)
+            left.append(submission)
     return found, left
 
 
@@ -172,7 +172,7 @@ def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, pool, 
         except KeyboardInterrupt:
             show(f"stopped; {len(found)} of {total} are kept. The same command goes on from here.")
             sys.exit(130)
-    return [found[place] for place in sorted(found)]
+    return [found[submission] for submission in sorted(found)]
 
 
 @contextlib.contextmanager
@@ -203,9 +203,9 @@ def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None
     there = [record for record in found if _known(root, record["unit"])]
     stamps = {}
     for record in there if submitted else []:
-        place = record["student"], record["unit"]
-        if (submitted / place[0] / place[1]).is_dir():
-            stamps[place] = book_of_marks.handed_in(submitted / place[0] / place[1])
+        submission = record["student"], record["unit"]
+        if (submitted / submission[0] / submission[1]).is_dir():
+            stamps[submission] = book_of_marks.handed_in(submitted / submission[0] / submission[1])
             book_of_marks.write_notebook(submitted, root, record)
     book_of_marks.write_book(gradebook, root, there, stamps)
     if csv:
@@ -232,7 +232,7 @@ def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path
     for record in found:
         write_feedback(record, feedback, submitted)
     everyone = records.read_folder(folder)[0] | {(r["student"], r["unit"]): r for r in found}
-    write_report(list(everyone.values()), [records.read_times(folder, *place) for place in everyone], feedback)
+    write_report(list(everyone.values()), [records.read_times(folder, *one) for one in everyone], feedback)
 
 
 def tell(found: list[dict], show) -> None:

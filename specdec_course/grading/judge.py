@@ -149,9 +149,9 @@ class Sitting:
             where = f" (line {line[0]}: `{line[1]}`)" if line else ""
             self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}{_help(error)}"
 
-    def _flag(self, told: str) -> None:
-        if told not in self.flags:
-            self.flags.append(told)
+    def _flag(self, flag: str) -> None:
+        if flag not in self.flags:
+            self.flags.append(flag)
 
     # -- a judgement -------------------------------------------------------------------------------------------------
 
@@ -175,8 +175,8 @@ class Sitting:
             report = self._missed(name, str(stop))
         except Exception as error:  # the check met something it was never written for
             self._flag(f"the check of {name} stopped with {type(error).__name__}: {str(error)[:200]}")
-            told = f"The check could not go on with what your code gave it ({type(error).__name__})."
-            report = self._missed(name, told)
+            text = f"The check could not go on with what your code gave it ({type(error).__name__})."
+            report = self._missed(name, text)
         if self.session.borrowed:
             self._flag(f"{name} calls the package's own {name}")
             report = checks.borrowed(name)
@@ -185,8 +185,8 @@ class Sitting:
             self._close()
         return replace(report, parts=report.parts or self._all_missed())
 
-    def _missed(self, name: str, told: str) -> Report:
-        return Report(name, WRONG, 0.0, f"{name}: not right yet.\n{told}", None, self._all_missed())
+    def _missed(self, name: str, text: str) -> Report:
+        return Report(name, WRONG, 0.0, f"{name}: not right yet.\n{text}", None, self._all_missed())
 
     def _all_missed(self):
         return tuple((part.name, False) for part in self.judging.parts)
@@ -225,8 +225,8 @@ def leads_to(exercise, judging) -> bool:
 
 
 def _help(error: BaseException) -> str:
-    told = f"{type(error).__name__}: {error}"
-    return next((f"\n{text}" for pattern, text in GENERAL_HELP if re.search(pattern, told)), "")
+    said = f"{type(error).__name__}: {error}"
+    return next((f"\n{text}" for pattern, text in GENERAL_HELP if re.search(pattern, said)), "")
 
 
 def _as_index(value) -> int:
@@ -256,13 +256,13 @@ def _record(student: str, unit: str, submission: Submission, reports: dict[str, 
         "course": "", "level": getattr(sitting.house, "level", "none"),
         "status": "not graded" if problem else "graded", "problem": problem,
         "points": min(maximum, round(sum(row["points"] for row in rows), 4)), "maximum": maximum,
-        "exercises": rows, "remarks": [told(remark) for remark in (*submission.remarks, *sitting.remarks)],
-        "flags": [told(flag) for flag in sitting.flags],
-        "answers": {name: told(source, LONGEST_SOURCE) for name, source in submission.answers.items()},
+        "exercises": rows, "remarks": [printable(remark) for remark in (*submission.remarks, *sitting.remarks)],
+        "flags": [printable(flag) for flag in sitting.flags],
+        "answers": {name: printable(source, LONGEST_SOURCE) for name, source in submission.answers.items()},
     }  # fmt: skip
 
 
-def told(text: str, longest: int = LONGEST_TEXT) -> str:
+def printable(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text of a student's as it may stand in a record: never long, the same each time, and in characters that files and
     data bases take."""
     short = text if len(text) <= longest else f"{text[:longest]} ..."
@@ -276,6 +276,6 @@ def _row(exercise, report: Report | None) -> dict:
     return {
         "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
         "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
-        "message": told(report.message),
+        "message": printable(report.message),
         "parts": [[name, passed] for name, passed in report.parts],
     }  # fmt: skip

@@ -26,10 +26,10 @@ class Mark:
 def marks_table(marks: list[Mark]) -> str:
     """Students down, units across, with a total; below it, why a submission could not be graded."""
     units = sorted({mark.unit for mark in marks})
-    by_place = {(mark.student, mark.unit): mark for mark in marks}
+    by_submission = {(mark.student, mark.unit): mark for mark in marks}
     rows = [["student", *units] + (["total"] if len(units) > 1 else [])]
     for student in sorted({mark.student for mark in marks}):
-        own = [by_place.get((student, unit)) for unit in units]
+        own = [by_submission.get((student, unit)) for unit in units]
         row = [student, *(_shown(mark) for mark in own)]
         rows.append(row + ([_shown(_total(student, own))] if len(units) > 1 else []))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -126,19 +126,19 @@ def merge_folders(sources: list[Path], target: Path) -> tuple[dict[tuple[str, st
     for source in sources:
         found, damaged = read_folder(source)
         remarks += [f"{source / name} is not a whole record; left out" for name in damaged]
-        for place, record in found.items():
-            name = record_name(*place)
-            if place in merged and record != merged[place]:
+        for submission, record in found.items():
+            name = record_name(*submission)
+            if submission in merged and record != merged[submission]:
                 raise ValueError(
-                    f"two records of {place[0]!r}, {place[1]} differ: {origin[place] / name} and {source / name}; "
-                    "remove the one that is out of date"
+                    f"two records of {submission[0]!r}, {submission[1]} differ: {origin[submission] / name} and "
+                    f"{source / name}; remove the one that is out of date"
                 )
-            merged[place], origin[place] = record, origin.get(place, source)
+            merged[submission], origin[submission] = record, origin.get(submission, source)
     if not merged:
         raise ValueError(f"no records in {', '.join(map(str, sources))}; expected folders that specdec grade wrote")
-    for place, record in merged.items():
-        if origin[place].resolve() != target.resolve():
-            write_record(target, record, read_times(origin[place], *place))
+    for submission, record in merged.items():
+        if origin[submission].resolve() != target.resolve():
+            write_record(target, record, read_times(origin[submission], *submission))
     return merged, remarks
 
 

@@ -149,8 +149,8 @@ class House:
         room.failed = json.loads(report) if report else {"room": "it ended or hung before its layers stood"}
         if "room" in room.failed or (room.failed and self.level == "full"):
             room.close()
-            told = "; ".join(f"{name}: {why}" for name, why in room.failed.items())
-            raise BoxError(f"the room is not shut ({told}). {CURE}")
+            reasons = "; ".join(f"{name}: {why}" for name, why in room.failed.items())
+            raise BoxError(f"the room is not shut ({reasons}). {CURE}")
 
 
 class Room:
@@ -225,6 +225,6 @@ def ended(pidfd: int, seconds: float) -> bool:
 
 def write_all(folder: str, files: dict[str, bytes]) -> None:
     for name, content in files.items():
-        place = Path(folder, name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

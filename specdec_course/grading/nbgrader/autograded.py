@@ -36,10 +36,10 @@ def autograded_bytes(folder: Path, release: dict, record: dict) -> bytes:
         if cell["cell_type"] != "code" and cell["source"] not in provided:
             cell["cell_type"], cell["source"] = "markdown", _verbatim(cell["source"])
     marked = _completed(_named(cells, release, record["answers"]), release)
-    told = {exercise["name"]: exercise for exercise in record["exercises"]}
+    exercises = {exercise["name"]: exercise for exercise in record["exercises"]}
     for cell in marked:
         if cell["metadata"].get("nbgrader", {}).get("grade"):
-            cell["outputs"] = _verdict(cell, told, record["problem"])
+            cell["outputs"] = _verdict(cell, exercises, record["problem"])
     if record["problem"]:
         marked.insert(0, _note(f"This submission could not be graded: {record['problem']}"))
     for number, cell in enumerate(marked):
@@ -165,14 +165,14 @@ def _mark(cell: dict, origin: dict) -> None:
 
 def _completed(cells: list[dict], release: dict) -> list[dict]:
     """With the cells that are missing, each behind the one that comes before it in the release's marked cells."""
-    place = {_name(cell): cell for cell in cells if _name(cell)}
+    by_name = {_name(cell): cell for cell in cells if _name(cell)}
     before = None
     for name, origin in _marks(release).items():
-        if name not in place:
-            place[name] = _clean(origin)
-            _mark(place[name], origin)
-            at = len(cells) if before is None else next(i for i, c in enumerate(cells) if c is place[before]) + 1
-            cells.insert(at, place[name])
+        if name not in by_name:
+            by_name[name] = _clean(origin)
+            _mark(by_name[name], origin)
+            at = len(cells) if before is None else next(i for i, c in enumerate(cells) if c is by_name[before]) + 1
+            cells.insert(at, by_name[name])
         before = name
     return cells
 
@@ -181,11 +181,11 @@ def _name(cell: dict) -> str | None:
     return cell["metadata"].get("nbgrader", {}).get("grade_id")
 
 
-def _verdict(cell: dict, told: dict[str, dict], problem: str | None) -> list[dict]:
+def _verdict(cell: dict, exercises: dict[str, dict], problem: str | None) -> list[dict]:
     """The outputs of a test cell: what `grade` would have shown, from our record."""
     name = _name(cell).removeprefix("grade_")
     nothing = {"points": 0.0, "maximum": 0.0, "message": f"Not judged. {problem or ''}", "bonus": False}
-    exercise = told.get(name, nothing)
+    exercise = exercises.get(name, nothing)
     text = f"{_cut(exercise['message'], TEXT)}\n{name}: {exercise['points']:g} of {exercise['maximum']:g} points\n"
     outputs = [{"output_type": "stream", "name": "stdout", "text": text}]
     if exercise["bonus"]:

@@ -41,15 +41,15 @@ def write_book(path: Path, root: Path, records: list[dict], stamps: dict) -> Non
 
 def write_notebook(submitted: Path, root: Path, record: dict) -> None:
     """Write `autograded/<student>/<unit>/<unit>.ipynb` beside the folder of submissions."""
-    unit, place = record["unit"], Path(record["student"]) / record["unit"]
+    unit, inside = record["unit"], Path(record["student"]) / record["unit"]
     release = json.loads((root / "notebooks" / unit / f"{unit}.ipynb").read_bytes())
-    target = submitted.parent / "autograded" / place
+    target = submitted.parent / "autograded" / inside
     target.mkdir(parents=True, exist_ok=True)
-    _write_if_new(target / f"{unit}.ipynb", autograded.autograded_bytes(submitted / place, release, record))
+    _write_if_new(target / f"{unit}.ipynb", autograded.autograded_bytes(submitted / inside, release, record))
     # By the time, nbgrader sees that a newer submission was graded; with the secret, its feedback finds the student.
     for name in ("timestamp.txt", "submission_secret.txt"):
         with contextlib.suppress(OSError, ValueError):
-            _write_if_new(target / name, files.read(submitted / place, name))
+            _write_if_new(target / name, files.read(submitted / inside, name))
 
 
 def handed_in(folder: Path) -> datetime | None:
@@ -65,7 +65,7 @@ def handed_in(folder: Path) -> datetime | None:
 
 @contextlib.contextmanager
 def opened(path: Path):
-    """nbgrader's Gradebook at this path. A new one appears complete: it is made beside its place and renamed."""
+    """nbgrader's Gradebook at this path. A new one appears complete: it is made beside it and renamed."""
     from nbgrader.api import Gradebook
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +85,10 @@ def database_url(path: Path) -> str:
 
 def _register(path: Path, root: Path, units: list[str]) -> None:
     """Tell the grade book about the cells and points of the units, with nbgrader's own generate_assignment."""
-    with tempfile.TemporaryDirectory(prefix="specdec-grade-") as place:
-        (Path(place) / "solutions").symlink_to(root / "solutions", target_is_directory=True)
+    with tempfile.TemporaryDirectory(prefix="specdec-grade-") as folder:
+        (Path(folder) / "solutions").symlink_to(root / "solutions", target_is_directory=True)
         for unit in units:
-            stock.register_unit((place, str(root), database_url(path)), unit)
+            stock.register_unit((folder, str(root), database_url(path)), unit)
 
 
 def _late_penalty(root: Path):

@@ -115,8 +115,8 @@ def shown_value(cell) -> float:
 def shown_bonus(cell) -> float:
     """The bonus points that a test cell's output shows; 0.0 if none, or if they are not a sensible number."""
     for output in cell.get("outputs", []):
-        told = output.get("data", {}).get(BONUS, {})
-        points = told.get("points") if isinstance(told, dict) else None
+        bonus = output.get("data", {}).get(BONUS, {})
+        points = bonus.get("points") if isinstance(bonus, dict) else None
         if isinstance(points, (int, float)) and 0 <= points < 100:
             return float(points)
     return 0.0

@@ -68,9 +68,9 @@ def grade_class(
         show(line)
     if not trust_students:
         show(UNBOXED)
-    with workspace(submitted, root, feedback) as place, environment(jobs):
+    with workspace(submitted, root, feedback) as folder, environment(jobs):
         # Several processes write: one waits for the other, for longer than SQLite's 5 seconds on a busy machine.
-        course = (str(place), str(root), f"sqlite:///{Path(gradebook).resolve()}?timeout=120")
+        course = (str(folder), str(root), f"sqlite:///{Path(gradebook).resolve()}?timeout=120")
         maxima = {name: register_unit(course, name) for name in sorted({u for _, u in submissions})}
         tasks = [(course, who, what, maxima[what], feedback is not None) for who, what in submissions]
         marks = []
@@ -91,9 +91,9 @@ def _api(course):
 
     from specdec_course.build.release import course_config
 
-    place, root, db_url = course
+    folder, root, db_url = course
     config = course_config(Path(root))
-    config.CourseDirectory.update(root=place, db_url=db_url)
+    config.CourseDirectory.update(root=folder, db_url=db_url)
     log = get_logger()
     log.handlers[:] = [logging.NullHandler()]  # what matters comes back in the API's answers
     log.propagate = False
@@ -104,7 +104,7 @@ def register_unit(course, unit: str) -> float:
     """Tell the grade book about a unit's cells and points; returns the points of the unit."""
     from nbgrader.api import Gradebook
 
-    place, root, db_url = course
+    folder, root, db_url = course
     if not (Path(root) / "solutions" / unit / f"{unit}.ipynb").is_file():
         return 0.0
     with silenced():
@@ -170,8 +170,8 @@ def _grade_with_nbgrader(course, student: str, unit: str, maximum: float, with_f
         points = float(book.find_submission(unit, student).score)
     status = "graded"
     if with_feedback:
-        told = api.generate_feedback(unit, name, force=True)
-        status = "graded" if told["success"] else f"graded, but no feedback: {_reason(told)}"
+        outcome = api.generate_feedback(unit, name, force=True)
+        status = "graded" if outcome["success"] else f"graded, but no feedback: {_reason(outcome)}"
     return Mark(student, unit, points, maximum, status)
 
 

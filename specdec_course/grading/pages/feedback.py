@@ -87,7 +87,7 @@ def known_mistake(name: str, diagnosis: str | None) -> str | None:
 
 def shown(exercise: dict) -> dict:
     """What the page says about one exercise."""
-    mistake, text = known_mistake(exercise["name"], exercise.get("diagnosis")), told(exercise)
+    mistake, text = known_mistake(exercise["name"], exercise.get("diagnosis")), what_is_said(exercise)
     if mistake and mistake in text:
         text = text.replace(mistake, "", 1)
     else:
@@ -101,14 +101,14 @@ def shown(exercise: dict) -> dict:
         "maximum": exercise["maximum"],
         "bonus": bool(exercise.get("bonus")),
         "mistake": mistake,
-        "told": text.strip(),
+        "said": text.strip(),
         "parts": parts,
         "passing": sum(passes for _, passes in parts),
         "step": _step(exercise, parts),
     }
 
 
-def told(exercise: dict) -> str:
+def what_is_said(exercise: dict) -> str:
     """The check's message without what the page shows in other ways: the verdict, and the list of parts."""
     name = exercise["name"]
     marks = {f"  {'ok ' if passes else 'NOT'} {part}" for part, passes in exercise.get("parts", [])}

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...common.whole import write_text
 from . import page, similarity
-from .feedback import LOOKS, feedback_path, known_mistake, told, unit_title
+from .feedback import LOOKS, feedback_path, known_mistake, unit_title, what_is_said
 
 NAMES = 40  # students named under one mistake
 LONGEST_LIST = 200  # rows of a list
@@ -114,7 +114,7 @@ def _mistakes(name: str, given: list[tuple[str, dict]]) -> list[dict]:
             id = e.get("diagnosis") or ""
             students[id].append(student)
             if id and id not in texts:  # what every check can name ("changes_input") is told in the message only
-                texts[id] = known_mistake(name, id) or page.plain(told(e), 400)
+                texts[id] = known_mistake(name, id) or page.plain(what_is_said(e), 400)
     return [
         {"mistake": id or None, "text": texts.get(id), "count": len(students[id]), "students": students[id]}
         for id in sorted(students, key=lambda id: (id == "", -len(students[id]), id))
@@ -150,7 +150,7 @@ def report_page(counted: dict, folder: Path, feedback: Path) -> str:
     return page.render(
         "report.html",
         "Class report",
-        told=counted,
+        counted=counted,
         units=units,
         address=address,
         looks=LOOKS,

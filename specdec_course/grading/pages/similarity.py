@@ -64,12 +64,12 @@ def hints(records: list[dict], known: dict[str, list[str]] | None = None) -> lis
         rate[name] = len(pairs_here) / pairs if pairs else 0.0
         for a, b, share, run in pairs_here:
             alike[a, b].append({"name": name, "share": round(share, 4), "run": run})
-    told = [
+    alike_pairs = [
         {"students": [students[a], students[b]], "exercises": found}
         for (a, b), found in alike.items()
         if _beyond_chance(pairs, [rate[x["name"]] for x in found]) or any(x["run"] >= LONG for x in found)
     ]
-    return sorted(told, key=lambda hint: (-len(hint["exercises"]), -_runs(hint), hint["students"]))
+    return sorted(alike_pairs, key=lambda hint: (-len(hint["exercises"]), -_runs(hint), hint["students"]))
 
 
 def _beyond_chance(pairs: float, rates: list[float]) -> bool:

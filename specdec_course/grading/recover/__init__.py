@@ -76,8 +76,8 @@ def read_submission(folder: Path, unit: str, release: Path) -> Submission:
         if taken is None:
             return _nothing(unit, _no_notebook(unit, found, odd), [*found, *odd])
         return Submission(unit, (), tuple(remarks), f"{files.shown(taken.name)} {taken.fault}.", {}, taken.key)
-    steps, told, answers = plan(list(taken.cells), course)
-    return Submission(unit, steps, _some([*remarks, *taken.remarks, *told]), None, answers, taken.key)
+    steps, more, answers = plan(list(taken.cells), course)
+    return Submission(unit, steps, _some([*remarks, *taken.remarks, *more]), None, answers, taken.key)
 
 
 def _some(remarks: list[str]) -> tuple[str, ...]:
@@ -112,8 +112,8 @@ def _choose(folder: Path, unit: str, found: list[str], odd: list[str], course: R
     exact, remarks = f"{unit}.ipynb", []
     named = [name for name in odd if name.endswith(".ipynb")]
     if named:
-        told = ", ".join(map(files.shown, named[:3]))
-        remarks.append(f"Not opened, because links and devices are not followed: {told}.")
+        links = ", ".join(map(files.shown, named[:3]))
+        remarks.append(f"Not opened, because links and devices are not followed: {links}.")
     others = sorted((name for name in found if name != exact and _rank(name, unit) is not None),
                     key=lambda name: _rank(name, unit))
     first = _candidate(folder, exact, course) if exact in found else None

@@ -163,23 +163,23 @@ def _instead(method: str, given: list[str]) -> tuple[str, list[str]]:
         return "[]" if method == "getoutput" else "None", [f"{_quoted('!' + given[0])} was left out: {why} in grading."]
     if method == "show_usage" or given[0] in ("pinfo", "pinfo2", "psearch"):
         return "None", ["a question to IPython (`?`) was left out."]
-    told = _quoted(f"%{given[0]} {given[1]}".rstrip())
+    quoted = _quoted(f"%{given[0]} {given[1]}".rstrip())
     if given[0] == "time" and parsed(given[1]) is not None:
-        return given[1].strip() or "None", [f"`%time` was left out of {told}; the rest of the line was run."]
+        return given[1].strip() or "None", [f"`%time` was left out of {quoted}; the rest of the line was run."]
     why = ": nothing is installed in grading" if INSTALLERS.match(given[0]) else ""
-    return "None", [f"{told} was left out{why}."]
+    return "None", [f"{quoted} was left out{why}."]
 
 
 def _instead_of_cell_magic(name: str, arguments: str, body: str) -> tuple[str, list[str]]:
-    told = _quoted(f"%%{name} {arguments}".rstrip())
+    quoted = _quoted(f"%%{name} {arguments}".rstrip())
     if name == "writefile" and arguments.split():  # a helper module: written in the room, where it can be imported
         *options, path = arguments.split()
         mode = "a" if "-a" in options or "--append" in options else "w"
         return f"open({path!r}, {mode!r}, encoding='utf-8').write({body!r})", []
     if name.split("?")[0] in NOT_RUN or name.startswith("!"):
-        return "None", [f"{told}: cells like this are not run in grading."]
+        return "None", [f"{quoted}: cells like this are not run in grading."]
     plain = plain_python(body.removesuffix("\n"))
-    return "\n" + plain.source, [f"{told} was left out; the rest of the cell was run.", *plain.notes]
+    return "\n" + plain.source, [f"{quoted} was left out; the rest of the cell was run.", *plain.notes]
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,7 @@ from .formats import Cell, notebook_cells
 from .names import Names, called, defined_in, names_of, only_imports
 
 TEST = "grade_"  # nbgrader's name of a test cell is this and the exercise's name
-TOLD = ("check", "hint", "grade", "progress")  # what a cell calls that only shows how far one is
+CHECKS = ("check", "hint", "grade", "progress")  # what a cell calls that only shows how far one is
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _provided(source: str) -> tuple[Plain, Names]:
 
 @dataclass(frozen=True)
 class Seen:
-    """A cell and what it is. `role`: "answer" or "test" (of `exercise`), "provided", "own", "told" (calls of `check`
+    """A cell and what it is. `role`: "answer" or "test" (of `exercise`), "provided", "own", "check" (calls of `check`
     and the like; `exercise` where that is `grade`), "text". `blank`: nothing was written into it."""
 
     cell: Cell
@@ -95,7 +95,7 @@ def see(cell: Cell, release: Release, analyse: bool = True) -> Seen:
         return Seen(cell, "text", None, Plain(""), Names())
     if text in release.provided:
         plain, names = _provided(cell.source)
-        return Seen(cell, "told" if _only_told(plain) else "provided", None, plain, names)
+        return Seen(cell, "check" if _only_checks(plain) else "provided", None, plain, names)
     return see_code(cell, release, analyse)
 
 
@@ -106,16 +106,16 @@ def see_code(cell: Cell, release: Release, analyse: bool = True) -> Seen:
     blank = same(cell.source) in release.stubs.values()
     if cell.grade_id in release.stubs:
         return Seen(cell, "answer", cell.grade_id, plain, names, blank)
-    if _only_told(plain):
+    if _only_checks(plain):
         graded = [name for function, name in called(plain) if function == "grade" and name in release.tests]
-        return Seen(cell, "told", graded[0] if graded else None, plain, names)
+        return Seen(cell, "check", graded[0] if graded else None, plain, names)
     defined = [name for name in release.exercises if name in names.defines]
     return Seen(cell, "answer" if defined else "own", defined[0] if defined else None, plain, names, blank)
 
 
-def _only_told(plain: Plain) -> bool:
+def _only_checks(plain: Plain) -> bool:
     calls = called(plain)
-    return bool(calls) and all(function in TOLD for function, _ in calls)
+    return bool(calls) and all(function in CHECKS for function, _ in calls)
 
 
 def answered(cells: list[Cell], release: Release) -> tuple[int, bool]:

@@ -159,8 +159,8 @@ def _cell(cell: dict) -> Cell:
 
 
 def _numbers(numbers: list[int]) -> str:
-    told = ("cell " if len(numbers) == 1 else "cells ") + ", ".join(map(str, numbers[:10]))
-    return told + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
+    text = ("cell " if len(numbers) == 1 else "cells ") + ", ".join(map(str, numbers[:10]))
+    return text + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
 
 
 def _other_language(metadata) -> list[str]:

@@ -41,11 +41,11 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
     remarks = _without_copies(seen, release, affordable) + _revive(seen, release, affordable)
     places = {}
     for exercise in release.exercises:
-        places[exercise], told = _place(exercise, seen, release)
-        remarks += told
+        places[exercise], more = _place(exercise, seen, release)
+        remarks += more
     last = max(cell for cell, _ in places.values())
     running = [i for i, one in enumerate(seen[: last + 1]) if one.role in RUNS]
-    before, told = _missing_setup(seen[: last + 1], running, release)
+    before, added = _missing_setup(seen[: last + 1], running, release)
     chosen = {*running, *_needed(seen, running, places, last)}
     steps = [Step(source, None, -1, "provided") for source in before]
     for number in range(last + 1):
@@ -54,7 +54,7 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
         here = [exercise for exercise in release.exercises if places[exercise][0] == number]
         steps += [Step("", exercise, number if places[exercise][1] else -1, "judge") for exercise in here]
     steps += [Step("", exercise, -1, "judge") for exercise in release.exercises if last < 0]  # a notebook without cells
-    return tuple(steps), _of_cells(seen, running, release) + told + remarks, _answers(seen, release)
+    return tuple(steps), _of_cells(seen, running, release) + added + remarks, _answers(seen, release)
 
 
 def _affordable(cells: list[Cell]) -> list[bool]:
@@ -81,7 +81,7 @@ def _without_copies(seen: list[Seen], release: Release, affordable: list[bool]) 
             remarks.append(f"The test cell of {exercise} is there {len(marked)} times; the first one counts.")
         elif marked and not kept:
             remarks.append(f"The test cell of {exercise} was changed; the grader asks its own questions.")
-        called = [i for i, one in enumerate(seen) if one.role == "told" and one.exercise == exercise]
+        called = [i for i, one in enumerate(seen) if one.role == "check" and one.exercise == exercise]
         if not marked and called:
             seen[called[0]] = replace(seen[called[0]], role="test")
             remarks.append(f"The test cell of {exercise} had lost its mark; it was found by its text.")
@@ -123,8 +123,8 @@ def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int
             *remarks, f"The test cell of {exercise} was missing; it was judged after its answer."
         ]
     if defined and defined[0] > test:
-        told = f"The test cell of {exercise} stands before its answer; it was judged after its answer."
-        return ((written or answers)[-1], True), [*remarks, told]
+        early = f"The test cell of {exercise} stands before its answer; it was judged after its answer."
+        return ((written or answers)[-1], True), [*remarks, early]
     if written and written[0] > test:
         remarks.append(
             f"{exercise} is written below its test cell (in cell {written[0] + 1}); what stands above the test cell "
@@ -192,8 +192,8 @@ def _missing_setup(seen: list[Seen], running: list[int], release: Release) -> tu
     missing = sorted(frozenset().union(*found.values()))
     if not missing:
         return [], []
-    told = ", ".join(missing[:6]) + (", ..." if len(missing) > 6 else "")
-    remark = f"Imports of the course's first cell were missing ({told}); they were added."
+    names = ", ".join(missing[:6]) + (", ..." if len(missing) > 6 else "")
+    remark = f"Imports of the course's first cell were missing ({names}); they were added."
     return [source for source, names in found.items() if names], [remark]
 
 

@@ -14,7 +14,7 @@ class Lent:
 
     def __init__(self, ask, classes, form):
         self.__dict__.update(_ask=ask, _classes=classes)
-        self.__dict__.update(zip(("_place", "_methods", "_attributes", "_told"), form[1:], strict=True))
+        self.__dict__.update(zip(("_place", "_methods", "_attributes", "_kind"), form[1:], strict=True))
 
     @property
     def __class__(self):
@@ -28,7 +28,7 @@ class Lent:
         return self
 
     def __reduce__(self):
-        raise TypeError(f"cannot pickle '{self._told}' object")
+        raise TypeError(f"cannot pickle '{self._kind}' object")
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -37,10 +37,10 @@ class Lent:
             return lambda *args, **kwargs: self._ask(self._place, name, args, kwargs)
         if name in self._attributes:
             return self._ask(self._place, name, (), {}, read=True)
-        raise AttributeError(f"'{self._told}' object has no attribute '{name}'")
+        raise AttributeError(f"'{self._kind}' object has no attribute '{name}'")
 
     def __repr__(self):
-        return f"<{self._told}>"
+        return f"<{self._kind}>"
 
 
 class LentCallable(Lent):
@@ -65,8 +65,8 @@ class LentModel(torch.nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError as error:
-            told = "while your work is graded, a model can be called, moved, and asked for its config"
-            raise AttributeError(f"{error}: {told}") from None
+            allowed = "while your work is graded, a model can be called, moved, and asked for its config"
+            raise AttributeError(f"{error}: {allowed}") from None
 
 
 def lent(ask, classes, form):

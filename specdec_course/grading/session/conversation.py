@@ -7,18 +7,15 @@ cannot be asked.
 
 from __future__ import annotations
 
-import builtins
 import secrets
 import time
-from types import SimpleNamespace
 
-import numpy as np
 import torch
 
 from ...checks import guard
 from ...checks.errors import Wrong
-from ...sampling import Dice
 from ..room import wire
+from .mirror import exception_named, offers, restore
 from .remote import Borrowed, Remote, class_of
 
 PATIENCE = 6.0  # times the seconds of processor time that a call may take by the clock
@@ -77,8 +74,8 @@ class Session:
         self.absent = None
         answer = self._read(got, reply.get("value"))
         if self.absent is not None:
-            told = f"Your function returned {self.absent!r}; it is not there while your work is graded. Write yours."
-            raise Wrong(told)
+            text = f"Your function returned {self.absent!r}; it is not there while your work is graded. Write yours."
+            raise Wrong(text)
         if "overwritten" in reply:
             self._take_overwritten(reply, got, answer)
         return answer
@@ -92,15 +89,15 @@ class Session:
             forms = None
         now, named = self._read(self._rest(reply, got, "split"), forms) or ([], {})
         for ours, theirs in zip(args, now, strict=False):
-            _restore(ours, theirs)
+            restore(ours, theirs)
         for name, theirs in named.items():
-            _restore(kwargs.get(name), theirs)
+            restore(kwargs.get(name), theirs)
 
     def _take_overwritten(self, reply, got, answer) -> None:
         """An earlier answer has changed since, in the room; so does ours."""
         again = self._read(self._rest(reply, got, "beside"), ["d", reply["overwritten"]])
         for number, now in again.items():
-            _restore(self.given.get(number), now)
+            restore(self.given.get(number), now)
         if type(reply.get("number")) is int and isinstance(answer, torch.Tensor):
             self.given = {**dict(list(self.given.items())[-3:]), reply["number"]: answer}
 
@@ -175,7 +172,7 @@ class Session:
         if type(origin) is int and 0 <= origin < len(self.raised):
             error = self.raised[origin]
         else:
-            error = _named(reply.get("mro"), str(reply.get("text", ""))[:2000])
+            error = exception_named(reply.get("mro"), str(reply.get("text", ""))[:2000])
         fits = isinstance(line, list) and len(line) == 2 and type(line[0]) is int
         error.student_line = (line[0], str(line[1])[:200]) if fits else None
         error.raised_in = str(reply.get("inner"))[:100]
@@ -260,10 +257,10 @@ class Session:
         if form[0] == "H":  # lent by us, and handed back
             return self.lent[_place(form[1], self.lent)]
         if form[0] == "O":
-            place, name, is_callable, is_class, told, traits = form[1:7]
+            place, name, is_callable, is_class, shown, traits = form[1:7]
             name, traits = str(name)[:60], frozenset(map(str, traits[:8]))
             kind = class_of(name if name.isidentifier() else "object", is_callable is True, traits)
-            made = kind(self, int(place), str(told)[:80])
+            made = kind(self, int(place), str(shown)[:80])
             if is_class is True or is_callable is True:
                 made.__dict__["__name__"] = name
             return made
@@ -273,59 +270,7 @@ class Session:
         raise wire.Closed("unknown form")
 
 
-def offers(value) -> tuple[tuple, tuple]:
-    """(methods, attributes) of a thing that students' code may use. A class says so itself in `lent`."""
-    said = getattr(type(value), "lent", None)
-    if said is not None:
-        return said
-    if isinstance(value, Dice):
-        return ("flip", "roll", "flips", "draw", "numbers"), ()
-    if isinstance(value, torch.nn.Module):
-        return ("__call__", "forward"), ("device", "dtype", *(["config"] if hasattr(value, "config") else []))
-    if callable(value):
-        return ("__call__",), ()
-    raise wire.Unfit(f"a {type(value).__name__} cannot be lent")
-
-
 def _place(place, things) -> int:
     if type(place) is not int or not 0 <= place < len(things):
         raise wire.Closed("no such thing was lent")
     return place
-
-
-def _named(mro, text: str) -> Exception:
-    """An exception of the student's: its name, and the nearest class that Python knows."""
-    names = [str(name)[:60] for name in mro] if isinstance(mro, list) else []
-    base = next((getattr(builtins, n) for n in names if _is_exception(getattr(builtins, n, None))), RuntimeError)
-    name = names[0] if names and names[0].isidentifier() else base.__name__
-    kind = base if base.__name__ == name else type(name, (base,), {})  # a SystemExit must not end the grader
-    if issubclass(base, KeyError):  # it would put quotes round the text that has them already
-        return type(name, (base,), {"__str__": lambda self: text})(text)
-    try:
-        return kind(text)
-    except TypeError:  # UnicodeDecodeError and its like want more than a text
-        return type(name, (Exception,), {})(text)
-
-
-def _is_exception(kind) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Exception)
-
-
-def _restore(given, new) -> None:
-    """What the room did to an argument is done to ours."""
-    if isinstance(given, torch.Tensor) and isinstance(new, torch.Tensor):
-        with torch.no_grad():
-            given.set_(new) if (given.shape, given.dtype) != (new.shape, new.dtype) else given.copy_(new)
-    elif isinstance(given, np.ndarray) and isinstance(new, np.ndarray) and given.shape == new.shape:
-        given[...] = new
-    elif type(given) is list and type(new) is list:
-        given[:] = new
-    elif type(given) is dict and type(new) is dict:
-        given.clear()
-        given.update(new)
-    elif isinstance(new, Remote):
-        return  # its attributes would be asked of the room
-    elif hasattr(given, "get_seq_length") and hasattr(new, "get_seq_length"):
-        wire.fill_cache(given, wire.layers_of(new))
-    elif type(given) is SimpleNamespace and type(new) is SimpleNamespace:  # nothing else: models are lent, not given
-        vars(given).update(vars(new))

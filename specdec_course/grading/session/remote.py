@@ -16,8 +16,8 @@ HIDDEN_MEMORY = 32 << 20  # bytes by which a process may grow without anything h
 class Remote:
     """An object of the student's. Reading an attribute asks the room."""
 
-    def __init__(self, session, place: int, told: str):
-        self.__dict__.update(_session=session, _place=place, _told=told)
+    def __init__(self, session, place: int, shown: str):
+        self.__dict__.update(_session=session, _place=place, _shown=shown)
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -25,7 +25,7 @@ class Remote:
         return self._session.order("get", place=self._place, name=name)
 
     def __repr__(self):
-        return self._told
+        return self._shown
 
     @property
     def __surroundings__(self):

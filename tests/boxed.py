@@ -38,9 +38,8 @@ class Lending(Sitting):
 def cell_of(module) -> Step:
     lines = inspect.getsource(importlib.import_module(module)).splitlines(keepends=True)
     text = "".join("\n" if line.startswith(("from answers import", BASE_CLASS)) else line for line in lines)
-    classes, _ = definitions({"cache": ("CachedModel",)}, []) if "_Cached" in text else ("", {})
-    given = f"{classes.replace(FUTURE, '')}\n_Cached = CachedModel\n" if classes else ""
-    return Step(PRELUDE + given + text, None, 0, "own")
+    classes = definitions({"cache": ("CachedModel",)}, []).text().replace(FUTURE, "") + "\n_Cached = CachedModel\n"
+    return Step(PRELUDE + (classes if "_Cached" in text else "") + text, None, 0, "own")
 
 
 class Boxed:

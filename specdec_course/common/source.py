@@ -37,6 +37,9 @@ def modules_in(*parts: str) -> list[str]:
 
 @functools.cache
 def tree(module: str) -> ast.Module:
+    """The syntax tree of a module; ValueError if the package has no such module."""
+    if path_of(module) is None:
+        raise ValueError(f"{PACKAGE} has no module {module}: is it the name in a reference or in CARRIED that is wrong?")
     return ast.parse(path_of(module).read_text(encoding="utf-8"))
 
 
@@ -124,10 +127,28 @@ def _short(module: str) -> str:
     return hashlib.sha256(_text(module).encode()).hexdigest()
 
 
-@functools.cache
 def _text(module: str) -> str:
-    """A module's lines without comments, docstrings and imports from the package. Lines, for those are the same to
-    every version of Python."""
+    return "\n".join(line for line in _lines(module) if line)
+
+
+def text(module: str, node: ast.stmt) -> str:
+    """A statement of a module as it is written, with its decorators."""
+    return "\n".join(path_of(module).read_text(encoding="utf-8").splitlines()[_first(node) : node.end_lineno])
+
+
+def code(module: str, node: ast.stmt) -> str:
+    """The same without comments and docstrings."""
+    return "\n".join(line for line in _lines(module)[_first(node) : node.end_lineno] if line)
+
+
+def _first(node: ast.stmt) -> int:
+    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1
+
+
+@functools.cache
+def _lines(module: str) -> list[str]:
+    """A module's lines, empty where there were comments, docstrings and imports from the package only. Lines, for those
+    are the same to every version of Python."""
     source = path_of(module).read_text(encoding="utf-8")
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -138,7 +159,7 @@ def _text(module: str) -> str:
         if _is_docstring_of(node) or isinstance(node, ast.ImportFrom) and path_of(origin(module, node)):
             node = node.body[0] if hasattr(node, "body") else node
             lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    return [line.rstrip() for line in lines]
 
 
 def _is_docstring_of(node: ast.AST) -> bool:

@@ -27,13 +27,16 @@ def course_hash(root: Path, unit: str) -> str:
     """The hash of all that marks of a unit depend on: its release, its checks, the judge, what is in the room, the
     answers that may be lent, with all that these import."""
     number = unit[:2]
-    known = sorted((one for one in declared() if one["unit"] <= number), key=lambda one: one["reference"])
-    used = [one["reference"] for one in known if one["unit"] == number or one.get("lent")]
-    code = [*JUDGE, f"{CHECKS}.unit{number}", *(source.home(*reference.split(":"))[0] for reference in used)]
+    known = [one for one in declared() if one["unit"] <= number]
+    used = [one["reference"].split(":") for one in known if one["unit"] == number or one.get("lent")]
+    says = sorted([name, str(one.get("lent")), str(one.get("largest")), str(one.get("nearly"))]
+                  for one, name in zip(known, (one["reference"].rpartition(":")[2] for one in known), strict=True))
     room = definitions(carried(), [one["reference"] for one in declared()])
+    lies_there = [sorted(source.code(*one) for one in room.nodes), room.imports, sorted(room.answers)]
+    code = source.digest([*JUDGE, f"{CHECKS}.unit{number}", *(source.home(*one)[0] for one in used)])
     release = Path(root) / "notebooks" / unit / f"{unit}.ipynb"
     content = release.read_bytes() if release.is_file() else b"not there"
-    return hashlib.sha256(json.dumps([FORMAT, known, room, source.digest(code)]).encode() + content).hexdigest()
+    return hashlib.sha256(json.dumps([FORMAT, says, lies_there, code]).encode() + content).hexdigest()
 
 
 def declared() -> list[dict]:

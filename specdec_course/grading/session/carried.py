@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import ast
 from graphlib import TopologicalSorter
+from typing import NamedTuple
 
 from ...common import source
 
 
-def definitions(carried: dict[str, tuple], references: list[str]) -> tuple[str, dict[str, str]]:
-    """(the text of what is carried and of what it uses, {name: reference} of the answers that it would use).
+class Definitions(NamedTuple):
+    """`nodes`: (module, definition), each after those that it needs; `imports`: lines of what they use from elsewhere;
+    `answers`: {name: reference} of the answers to exercises that they would use."""
+
+    nodes: list[tuple[str, ast.stmt]]
+    imports: list[str]
+    answers: dict[str, str]
+
+    def text(self) -> str:
+        head = "\n".join(["from __future__ import annotations", *self.imports])
+        return "\n\n\n".join([head, *(source.text(*one) for one in self.nodes)]) + "\n"
+
+
+def definitions(carried: dict[str, tuple], references: list[str]) -> Definitions:
+    """What is carried, with all that it uses.
 
     Args:
         carried: names by module, which is given without the package's name.
@@ -38,9 +52,9 @@ def definitions(carried: dict[str, tuple], references: list[str]) -> tuple[str, 
             elif used not in found:
                 after[module] |= {there[0]} - {module}
                 waiting.append((module, used))
-    texts = [ast.unparse(node) for module in TopologicalSorter(after).static_order()
+    nodes = [(module, node) for module in TopologicalSorter(after).static_order()
              for node in source.tree(module).body if any(found.get(one) == module for one in source.defined(node))]
-    return "\n\n\n".join(["\n".join(["from __future__ import annotations", *sorted(imports)]), *texts]) + "\n", missed
+    return Definitions(nodes, sorted(imports), missed)
 
 
 def _names_used(module: str, name: str) -> list[str]:

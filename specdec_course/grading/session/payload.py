@@ -33,9 +33,11 @@ def files() -> dict[str, bytes]:
     texts = {path.relative_to(ROOM).as_posix(): path.read_text() for path in ROOM.rglob("*.py")}
     del texts["__init__.py"]  # inside, they lie in /room by themselves
     texts["cost.py"] = inspect.getsource(cost)
-    texts["carried.py"], answers = definitions(carried(), [one.reference for one in exercises().values()])
+    found = definitions(carried(), [one.reference for one in exercises().values()])
+    texts["carried.py"] = found.text()
     texts["names.json"] = json.dumps({
-        "carried": carried(), "answers": answers, "lendable": sorted(lendable()), "modules": modules(), "moved": MOVED,
+        "carried": carried(), "answers": found.answers, "lendable": sorted(lendable()), "modules": modules(),
+        "moved": MOVED,
     })
     return {name: text.encode() for name, text in texts.items()}
 

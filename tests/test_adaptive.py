@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.checks.unit04 import toys
+from specdec_course.checks.stages import toys
 from specdec_course.checks.unit07.texts import drawn, one_round
 from specdec_course.decoding.adaptive import (
     AcceptanceTracker,

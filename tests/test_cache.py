@@ -21,8 +21,8 @@ from transformers import (
 from specdec_course.build.source import read_source
 from specdec_course.cache import CachedModel, rollback
 from specdec_course.cache.static import static_mask
-from specdec_course.checks.unit03 import stage as scripted
-from specdec_course.checks.unit05.interfaces import Layers, Lists
+from specdec_course.checks.stages import loops as scripted
+from specdec_course.checks.stages.caches import Layers, Lists
 from specdec_course.decoding import generate_cached, generate_speculative, greedy_decode
 from specdec_course.figures.caches import acceptance_along, break_even, mask_picture, rounds_of, two_caches
 from specdec_course.models import as_forward

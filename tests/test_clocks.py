@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specdec_course.checks.unit01.fake_device import Device, SlowModel
+from specdec_course.checks.stages.clocks import Device, SlowModel
 from specdec_course.common.paths import data_path
 from specdec_course.figures import latency as figures
 from specdec_course.measure import clocks, profiles

@@ -9,7 +9,7 @@ from test_laws import text_law
 
 from specdec_course.cache import CachedModel
 from specdec_course.cache.conditioned import Conditioned
-from specdec_course.checks.unit04 import toys
+from specdec_course.checks.stages import toys
 from specdec_course.decoding import greedy_decode
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter

@@ -13,7 +13,7 @@ from small_models import small_model
 from specdec_course import Sampling
 from specdec_course.cache import static
 from specdec_course.cache.eager import EagerModel
-from specdec_course.checks.unit03 import stage as scripted
+from specdec_course.checks.stages import loops as scripted
 from specdec_course.decoding import generate_speculative, greedy_decode
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import Draft, ModelDrafter

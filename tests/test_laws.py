@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from specdec_course.checks.unit04 import toys
+from specdec_course.checks.stages import toys
 from specdec_course.decoding import engine
 from specdec_course.drafters import Draft, ModelDrafter, propose_stochastic
 from specdec_course.sampling import Dice, Sampling, exact_law

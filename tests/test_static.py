@@ -15,7 +15,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2Fo
 from specdec_course import Sampling, generate
 from specdec_course.cache import static
 from specdec_course.cache.static import WIDTHS, StaticModel, static_mask, static_model
-from specdec_course.checks.unit04 import toys
+from specdec_course.checks.stages import toys
 from specdec_course.decoding import engine, greedy_decode
 from specdec_course.decoding.schedules import CostModel, Fixed, Heuristic
 from specdec_course.drafters import BigramDrafter, ModelDrafter

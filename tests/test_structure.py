@@ -127,6 +127,14 @@ def imported_modules(path):
             yield from (alias.name for alias in node.names)
 
 
+@pytest.mark.parametrize("path", [one for one in MODULES if re.search(r"checks/unit\d\d/", str(one))],
+                         ids=lambda path: str(path.relative_to(PACKAGE)))  # fmt: skip
+def test_no_units_checks_lean_on_another_units(path):
+    """What units share stands in `checks/stages`: then a unit can be changed, or left out, alone."""
+    others = [one for one in imported_modules(path) if "checks.unit" in one and path.parent.name not in one]
+    assert not others, f"imports {others}: what units share belongs in checks/stages"
+
+
 OLD_PATHS = """
     profiling:time_call profiling:DATASHEETS profiling:flat_region benchmark:compare machine:machine static:static_model
     vocabulary:PROBE engine:generate atlas:articles adaptive:optimal_stop bild:generate_bild measure:replay

@@ -11,7 +11,7 @@ from specdec_course import Sampling, generate
 from specdec_course.cache import static
 from specdec_course.cache.conditioned import Conditioned
 from specdec_course.cache.static import StaticModel, cache_of
-from specdec_course.checks.unit04 import toys
+from specdec_course.checks.stages import toys
 from specdec_course.decoding import engine, greedy_decode
 from specdec_course.decoding.rounds import placed
 from specdec_course.drafters import BigramDrafter, Draft, Drafter, ModelDrafter, as_drafter
@@ -496,14 +496,10 @@ def test_features_that_nobody_wants_are_not_computed(name, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["qwen3", "llama"])
-def test_compiled_for_real_trees_and_features_are_the_same(kind):
-    target = decoder(kind)
-    alone = greedy_decode(as_forward(target), PROMPT, 30)
-    out = generate(target, PROMPT, BranchingDrafter(as_forward(target)), 3, max_new_tokens=30, engine="compiled")
-    assert torch.equal(out.tokens, alone)
-    drafter = Onlooker(True)
-    assert torch.equal(generate(target, PROMPT, drafter, 2, max_new_tokens=30, engine="compiled").tokens, alone)
+def test_compiled_for_real_trees_and_features_are_the_same():
+    target, drafter = decoder(), Onlooker(True)
+    out = generate(target, PROMPT, drafter, 2, max_new_tokens=30, engine="compiled")
+    assert torch.equal(out.tokens, greedy_decode(as_forward(target), PROMPT, 30))
     ids, (last, _), _ = drafter.seen[-1]
     with torch.inference_mode():
         close(last, target(ids[None, :-1], output_hidden_states=True).hidden_states[-1][0])

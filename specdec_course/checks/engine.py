@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 
 from . import example, guard, surroundings, values
-from .errors import Crash, Different, NotAttempted, OutOfCalls, Wrong
+from .errors import Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report
 from .subject import Subject
 
@@ -144,6 +144,9 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) 
 
 def _always_the_same(results) -> bool:
     """Whether the function was only ever seen to give one answer, or to refuse: `return 0` is right now and then, and
-    to refuse what is wrong is worth something only if what is right gets an answer. Laws are no answers."""
+    to refuse what is wrong is worth something only if what is right gets an answer. Laws are no answers; and what is
+    called for what it does gives none."""
     answers = [one for _, _, seen in results for one in seen if not isinstance(one, dict)]
+    if any(isinstance(one, Done) for one in answers):
+        return False
     return len(answers) > 1 and all(values.same(one, answers[0]) for one in answers[1:])

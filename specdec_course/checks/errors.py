@@ -35,6 +35,10 @@ class Crash(str):
     """The name of an exception that ended a call, among the answers that were seen: no answer, so no evidence."""
 
 
+class Done(str):
+    """What is seen of a call that is made for what it does, not for its answer."""
+
+
 class NotAttempted(Exception):
     """The function is still the stub."""
 

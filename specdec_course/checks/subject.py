@@ -16,7 +16,7 @@ import numpy as np
 
 from ..sampling import exact_law
 from . import values
-from .errors import Call, Crash, Different, NotAttempted, OutOfCalls, Wrong
+from .errors import Call, Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import Exercise
 
 
@@ -116,7 +116,7 @@ class Subject:
         """Calls a function for what it does, not for what it answers; what it is given it may change."""
         self.last = None  # it may have been changed by now
         self._guarded(args, kwargs)
-        self.seen.append("no exception")
+        self.seen.append(Done("no exception"))
 
     def method(self, bound: Callable) -> Subject:
         """A method of an object that the student's class made, to be called as carefully as a function."""

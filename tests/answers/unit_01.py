@@ -931,3 +931,16 @@ def upside_down(flops, bytes, peak_flops, bandwidth):
 @wrong("roofline_latency")
 def milliseconds_again(flops, bytes, peak_flops, bandwidth):
     return 1000 * max(flops / peak_flops, bytes / bandwidth)
+
+
+@wrong("time_call", named="one_time_divided")
+def all_calls_together(fn, repeats=20, warmup=3, synchronize=None):
+    wait = synchronize or (lambda: None)
+    for _ in range(warmup):
+        fn()
+    wait()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        fn()
+    wait()
+    return [(time.perf_counter() - start) / repeats] * repeats

@@ -996,3 +996,10 @@ def keeps_a_row_for_every_token_seen(train_data, vocab_size, smoothing=0.0):
         rows[token] = p / p.sum()
     uniform = torch.full((vocab_size,), 1 / vocab_size)
     return lambda last_token: rows.get(int(last_token), uniform)
+
+
+@wrong("sample_windows", named="blocks")
+def chooses_among_blocks(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen)
+    g = torch.Generator().manual_seed(seed)
+    return _cut(ids, seqlen, seqlen * torch.randint(len(ids) // seqlen, (nsamples,), generator=g))

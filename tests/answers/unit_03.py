@@ -687,7 +687,7 @@ def only_the_new_tokens(target, ids, propose, k, max_new_tokens, eos_token_id=No
     return Decoded(done.ids[len(ids) :], done.rounds)
 
 
-@wrong("generate_speculative", named="eos_ignored")
+@wrong("generate_speculative", named="eos_zero")
 def eos_zero_is_false(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id or None)
 
@@ -923,3 +923,35 @@ def divides_round_by_round(rounds):
 def rejected_share(rounds):
     drafted = sum(r.drafted for r in rounds)
     return 1 - sum(r.accepted for r in rounds) / drafted if drafted else 0.0
+
+
+@wrong("generate_speculative", named="off_by_one")
+def rows_from_the_end_of_the_text(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    """The classic slip: logits[len(ids):] instead of logits[len(ids) - 1:]."""
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        out = _verify(draft[: len(draft)], _padded(target(torch.cat([ids, draft]))[len(ids) :], draft))
+        ids = torch.cat([ids, out])
+        rounds.append(Round(len(draft), max(0, len(out) - 1), len(out)))
+        if eos_token_id is not None and eos_token_id in out.tolist():
+            break
+    return Decoded(ids, rounds)
+
+
+def _padded(rows, draft):
+    """Rows as they are; without a draft there is none, and the round adds nothing."""
+    return rows if len(rows) else torch.zeros(0, 41)
+
+
+@wrong("generate_speculative", named="sent_twice")
+def the_draft_behind_the_draft(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, end = [], len(ids) + max_new_tokens
+    while len(ids) < end:
+        draft = propose(ids, min(k, end - len(ids) - 1))
+        out = _verify(draft, target(torch.cat([ids, draft, draft]))[-len(draft) - 1 :])
+        ids = torch.cat([ids, out])
+        rounds.append(Round(len(draft), len(out) - 1, len(out)))
+        if eos_token_id is not None and eos_token_id in out.tolist():
+            break
+    return Decoded(ids, rounds)

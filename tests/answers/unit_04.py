@@ -976,3 +976,22 @@ def block_without_a_bonus(draft, q, p, dice):
 @wrong("verify_block", named="own_randomness")
 def block_with_its_own_coins(draft, q, p, dice):
     return _block(draft, q, p, dice, passes=lambda w, i: float(np.random.rand() < w[i]))
+
+
+@wrong("verify_stochastic", named="no_bonus")
+def empty_after_an_empty_draft(draft, q, p, dice):
+    return _loop(draft, q, p, dice)[: len(draft)]
+
+
+@wrong("verify_block", named="q_zero")
+def block_that_divides_by_q(draft, q, p, dice):
+    """Right, but for a drafted token with q(x) = 0."""
+    w = 1.0
+    for i, x in enumerate(draft.tolist()):
+        w = min(1.0, w * p[i, x].item() / q[i, x].item())
+    return blocks_in_numpy(draft, q, p, dice)
+
+
+@wrong("verify_block", named="no_bonus")
+def block_that_ends_with_the_draft(draft, q, p, dice):
+    return blocks_in_numpy(draft, q, p, dice)[: len(draft)]

@@ -1031,7 +1031,7 @@ def only_the_new_tokens(target, draft, ids, k, max_new_tokens, eos_token_id=None
     return Decoded(done.ids[len(ids) :], done.rounds)
 
 
-@wrong("generate_cached", named="eos_ignored")
+@wrong("generate_cached", named="eos_zero")
 def eos_zero_is_false(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id or None)
 
@@ -2188,3 +2188,14 @@ for _name, _feed, _target_reads, _draft_reads, _named in (
     _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
     _loop.__name__ = _name
     wrong("generate_cached", named=_named)(_loop)
+
+
+@wrong("static_mask", named="no_offset")
+def a_triangle_from_place_zero(length, n_new, max_length):
+    return torch.ones(n_new, max_length, dtype=torch.bool).tril()
+
+
+@wrong("rollback", named="not_refused")
+def crops_whatever_it_is_told(cache, n):
+    if n > 0:
+        cache.crop(max(0, cache.get_seq_length() - n) - cache.get_seq_length())

@@ -1920,3 +1920,13 @@ def perfect_candidates_divide(candidates):
     def s(x, k):
         return (1 - x.alpha ** (k + 1)) / (1 - x.alpha) / (1 + k * x.c)
     return max(((x.name, k, s(x, k)) for x in candidates for k in range(65)), key=lambda t: t[2])
+
+
+@wrong("align_vocabulary", named="looks_at_one_row")
+def any_dead_column_will_do(logits, vocab_size):
+    missing = vocab_size - logits.shape[-1]
+    if missing < 0:
+        if not (logits[..., vocab_size:] == -float("inf")).any():
+            raise ValueError("alive")
+        return logits[..., :vocab_size]
+    return torch.nn.functional.pad(logits, (0, missing), value=-float("inf"))

@@ -444,7 +444,7 @@ class CountsItInTheSumOnly(_Tracker):
         self.good, self.bad = self.good + accepted, self.bad + rejected
 
 
-@wrong("AcceptanceTracker", named="counts_censored")
+@wrong("AcceptanceTracker", named="fades_by_drafted")
 class LetsItFade(_Tracker):
     def update(self, accepted, rejected):
         self.fade(accepted + rejected)
@@ -1752,3 +1752,20 @@ def marks_what_it_has_read(draft_confidence, target_probability, fallback, rollb
     if hand and n:
         draft_confidence[-1] = 1.0
     return hand, list(range(first, n)) if hand else []
+
+
+@wrong("optimal_stop", named="plain_step_free")
+def no_overhead_without_a_draft(survival, c, verify_cost=1.0, overhead=0.0):
+    best, best_rate, gained = 0, 1.0, 1.0
+    for k, s in enumerate(survival, start=1):
+        gained += float(s)
+        if gained / (k * c + verify_cost + overhead) > best_rate + 1e-12:
+            best, best_rate = k, gained / (k * c + verify_cost + overhead)
+    return best
+
+
+@wrong("heuristic_schedule", named="step_left_out")
+def two_more_or_none(k, n_accepted, n_drafted, k_max):
+    if n_accepted < n_drafted:
+        return max(1, min(k - 1, k_max))
+    return k + 2 if k + 2 <= k_max else min(k, k_max)

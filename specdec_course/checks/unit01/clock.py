@@ -1,7 +1,7 @@
 """Unit 01: how one call is timed.
 
 Knows: what the check of `time_call` establishes and which mistakes it can name. Does not know: the scripted device's
-insides (see fake_device).
+insides (see stages.clocks).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from .fake_device import MS, SLACK, Device, uniform, whole
+from ..stages.clocks import MS, SLACK, Device, uniform, whole
 
 time_call = Exercise(
     "time_call",
@@ -117,6 +117,8 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     """Every time must lie between what the device saw of its call from inside and from outside."""
     bounds = [device.bounds(call, ended) for call in calls]
     pairs = list(zip(seconds, bounds, strict=True))
+    if len(pairs) > 2 and max(seconds) == min(seconds) > 0:
+        raise Wrong("All times are equal to the last digit, and the calls were not.", mistake="one_time_divided")
     for thousand in (1e3, 1e6, 1e9):
         if all(low - SLACK <= value / thousand <= high + SLACK for value, (low, high) in pairs) and max(seconds) > 0.5:
             raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")
@@ -156,6 +158,11 @@ time_call.mistake(
     "no_barrier_before",
     "The clock starts on a busy device. Whatever is still queued then is done first, and its time is added to your "
     "first call. What has to be finished before the first start? (With warmup=0 too: others use the device as well.)",
+)
+time_call.mistake(
+    "one_time_divided",
+    "You time all calls together and divide. That hides what differs between them, a slow one above all: read the "
+    "clock before and after every single call.",
 )
 time_call.mistake(
     "not_seconds",

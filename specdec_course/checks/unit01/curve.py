@@ -1,7 +1,7 @@
 """Unit 01: how a latency curve is measured and read.
 
 Knows: what the checks of `latency_profile` and `flat_region` establish and which mistakes they can name. Does not
-know: the scripted model's insides (see fake_device).
+know: the scripted model's insides (see stages.clocks).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 
 from ..errors import NotAttempted, Wrong
 from ..exercise import Exercise
+from ..stages.clocks import MS, SLACK, SlowModel, whole
 from ..subject import raised_in, reading
-from .fake_device import MS, SLACK, SlowModel, whole
 
 latency_profile = Exercise(
     "latency_profile",

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from .fake_device import uniform, whole
+from ..stages.clocks import uniform, whole
 
 TOLERANCE = 0.03  # biases, norms and looked-up rows are neglected in the contract; whoever counts them is right too
 

@@ -55,6 +55,8 @@ def _starts(windows: torch.Tensor, ids: torch.Tensor) -> list[int]:
 def _(student, rng):
     ids = torch.randperm(1000, generator=rng)[:200]
     starts = _starts(_windows(student, ids, 7, 40, 3), ids)
+    if len(set(starts)) > 1 and all(start % 7 == 0 for start in starts):
+        raise Wrong("Every window begins at a multiple of seqlen.", mistake="blocks")
     if len(set(starts)) < 10:
         raise Wrong(
             "Nearly all of your windows begin at the same place. Is the generator seeded again for every window?",
@@ -102,6 +104,11 @@ sample_windows.mistake(
     "last_start",
     "Your windows never reach the end of the text: the last start is missing. A text of T tokens has "
     "T - seqlen + 1 starts, and torch.randint leaves its upper limit out.",
+)
+sample_windows.mistake(
+    "blocks",
+    "You cut the text into blocks and choose among them. A window may begin at any token of the text, so windows may "
+    "overlap: draw the starts from all T - seqlen + 1.",
 )
 sample_windows.mistake(
     "same_window",

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import Wrong
 from ..exercise import Exercise
+from ..stages.loop_words import TENSOR_HELP
 
 accepted_length = Exercise(
     "accepted_length", unit="03", points=1, difficulty=1, minutes=5,
@@ -134,22 +135,6 @@ def _leading_run(draft, choice) -> int:
     return n
 
 
-TENSOR_HELP = (
-    (r"must match the size of tensor|Sizes of tensors must match",
-     "`choice` has one entry more than `draft` (or several): compare only as many as there are drafted tokens."),
-    (r"zero-dimensional tensor|expected Tensor as element",
-     "torch.cat joins tensors of shape [n]. A single token x[i] has no dimension: take the slice x[i:i+1] instead, "
-     "or wrap a plain number in torch.tensor([number])."),
-    (r"same number of dimensions",
-     "All ids here have one dimension, [T], and logits have two, [T, V]. Is there an [None] or unsqueeze too much?"),
-    (r"ambiguous|only one element|converted to Scalar",
-     "A comparison of two tensors gives one True or False per place. Look at one place at a time, or use .all()."),
-    (r"Expected reduction dim|non-empty|empty sequence",
-     "The draft may be empty (k = 0). Make sure that your code gets through with nothing to compare."),
-    (r"out of bounds|out of range",
-     "With k drafted tokens there are k places to judge, and k+1 rows of logits, numbered 0 to k. Is an index one "
-     "too far? Does it also happen for an empty draft?"),
-)
 for _pattern, _text in TENSOR_HELP:
     accepted_length.help(_pattern, _text)
     verify_greedy.help(_pattern, _text)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from ...sampling import exact_law
 from ..errors import Wrong
 from ..exercise import Exercise
-from . import toys, wrong_rules
+from ..stages import toys
+from . import wrong_rules
 from .laws import DICE_HELP, TOLERANCE, expect_joint, round_off_part
 
 verify_block = Exercise(
@@ -144,6 +145,14 @@ verify_block.mistake("not_cut", (
     "up for later tokens: w[i] = min(1, w[i-1] p/q)."), imitate=block_rule(cut=False))
 verify_block.mistake("keeps_fewer", (
     "Right, but it keeps too few tokens. Is it the longest prefix that is kept, and the coin as large as it may be?"))
+verify_block.mistake("correction_dropped", (
+    "After a rejection nothing is put in the place of the rejected token. Every round emits at least one token: draw a "
+    "correction from what is still missing there."))
+verify_block.mistake("no_bonus", (
+    "After full acceptance there is no bonus token, not even with an empty draft. The target has already given the row "
+    "p[k] for the place after the draft: draw one more token from it."
+), imitate=(lambda *given: block_rule()(*given)[: len(given[0])],
+            lambda *given: block_rule()(*given)[: max(1, len(given[0]))]))
 verify_block.mistake("own_randomness", (
     "Your function does not take all its randomness from `dice`: use dice.flip and dice.roll only."))
 verify_block.mistake("q_zero", "q(x) = 0 for a drafted token breaks your function: p/q is then inf, or NaN.")

@@ -12,8 +12,8 @@ from ...sampling import Sampling
 from .. import values
 from ..errors import Wrong
 from ..exercise import Exercise
+from ..stages import toys
 from ..subject import counting, reading
-from . import toys
 from .laws import DICE_HELP, random_states
 
 TOLERANCE = 1e-4
@@ -69,6 +69,10 @@ def expect_draft(student, rng, sampling, when, k=2, size=4) -> None:
         if not np.isfinite(q).all() or (q < -1e-6).any() or np.abs(q.sum(-1) - 1).max() > TOLERANCE:
             raise Wrong(f"{when}: the rows of q are not distributions: each has to be >= 0 and sum to 1.")
     claimed = {text: float(np.prod([row[x] for row, x in zip(q, text, strict=True)])) for text, q in reported.items()}
+    if abs(sum(claimed.values()) - 1) > TOLERANCE:
+        raise Wrong(f"{when}: the rows of q do not belong to the tokens. They say how probable each draft is, and over "
+                    f"all drafts that can come these chances sum to {sum(claimed.values()):.3f}, not to 1.",
+                    otherwise="q_not_drawn_from")
     if toys.difference(law, claimed) > TOLERANCE:
         raise Wrong(f"{when}: the tokens are not drawn from the q that you report. Over all drafts the total "
                     f"variation distance is {toys.total_variation(law, claimed):.3f}.", otherwise="q_not_drawn_from")

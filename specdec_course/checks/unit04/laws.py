@@ -12,9 +12,9 @@ import torch
 
 from .. import values
 from ..errors import Wrong
+from ..stages import toys
 from ..subject import Subject
 from ..surroundings import random_states
-from . import toys
 from .distribution import random_distribution
 
 TOLERANCE = 1e-5
@@ -43,8 +43,9 @@ def call_with(student: Subject, inputs, dice, used: list) -> list[int]:
                     mistake="own_randomness")
     k, vocab_size = len(inputs[0]), inputs[2].shape[-1]
     if not 1 <= len(emitted) <= k + 1:
+        why = None if emitted else "correction_dropped" if k else "no_bonus"  # an empty draft has nothing to correct
         raise Wrong(f"With k = {k} your function returned {len(emitted)} tokens; a round emits at least 1 and at most "
-                    f"k + 1 = {k + 1}.", otherwise="correction_dropped" if not emitted else None)
+                    f"k + 1 = {k + 1}.", otherwise=why)
     if not all(0 <= token < vocab_size for token in emitted):
         raise Wrong("Your function returned something that is not a token of the vocabulary.")
     return emitted

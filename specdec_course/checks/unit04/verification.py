@@ -11,7 +11,8 @@ import torch
 from ...sampling import exact_law
 from ..errors import Wrong
 from ..exercise import Exercise
-from . import toys, wrong_rules
+from ..stages import toys
+from . import wrong_rules
 from .distribution import random_distribution
 from .laws import DICE_HELP, TOLERANCE, call_with, expect_joint, round_off_part
 
@@ -128,7 +129,8 @@ verify_stochastic.mistake("correction_dropped", (
     "empty, and decoding never ends. Draw a correction from the residual: every round emits at least one token."))
 verify_stochastic.mistake("no_bonus", (
     "After full acceptance there is no bonus token. The target call has already given the row p[k] for the place after "
-    "the draft: draw one more token from it, it costs nothing."), imitate=wrong_rules.no_bonus)
+    "the draft: draw one more token from it, it costs nothing."), imitate=(
+    wrong_rules.no_bonus, wrong_rules.never_a_bonus))
 verify_stochastic.mistake("bonus", (
     "The bonus token does not come from the last row of p. After full acceptance nothing was proposed for that place, "
     "so there is nothing to correct: q and the residual have no say in it. Draw it from p[k], and nothing else."

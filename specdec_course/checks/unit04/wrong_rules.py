@@ -114,6 +114,11 @@ def no_bonus(draft, q, p, dice):
     return out[: len(draft)] if len(draft) else out
 
 
+def never_a_bonus(draft, q, p, dice):
+    """Not even with an empty draft, whose round is then empty."""
+    return token_rule()(draft, q, p, dice)[: len(draft)]
+
+
 def goes_on_after_a_correction(draft, q, p, dice):
     """The loop does not stop at a rejection; later tokens are judged by rows for a text that is no longer there."""
     out = []

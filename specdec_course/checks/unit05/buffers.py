@@ -79,6 +79,8 @@ def _judge(student, rng, length: int, n_new: int, max_length: int) -> None:
     if np.array_equal(~mask, np.arange(max_length)[None] <= own[:, None]):
         raise Wrong(f"Your mask is True where it should be False, and the other way round {shown}.",
                     mistake="inverted")
+    if length and n_new and np.array_equal(mask, np.tri(n_new, max_length, dtype=bool)):
+        raise Wrong(f"Your mask is the same for every length {shown}.", mistake="no_offset")
     if not mask.any(1).all():
         raise Wrong(f"One of the new tokens sees nothing at all, not even itself {shown}.", mistake="not_itself")
     if mask[:, length + n_new :].any():
@@ -116,6 +118,9 @@ for _id, _told in (
     ("not_causal",
      "Your mask lets a new token see the ones after it. The k+1 tokens of a verification stand in the buffer together, "
      "but each may see only what came before it (and itself), as in any text."),
+    ("no_offset",
+     "Your triangle begins at place 0, as if the buffer were empty. The new tokens stand behind the text: row i may "
+     "look at the places up to length + i, so the diagonal moves to the right by length."),
     ("not_itself",
      "A new token has to see itself: its own key and value are already in the buffer, at place length + i. With < in "
      "place of <= it is shut out."),

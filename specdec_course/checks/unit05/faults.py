@@ -12,9 +12,9 @@ import torch
 
 from ...trace import Round
 from ..errors import Wrong
-from ..unit03 import faults as of_loops
-from ..unit03.stage import rounds_that_happened
-from .stage import Append, CachedPlay, readings
+from ..stages import loop_faults as of_loops
+from ..stages.loops import rounds_that_happened
+from .two_caches import Append, CachedPlay, readings
 
 
 def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:

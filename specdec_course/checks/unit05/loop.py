@@ -1,18 +1,20 @@
 """generate_cached: the scenes that a loop with two caches has to play, and what a student reads about each mistake.
 
 Knows: which target, draft, k, budget and end of text make a scene. Does not know: how a scene is staged and logged
-(stage), what is right in a log and which mistake it shows (faults).
+(two_caches), what is right in a log and which mistake it shows (faults).
 """
 
 from __future__ import annotations
 
 import torch
 
+from ..errors import Wrong
 from ..exercise import Exercise
-from ..unit03.loop import generate_speculative
-from ..unit03.stage import VOCAB, prompt_ids, toy_target
+from ..stages.loop_faults import check_ends
+from ..stages.loop_words import LOOP_HELP, LOOP_MISTAKES
+from ..stages.loops import VOCAB, prompt_ids, toy_target
 from .faults import check_all_accepted, check_drafts, check_rounds, check_target, check_text, check_work, judge
-from .stage import misled, play_cached
+from .two_caches import misled, play_cached
 
 generate_cached = Exercise(
     "generate_cached", unit="05", points=4, difficulty=4, minutes=35,
@@ -30,11 +32,12 @@ generate_cached.help(r"got a Tensor of shape \(0,\)",
                      "An append needs at least one id. When nothing is missing there is nothing to append, and then "
                      "there is no row of logits either. (A prompt of one token has nothing in front of its newest "
                      "token.)")
-for _pattern, _text in generate_speculative.helps:
-    if "propose" not in _text:
-        generate_cached.help(_pattern, _text)
+for _pattern, _text in LOOP_HELP:
+    generate_cached.help(_pattern, _text)
 generate_cached.help(r"cannot roll back -", "A rollback by a negative number: the cache is shorter than you think. "
-                                            "After full acceptance the draft lacks the last token that it drafted.")
+                                            "The newest token of the text is in no cache yet, so at most len(ids) - 1 "
+                                            "positions are there to be kept; after full acceptance the draft lacks the "
+                                            "last token that it drafted, too.")
 generate_cached.help(r"cannot roll back", "You roll back more than the cache holds: ask `length` first.")
 generate_cached.help(r"not callable", "The models are CachedModels here: target.append(ids), not target(ids).")
 
@@ -95,11 +98,17 @@ def _(student, rng):
 
 @generate_cached.part("the end of the text, wherever it falls", weight=2)
 def _(student, rng):
+    failed = {}
     for offset, eos_id in ((0, 7), (1, 0), (2, 7), (3, 0), (4, 7), (5, 0), (8, 7)):
         prompt = prompt_ids(rng, low=8)
         target = toy_target(rng, eos_id, eos_at=len(prompt) + offset)
         for period in (3, 50):
-            judge(play_cached(student, target, misled(target, period), prompt, 4, 13, eos_id), check_text)
+            done = play_cached(student, target, misled(target, period), prompt, 4, 13, eos_id)
+            try:
+                judge(done, check_text)
+            except Wrong as wrong:
+                failed.setdefault(eos_id, wrong)
+    check_ends(failed)
     for k in (1, 3, 4):
         eos_id, prompt = VOCAB - 1, prompt_ids(rng, high=VOCAB - 1)
         target = toy_target(rng, eos_id)
@@ -162,10 +171,8 @@ for _id, _told in (
      "target's own token.)"),
 ):
     generate_cached.mistake(_id, _told)
-for _id in ("off_by_one", "no_bonus", "correction_dropped", "rejected_emitted", "overshoots", "eos_ignored",
-            "rejected_eos_stops", "eos_in_prompt", "stops_early", "many_calls", "never_drafts", "ignores_k",
-            "no_progress", "drops_prompt", "bonus_counted", "cut_counted", "drafted_is_k"):
-    generate_cached.mistakes[_id] = generate_speculative.mistakes[_id]
+for _id, _told in LOOP_MISTAKES.items():
+    generate_cached.mistake(_id, _told)
 generate_cached.mistake(
     "never_drafts",
     "Your loop decodes plainly. Let the draft model write up to k tokens, and append them to the target "

@@ -11,7 +11,7 @@ import torch
 from .. import values
 from ..errors import Wrong
 from ..exercise import Exercise
-from .box import Box, ids_of, tiny_model
+from .watched_model import WatchedModel, ids_of, tiny_model
 
 CachedModel = Exercise(
     "CachedModel", unit="05", points=3, difficulty=3, minutes=20,
@@ -36,10 +36,10 @@ CachedModel.help(r"missing \d+ required positional|takes \d+ positional",
                  "The methods are append(ids) and rollback(n).")
 
 
-def _box(student, seed: int = 0) -> Box:
+def _box(student, seed: int = 0) -> WatchedModel:
     model = tiny_model(seed)
     model.log.clear()
-    return Box(student, model)
+    return WatchedModel(student, model)
 
 
 @CachedModel.part("one append: a row of logits for every id", weight=1)
@@ -99,8 +99,8 @@ def _(student, rng):
 
 @CachedModel.part("nothing is shared: two at a time, and answers given earlier", weight=1)
 def _(student, rng):
-    first, other = _box(student), Box(student, tiny_model(0))
-    third = Box(student, tiny_model(1))
+    first, other = _box(student), WatchedModel(student, tiny_model(0))
+    third = WatchedModel(student, tiny_model(1))
     kept = []
     for count in (4, 2, 1):
         for box in (first, other, third):

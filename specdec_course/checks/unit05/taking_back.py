@@ -1,6 +1,6 @@
 """rollback: what is right on caches of this transformers and of others, and the mistakes that can be named.
 
-Knows: how a cache is filled and read, this version's and those of `interfaces`. Does not know: models, loops.
+Knows: how a cache is filled and read, this version's and those of `stages.caches`. Does not know: models, loops.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import torch
 
 from ..errors import Wrong
 from ..exercise import Exercise
+from ..stages.caches import Layers, Lists, Strict
 from ..subject import reading
-from .interfaces import Layers, Lists, Strict
 
 rollback = Exercise(
     "rollback", unit="05", points=1, difficulty=1, minutes=8,
@@ -139,6 +139,9 @@ def _(student, rng):
         before = _fill(cache, rng, 5)
         _call(student, cache, 0)
         _judge(cache, before, 0)
+        _call(student, cache, 2)  # whoever never does anything leaves everything as it is, too
+        if all(one.shape[-2] == 5 for one in _held(cache)):
+            raise Wrong("After a rollback by 2 of 5 the cache still holds all 5 positions.", mistake="nothing_dropped")
 
 
 @rollback.part("n = all empties it, and it can be filled again", weight=1)

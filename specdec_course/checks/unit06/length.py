@@ -151,4 +151,4 @@ best_k.mistake(
              _argmax(key=lambda alpha, k, c: (1 + k * alpha) / (k * c + 1))),
 )
 best_k.help(r"empty (sequence|iterable)|arg is an empty", "With k_max = 0 there is still one draft length to try: 0.")
-best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed: is your expected_tokens ready for it?")
+best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed, and so is c = 0: divide neither by 1 - alpha nor by c.")

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..unit04 import toys
+from ..stages import toys
 from .texts import expect_targets_law, one_round
 
 confident_prefix = Exercise(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..unit04 import toys
+from ..stages import toys
 from .texts import drawn, expect_targets_law, one_round
 
 heuristic_schedule = Exercise(
@@ -49,7 +49,7 @@ def _(student, rng):
 def _(student, rng):
     cases = [((1, 0, 1, 8), 1), ((8, 8, 8, 8), 8), ((7, 7, 7, 8), 8), ((1, 0, 1, 1), 1), ((1, 1, 1, 1), 1),
              ((6, 6, 6, 8), 8), ((12, 3, 12, 8), 8), ((2, 0, 2, 8), 1)]
-    expect_next(student, cases, "The draft length has to stay between 1 and k_max.")
+    expect_next(student, cases, "The step is taken, then the result is cut to 1..k_max.")
 
 
 @heuristic_schedule.part("nothing drafted counts as not rejected", weight=1)
@@ -105,6 +105,9 @@ heuristic_schedule.mistake("stuck_at_zero", (
 heuristic_schedule.mistake("unbounded", (
     "Your draft length grows beyond k_max. In a long easy passage it would grow without end, and one rejection would "
     "then throw a very long draft away."), imitate=(schedule_rule(high=False), schedule_rule(low=0, high=False)))
+heuristic_schedule.mistake("step_left_out", (
+    "Where the whole step does not fit, you take none. Near k_max the draft still grows, as far as it may: k_max."
+), imitate=lambda k, n, d, k_max: max(1, min(k_max, k - 1 if n < d else k + 2 if k + 2 <= k_max else k)))
 heuristic_schedule.mistake("nothing_is_failure", (
     "A round that drafted nothing counts as a failure in your function. Nothing was rejected in it: k + 2. (If an "
     "empty draft shortened the next one, one silent round would make the next quieter still.)"

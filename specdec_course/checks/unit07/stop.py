@@ -204,9 +204,11 @@ optimal_stop.mistake("last_survival_only", (
     "expected number of accepted tokens is the sum of all survivals up to k."), imitate=only_last_rule)
 optimal_stop.mistake("ignores_overhead", (
     "The overhead does not reach your answer. It is paid once per round, whatever the round yields, so the larger it "
-    "is, the longer a draft should be."), imitate=(
-    stop_rule(lambda g, k, c, v, o: g / (k * c + v) if k else g),
-    stop_rule(lambda g, k, c, v, o: g / (k * c + v + o) if k else g)))
+    "is, the longer a draft should be."), imitate=stop_rule(
+    lambda g, k, c, v, o: g / (k * c + v) if k else g))
+optimal_stop.mistake("plain_step_free", (
+    "At k = 0 the overhead is left out. A step without a draft pays it, too: it takes 1 + overhead for its one token."
+), imitate=stop_rule(lambda g, k, c, v, o: g / (k * c + v + o) if k else g))
 optimal_stop.mistake("ignores_verify_cost", (
     "verify_cost does not reach your answer: a round with a draft costs k c + verify_cost + overhead."
 ), imitate=stop_rule(lambda g, k, c, v, o: g / (k * c + 1 + o)))

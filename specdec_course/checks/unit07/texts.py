@@ -12,8 +12,8 @@ import torch
 
 from ...verification import verify_stochastic
 from ..errors import Wrong
+from ..stages import toys
 from ..subject import Subject
-from ..unit04 import toys
 
 TOLERANCE = 1e-5
 

@@ -194,7 +194,13 @@ AcceptanceTracker.mistake("counts_censored", (
     "continues a text that is no longer there: nobody knows what the target thinks of it. Of a draft of 5 with 2 "
     "accepted, 3 were judged: two acceptances and one rejection. Otherwise a long draft makes alpha look low, and "
     "the lower it looks... (And the tokens that were not judged make nothing fade either.)"
-), imitate=(tracker_rule(censor="none"), tracker_rule(censor="count"), tracker_rule(censor="fade")))
+), imitate=(tracker_rule(censor="none"), tracker_rule(censor="fade")))
+AcceptanceTracker.mistake("fades_by_drafted", (
+    "Evidence fades by all tokens that were drafted. Those behind the first rejection were never judged, so they say "
+    "nothing, and make nothing fade: count accepted + min(rejected, 1)."), imitate=tracker_rule(censor="count"))
+AcceptanceTracker.mistake("fades_by_accepted", (
+    "Evidence fades by the accepted tokens alone. A rejection is a judgement too: count accepted + min(rejected, 1)."
+), imitate=tracker_rule(fade="accepted"))
 AcceptanceTracker.mistake("no_fading", (
     "In your estimate nothing ever fades. After ten thousand tokens it could not follow the text any more."
 ), imitate=tracker_rule(fade="never"))
@@ -205,7 +211,7 @@ AcceptanceTracker.mistake("prior_fades", (
 AcceptanceTracker.mistake("fades_by_rounds", (
     "Evidence fades by the same factor every round in your tracker. half_life is counted in judged tokens: a round in "
     "which 6 tokens were judged makes the older evidence fade by 0.5 ** (6 / half_life)."
-), imitate=(tracker_rule(fade="rounds"), tracker_rule(fade="accepted")))
+), imitate=tracker_rule(fade="rounds"))
 AcceptanceTracker.mistake("fades_the_new", (
     "The new round fades too. Multiply what was there before, then add the new evidence in full."
 ), imitate=(tracker_rule(order="after"), tracker_rule(order="after", fade="rounds")))

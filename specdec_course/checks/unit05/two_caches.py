@@ -13,7 +13,7 @@ import torch
 
 from ...decoding import greedy_decode
 from ..errors import OutOfCalls
-from ..unit03.stage import Call, Play
+from ..stages.loops import Call, Play
 
 
 def misled(target: Callable, period: int) -> Callable:

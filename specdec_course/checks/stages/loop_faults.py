@@ -1,7 +1,7 @@
 """What is right in the log of a decoding loop, and which mistake a wrong one shows.
 
 Knows: what has to hold between the text, the target's calls, what the drafter was shown and the reported rounds. Does
-not know: scenes (loop), how a log comes about (stage), what the student reads about a mistake (loop).
+not know: scenes, how a log comes about (loops), what the student reads about a mistake (loop_words).
 
 A mistake is named from the log, not by imitating a wrong loop: there are too many ways to write one.
 """
@@ -11,11 +11,14 @@ from __future__ import annotations
 import torch
 
 from ..errors import Wrong
-from .stage import Play, rounds_are_complete, rounds_that_happened
+from .loops import Play, rounds_are_complete, rounds_that_happened
 
 
 def check_text(done: Play) -> None:
     """Raises Wrong unless the text is what the target alone would write, and drafted tokens were sent to it."""
+    for call in done.calls:
+        if call.shown is not None and call.draft and call.ids == [*call.shown, *call.draft, *call.draft]:
+            raise Wrong("The target was sent the text with the draft behind it twice.", mistake="sent_twice")
     if done.stuck:
         raise _why_stuck(done)
     text, truth = done.ids, done.truth
@@ -25,6 +28,14 @@ def check_text(done: Play) -> None:
     if idle or (done.offered and not done.used):
         raise Wrong("The text is right, but no drafted token ever reached the target.",
                     mistake="never_drafts" if idle else None)
+
+
+def check_ends(failed: dict[int, Wrong]) -> None:
+    """Raises what failed, by the id that ends the text. Where only id 0 is missed, that says why."""
+    if failed.keys() == {0} and failed[0].mistake == "eos_ignored":
+        raise failed[0].but(mistake="eos_zero")
+    for wrong in failed.values():
+        raise wrong
 
 
 def check_calls(done: Play) -> None:
@@ -74,7 +85,11 @@ def _why_stuck(done: Play) -> Wrong:
         return Wrong("Your loop asks the drafter again and again without calling the target.")
     if len(last[1]) > len(done.prompt) + done.budget + done.k:
         return Wrong("Your loop never ended: the text grew far beyond max_new_tokens.", mistake="overshoots")
-    rejected = all(r.accepted < r.drafted for _, _, r in rounds_that_happened(done)[-1:])
+    text = last[1][: len(done.beyond)]
+    if text != done.beyond[: len(text)]:
+        return _why_wrong_token(done, text, _first_difference(text, done.beyond))
+    happened = rounds_that_happened(done)
+    rejected = bool(happened) and happened[-1][2].accepted < happened[-1][2].drafted
     if last[0] == last[1] and done.k and done.offered and rejected:
         return Wrong("Your loop never ended: the drafter's first guess was rejected, the round added nothing, and the "
                      "next round began at the same place.", mistake="correction_dropped")
@@ -95,8 +110,11 @@ def _why_other_text(done: Play, text: list[int], truth: list[int]) -> Wrong:
         return Wrong("You return only the new tokens: ids has to hold the prompt as well.", mistake="drops_prompt")
     if text[: len(done.prompt)] != done.prompt:
         return Wrong("The ids that you return do not begin with the prompt.")
-    place = next(i for i, (a, b) in enumerate(zip(text, truth, strict=False)) if a != b)
-    return _why_wrong_token(done, text, place)
+    return _why_wrong_token(done, text, _first_difference(text, truth))
+
+
+def _first_difference(text: list[int], truth: list[int]) -> int:
+    return next(i for i, (a, b) in enumerate(zip(text, truth, strict=False)) if a != b)
 
 
 def _why_early(done: Play, text: list[int]) -> Wrong:

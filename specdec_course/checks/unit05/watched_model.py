@@ -61,7 +61,7 @@ def ids_of(rng, count: int) -> torch.Tensor:
     return torch.randint(VOCAB, (count,), generator=rng)
 
 
-class Box:
+class WatchedModel:
     """A student's CachedModel under watch: every step is compared with the text that it should hold by now."""
 
     def __init__(self, student, model):

@@ -1,7 +1,7 @@
 """A stage for decoding loops: toy targets, drafters whose every guess is planned, and a log of who was called.
 
 Knows: how to play one decoding with a student's loop and read what came back, and what a round must do given what
-was sent to the target. Does not know: which mistakes have names, or what a student reads (loop, faults).
+was sent to the target. Does not know: which mistakes have names, or what a student reads (loop_faults, loop_words).
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class _Module(types.ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        if f"{self.__name__}.{name}" in self._finder.modules:
+        own = self._finder.modules.get(self.__name__, ())  # what a package defines hides its module of that name
+        if f"{self.__name__}.{name}" in self._finder.modules and name not in own:
             return importlib.import_module(f"{self.__name__}.{name}")
         return self._finder.thing(f"{self.__name__}:{name}")
 

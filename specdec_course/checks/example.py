@@ -31,6 +31,11 @@ def sentence(call: Call, function: Callable) -> str | None:
     return f"For example, called with {given} it returned {answer.removeprefix(' = ')}." if " = " in answer else None
 
 
+def size(call: Call) -> int:
+    """How many numbers the call was given: the fewer, the easier to follow."""
+    return sum(map(_count, (*call.args, *call.kwargs.values())))
+
+
 def _named(call: Call, function: Callable) -> list[tuple[str, object]]:
     try:
         names = list(inspect.signature(function).parameters)
@@ -68,5 +73,7 @@ def _is_record(value) -> bool:
 
 
 def _count(value) -> int:
-    """Numbers in nested lists; one that is empty counts as one."""
+    """Numbers in a tensor or in nested lists; one that is empty counts as one."""
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return int(np.prod(value.shape)) or 1
     return sum(map(_count, value)) or 1 if isinstance(value, (list, tuple)) else 1

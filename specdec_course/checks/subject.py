@@ -52,19 +52,20 @@ class Subject:
 
     def ids(self, *args, **kwargs) -> list[int]:
         """The answer as a list of token ids."""
-        return self._read(values.as_ids, args, kwargs)
+        return self.read(values.as_ids, *args, **kwargs)
 
     def returned_int(self, *args, **kwargs) -> int:
-        return self._read(values.as_int, args, kwargs)
+        return self.read(values.as_int, *args, **kwargs)
 
     def returned_float(self, *args, **kwargs) -> float:
-        return self._read(values.as_float, args, kwargs)
+        return self.read(values.as_float, *args, **kwargs)
 
     def array(self, *args, **kwargs) -> np.ndarray:
         """The answer as a numpy array of float64 or int64."""
-        return self._read(values.as_array, args, kwargs)
+        return self.read(values.as_array, *args, **kwargs)
 
-    def _read(self, read: Callable, args, kwargs):
+    def read(self, read: Callable, *args, **kwargs):
+        """The answer, read by `read`; where it cannot be, the student is shown the call."""
         answer = self(*args, **kwargs)
         with self.shown():
             return read(answer)

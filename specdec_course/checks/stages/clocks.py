@@ -19,16 +19,6 @@ SLACK = 1e-4 + 2 * TICK
 MS = 1e-3 + 4 * TICK if TICK > 1e-4 else 1e-3  # the unit of all scripts: a millisecond where clocks are fine
 
 
-def whole(low: int, high: int, rng) -> int:
-    """A random whole number, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=rng))
-
-
-def uniform(low: float, high: float, rng) -> float:
-    """A random number between low and high."""
-    return low + (high - low) * float(torch.rand((), generator=rng, dtype=torch.float64))
-
-
 @dataclass(frozen=True)
 class Event:
     """One call of the device: when it began and ended, whether it did work then, what was still queued before."""

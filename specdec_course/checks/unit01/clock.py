@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 
+from ..ask import uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..stages.clocks import MS, SLACK, Device, uniform, whole
+from ..stages.clocks import MS, SLACK, Device
 
 time_call = Exercise(
     "time_call",

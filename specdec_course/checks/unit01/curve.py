@@ -11,9 +11,10 @@ import time
 import numpy as np
 import torch
 
+from ..ask import whole
 from ..errors import NotAttempted, Wrong
 from ..exercise import Exercise
-from ..stages.clocks import MS, SLACK, SlowModel, whole
+from ..stages.clocks import MS, SLACK, SlowModel
 from ..subject import raised_in, reading
 
 latency_profile = Exercise(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from ..ask import uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
-from ..stages.clocks import uniform, whole
 
 TOLERANCE = 0.03  # biases, norms and looked-up rows are neglected in the contract; whoever counts them is right too
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from .. import values
+from ..ask import ask
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages.loop_words import TENSOR_HELP
@@ -60,11 +62,14 @@ def _logits(choice, rng, size: int = 120, dtype=torch.float32) -> torch.Tensor:
 
 
 def _ask_lengths(student, cases) -> None:
-    """All cases are asked before the verdict, so that a wrong rule leaves a clear fingerprint."""
-    answers = [(student.returned_int(draft, choice), agree) for draft, choice, agree in cases]
-    if any(answer != agree for answer, agree in answers):
-        direction = "too many" if sum(a for a, _ in answers) > sum(n for _, n in answers) else "too few"
-        raise Wrong(f"Your count is {direction}: it should stop right before the first disagreement.")
+    ask(student, values.as_int, [((draft, choice), agree) for draft, choice, agree in cases], _judge_length)
+
+
+def _judge_length(answer: int, agree: int) -> str | None:
+    if answer == agree:
+        return None
+    much = "many" if answer > agree else "few"
+    return f"Your count is too {much}: it should stop right before the first disagreement."
 
 
 @accepted_length.part("some tokens agree, then none does", weight=2)
@@ -148,13 +153,14 @@ def _(student, rng):
         try:
             late = student.ids(choice[1:], logits)
         except Wrong as wrong:
-            raise Wrong(wrong.message, otherwise="off_by_one") from None
+            raise wrong.but(otherwise="off_by_one") from None
         if (len(late) > 2) != (len(early) > 2):
             raise Wrong("A draft whose tokens are all right, but one place off, was accepted.", mistake="off_by_one")
         if len(late) > 2:
             raise Wrong("A draft that is wrong from its first token on was accepted.", mistake="accepts_all")
         _same_round(early, (choice[5:] + 60).tolist(), choice.tolist(), 0)
-        _same_round(late, choice[1:].tolist(), choice.tolist(), 0)
+        with student.shown():
+            _same_round(late, choice[1:].tolist(), choice.tolist(), 0)
 
 
 def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> None:
@@ -178,14 +184,18 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
 def _(student, rng):
     for k, n in ((3, 1), (1, 0), (4, 0), (5, 4), (6, 3)):
         draft, choice = _case(rng, k, n)
-        _same_round(student.ids(draft, _logits(choice, rng)), draft.tolist(), choice.tolist(), n)
+        out = student.ids(draft, _logits(choice, rng))
+        with student.shown():
+            _same_round(out, draft.tolist(), choice.tolist(), n)
 
 
 @verify_greedy.part("full acceptance: the bonus comes last", weight=2)
 def _(student, rng):
     for k in (3, 1, 6):
         draft, choice = _case(rng, k, k)
-        _same_round(student.ids(draft, _logits(choice, rng)), draft.tolist(), choice.tolist(), k)
+        out = student.ids(draft, _logits(choice, rng))
+        with student.shown():
+            _same_round(out, draft.tolist(), choice.tolist(), k)
 
 
 @verify_greedy.part("matches after the first disagreement do not count", weight=2)
@@ -195,7 +205,8 @@ def _(student, rng):
         out = student.ids(draft, _logits(choice, rng, dtype=torch.float64))
         if len(out) > n + 1:
             raise Wrong("Your round goes on after a disagreement.", mistake="counts_all")
-        _same_round(out, draft.tolist(), choice.tolist(), n)
+        with student.shown():
+            _same_round(out, draft.tolist(), choice.tolist(), n)
 
 
 @verify_greedy.part("an empty draft: one token of the target's own", weight=1)
@@ -225,7 +236,8 @@ def _(student, rng):
         for given in (draft, choice[:k].clone()):  # kept in full too, so that luck decides no point
             n = _leading_run(given, choice)
             out = student.ids(given, _logits(choice, rng, size=5))
-            _same_round(out, given.tolist(), choice.tolist(), n)
+            with student.shown():
+                _same_round(out, given.tolist(), choice.tolist(), n)
 
 
 verify_greedy.mistake(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from ...trace import Round
-from ..errors import Wrong
+from .. import values
+from ..ask import ask, unless, within
 from ..exercise import Exercise
 
 tokens_per_call = Exercise(
@@ -33,9 +34,8 @@ acceptance_rate = Exercise(
 
 
 def _ask_number(student, cases, told: str) -> None:
-    answers = [(student.returned_float(rounds), expected) for rounds, expected in cases]
-    if any(abs(answer - expected) > 1e-6 for answer, expected in answers):
-        raise Wrong(told)
+    asked = [((rounds,), expected) for rounds, expected in cases]
+    ask(student, values.as_float, asked, unless(within(1e-6), told))
 
 
 def _random_rounds(rng, count: int) -> list[Round]:

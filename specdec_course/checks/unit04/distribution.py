@@ -47,8 +47,14 @@ def as_distribution(answer: np.ndarray, shape, when: str) -> np.ndarray:
 
 
 def expect_warp(student, logits, temperature, when, top_k=None, top_p=None) -> None:
+    answer = student.array(logits, temperature, top_k, top_p)
+    with student.shown():
+        judge_warp(answer, logits, temperature, when, top_k, top_p)
+
+
+def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
     right = next_token_distribution.solution(logits, temperature, top_k, top_p).double().numpy()
-    answer = as_distribution(student.array(logits, temperature, top_k, top_p), right.shape, when)
+    answer = as_distribution(answer, right.shape, when)
     if np.abs(answer - right).max() > 1e-4:
         kept, should = set(np.flatnonzero(answer > 1e-9)), set(np.flatnonzero(right > 1e-9))
         told = ""

@@ -97,9 +97,10 @@ def _(student, rng):
 
 def expect_residual(student, p, q, when) -> None:
     left = (p.double() - q.double()).clamp(min=0)
-    answer = as_distribution(student.array(p, q), p.shape, when)
-    if not np.allclose(answer, left / left.sum(), atol=1e-4):
-        raise Wrong(f"{when} the residual is not right.")
+    answer = student.array(p, q)
+    with student.shown():
+        if not np.allclose(as_distribution(answer, p.shape, when), left / left.sum(), atol=1e-4):
+            raise Wrong(f"{when} the residual is not right.")
 
 
 @residual.part("nothing left over: p = q, exactly and up to round-off", weight=1)
@@ -153,8 +154,9 @@ def _(student, rng):
     for size in (3, 5, 9):
         p, q = random_distribution(size, rng), random_distribution(size, rng)
         answer = student.returned_float(p, q)
-        if abs(answer - float(torch.minimum(p, q).sum())) > 1e-4:
-            raise Wrong(f"For two random distributions over {size} tokens the answer is not right.")
+        with student.shown():
+            if abs(answer - float(torch.minimum(p, q).sum())) > 1e-4:
+                raise Wrong(f"For two random distributions over {size} tokens the answer is not right.")
 
 
 @expected_acceptance.part("equal, disjoint and one-hot distributions", weight=1)

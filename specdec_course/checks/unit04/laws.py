@@ -87,7 +87,7 @@ def else_named(mistake: str, when: str):
     try:
         yield
     except Wrong as wrong:
-        raise Wrong(f"{when}: {wrong.message}", wrong.mistake, wrong.otherwise or mistake) from None
+        raise wrong.but(message=f"{when}: {wrong.message}", otherwise=wrong.otherwise or mistake) from None
 
 
 DICE_HELP = (

@@ -10,9 +10,10 @@ import math
 
 import torch
 
+from .. import values
+from ..ask import ask, uniform, unless, whole, within
 from ..errors import Wrong
 from ..exercise import Exercise
-from .formula import uniform, whole
 
 estimate_alpha = Exercise(
     "estimate_alpha", unit="06", points=2, difficulty=3, minutes=15,
@@ -56,9 +57,7 @@ def most_probable(accepted, drafted) -> float:
 
 
 def _ask_alpha(student, cases, told: str, close: float = 1e-4) -> None:
-    answers = [(student.returned_float(*rounds), wanted) for rounds, wanted in cases]
-    if any(abs(answer - wanted) > close for answer, wanted in answers):
-        raise Wrong(told)
+    ask(student, values.as_float, cases, unless(within(close), told))
 
 
 BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9

@@ -12,10 +12,11 @@ import torch
 
 from ...theory import Candidate
 from .. import values
+from ..ask import uniform, written_first
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
-from .formula import rate, uniform, written_first
+from .formula import rate
 from .length import clear_best, speeds
 
 choose_draft = Exercise(

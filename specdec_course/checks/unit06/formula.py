@@ -7,14 +7,11 @@ that the coins of a round can fall. Does not know: the best draft length (length
 
 from __future__ import annotations
 
-import contextlib
-
-import torch
-
 from ...sampling import exact_law
-from ..errors import NotAttempted, Wrong
+from .. import values
+from ..ask import ask, uniform, unless, whole, written_first
+from ..errors import Wrong
 from ..exercise import Exercise
-from ..subject import raised_in
 
 CLOSE = 1e-4  # relative: float32 is fine
 
@@ -43,28 +40,6 @@ speedup = Exercise(
 )
 
 
-@contextlib.contextmanager
-def written_first(name: str, *helpers: str):
-    """Says that a helper is missing if a student's function stops in the stub of another exercise."""
-    try:
-        yield
-    except NotAttempted as stop:
-        inner = raised_in(stop.__context__)
-        if inner not in helpers:
-            raise
-        raise Wrong(f"Your {name} calls {inner}, and that is not written yet. Write it first, or use the package's: "
-                    f"`from specdec_course.theory import {inner}`.") from None
-
-
-def uniform(low: float, high: float, rng) -> float:
-    return low + (high - low) * float(torch.rand((), generator=rng, dtype=torch.float64))
-
-
-def whole(low: int, high: int, rng) -> int:
-    """A random whole number, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=rng))
-
-
 def mean_of_round(alpha: float, k: int) -> float:
     """The tokens of a round on average: every way the coins of its k places can fall, weighted with its probability."""
 
@@ -81,15 +56,14 @@ def rate(alpha: float, k: int, c: float, v: float = 1.0, o: float = 0.0) -> floa
     return sum(alpha**i for i in range(k + 1)) / (k * c + v + o)
 
 
-def _differs(answer: float, wanted: float) -> bool:
-    return abs(answer - wanted) > CLOSE * max(1.0, abs(wanted))
+def _near(answer: float, wanted: float) -> bool:
+    return abs(answer - wanted) <= CLOSE * max(1.0, abs(wanted))
 
 
 def _ask(student, cases, told: str) -> None:
-    """Asks all (arguments, named arguments, wanted) before the verdict, so that a wrong rule leaves a fingerprint."""
-    answers = [(student.returned_float(*args, **named), wanted) for args, named, wanted in cases]
-    if any(_differs(answer, wanted) for answer, wanted in answers):
-        raise Wrong(told)
+    """Cases: (arguments, named arguments, what is right)."""
+    asked = [(args, wanted, named) for args, named, wanted in cases]
+    ask(student, values.as_float, asked, unless(_near, told))
 
 
 # ------------------------------------------------------------------------------------------------ expected_tokens

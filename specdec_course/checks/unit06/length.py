@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 
-from ..errors import Wrong
+from .. import values
+from ..ask import ask, uniform, whole, written_first
 from ..exercise import Exercise
-from .formula import TOO_SHORT, rate, uniform, whole, written_first
+from .formula import TOO_SHORT, rate
 
 best_k = Exercise(
     "best_k", unit="06", points=1, difficulty=2, minutes=10,
@@ -45,12 +46,13 @@ def speeds(alpha: float, c: float, k_max: int = 64) -> tuple[float, ...]:
 
 
 def _expect_k(student, cases, told: str) -> None:
+    def judge(answer: int, wanted: int) -> str | None:
+        if answer == wanted:
+            return None
+        return f"{told} For one case your answer is {'longer' if answer > wanted else 'shorter'} than the fastest."
+
     with written_first("best_k", "expected_tokens", "speedup"):
-        answers = [(student.returned_int(*case), wanted) for case, wanted in cases]
-    for answer, wanted in answers:
-        if answer != wanted:
-            where = "longer" if answer > wanted else "shorter"
-            raise Wrong(f"{told} For one case your answer is {where} than the fastest draft length.")
+        ask(student, values.as_int, cases, judge)
 
 
 PEERS = {(0.5, 0.01): 5, (0.6, 0.05): 4, (0.8, 0.05): 8, (0.9, 0.1): 10, (0.7, 0.2): 3, (0.6, 0.3): 1, (0.95, 0.3): 8}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from .. import values
+from ..ask import ask
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -36,15 +38,16 @@ def unsure(rng, n: int, threshold: float) -> list[float]:
 
 
 def expect_prefixes(student, cases, told: str) -> None:
-    """Cases (confidences, threshold, answer), each as a tensor and as a list; the verdict comes after all of them."""
-    answers = []
-    for number, (confidences, threshold, wanted) in enumerate(cases):
-        given = torch.tensor(confidences) if number % 2 else list(confidences)
-        answers.append((student.returned_int(given, threshold), wanted, len(confidences)))
-    for answer, wanted, n in answers:
-        if answer != wanted:
-            side = "few" if answer < wanted else "many"
-            raise Wrong(f"{told} Of {n} places you draft too {side}.")
+    """Cases (confidences, threshold, answer), as tensors and as lists in turn."""
+
+    def judge(answer: int, wanted: tuple[int, int]) -> str | None:
+        right, places = wanted
+        side = "few" if answer < right else "many"
+        return f"{told} Of {places} places you draft too {side}." if answer != right else None
+
+    asked = [((torch.tensor(chances) if number % 2 else list(chances), threshold), (right, len(chances)))
+             for number, (chances, threshold, right) in enumerate(cases)]
+    ask(student, values.as_int, asked, judge)
 
 
 @confident_prefix.part("it stops before the first place that is not sure", weight=2)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from .. import values
+from ..ask import ask, uniform
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -36,21 +38,23 @@ def rates(survival, c, verify_cost, overhead) -> list[float]:
 
 
 def expect_best(student, cases, told: str) -> None:
-    """Cases (survival, c, verify_cost, overhead), all asked before the verdict; nearly the best rate will do."""
-    answers = []
-    for number, (survival, c, v, o) in enumerate(cases):
-        given = torch.tensor(survival) if number % 2 else list(survival)
-        answers.append(student.returned_int(given, c, v, o))
-    for k, case in zip(answers, cases, strict=True):
+    """Cases (survival, c, verify_cost, overhead), as tensors and as lists in turn; nearly the best rate will do."""
+
+    def judge(k: int, case: tuple) -> str | None:
         all_rates = rates(*case)
         if not 0 <= k < len(all_rates):
-            raise Wrong(f"{told} Your answer {k} is no draft length: with {len(case[0])} places it lies in "
-                        f"0..{len(case[0])}.")
-        if all_rates[k] < max(all_rates) - TOLERANCE:
-            best = all_rates.index(max(all_rates))
-            raise Wrong(f"{told} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
-                        f"draft {k}, but another length has a rate that is {max(all_rates) / all_rates[k] - 1:.1%} "
-                        f"higher: you stop too {'late' if k > best else 'early'}.")
+            places = len(case[0])
+            return f"{told} Your answer {k} is no draft length: with {places} places it lies in 0..{places}."
+        best = all_rates.index(max(all_rates))
+        if all_rates[k] >= all_rates[best] - TOLERANCE:
+            return None
+        return (f"{told} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
+                f"draft {k}, but another length has a rate that is {all_rates[best] / all_rates[k] - 1:.1%} "
+                f"higher: you stop too {'late' if k > best else 'early'}.")
+
+    asked = [((torch.tensor(case[0]) if number % 2 else list(case[0]), *case[1:]), case)
+             for number, case in enumerate(cases)]
+    ask(student, values.as_int, asked, judge)
 
 
 def falling(rng, n: int, start: float = 1.0) -> list[float]:
@@ -61,10 +65,6 @@ def falling(rng, n: int, start: float = 1.0) -> list[float]:
 
 def powers(alpha: float, n: int) -> list[float]:
     return [alpha ** (i + 1) for i in range(n)]
-
-
-def between(rng, low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), generator=rng, dtype=torch.float64))
 
 
 @optimal_stop.part("constant alpha, a flat target, no overhead", weight=2)
@@ -83,8 +83,8 @@ def _(student, rng):
 
 @optimal_stop.part("any falling survival, any cost", weight=3)
 def _(student, rng):
-    cases = [(falling(rng, int(torch.randint(2, 12, (), generator=rng))), between(rng, 0.01, 0.4),
-              between(rng, 1.0, 1.6), between(rng, 0.0, 0.8)) for _ in range(60)]
+    cases = [(falling(rng, int(torch.randint(2, 12, (), generator=rng))), uniform(0.01, 0.4, rng),
+              uniform(1.0, 1.6, rng), uniform(0.0, 0.8, rng)) for _ in range(60)]
     expect_best(student, cases, "survival falls at random.")
 
 

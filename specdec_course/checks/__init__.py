@@ -74,8 +74,8 @@ def _judge(function, name: str, seed: int) -> Report:
 
 def borrowed(name: str) -> Report:
     """The verdict where the package's own function was handed in."""
-    told = f"This is the package's own {name}. Write yours: it is by writing it that you will understand it."
-    return Report(name, WRONG, 0.0, told, "borrowed")
+    message = f"This is the package's own {name}. Write yours: it is by writing it that you will understand it."
+    return Report(name, WRONG, 0.0, message, "borrowed")
 
 
 def check(function, exercise: str | None = None) -> None:

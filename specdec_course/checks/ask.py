@@ -35,9 +35,9 @@ def ask(student: Subject, read: Callable, cases: Iterable[tuple], judge: Callabl
         raise first.but(call=min(alike, key=example.size))
 
 
-def unless(right: Callable, told: str) -> Callable:
+def unless(right: Callable, message: str) -> Callable:
     """A judge with one text: what it says of every answer for which `right(answer, wanted)` does not hold."""
-    return lambda answer, wanted: None if right(answer, wanted) else told
+    return lambda answer, wanted: None if right(answer, wanted) else message
 
 
 def within(close: float) -> Callable:

@@ -84,8 +84,8 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
     """
     name = exercise.name
     if not callable(function):
-        told = f"`{name}` is {repr(function)[:80]}, not a function: define it with `def {name}(...)`."
-        return Report(name, WRONG, 0.0, told)
+        message = f"`{name}` is {repr(function)[:80]}, not a function: define it with `def {name}(...)`."
+        return Report(name, WRONG, 0.0, message)
     results: list[tuple[Part, Wrong | None, list]] = []
     with guard.quiet(), guard.random_state():
         try:
@@ -120,15 +120,15 @@ def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str 
 
 def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
-        told = "Your function gives the same answer to all questions, or none at all."
-        results = [(part, wrong or Wrong(told), seen) for part, wrong, seen in results]
+        message = "Your function gives the same answer to all questions, or none at all."
+        results = [(part, wrong or Wrong(message), seen) for part, wrong, seen in results]
     wrongs = [wrong for _, wrong, _ in results if wrong]
     total = math.fsum(part.weight for part, _, _ in results)
     score = math.fsum(part.weight for part, wrong, _ in results if not wrong) / total
-    told = tuple((part.name, wrong is None) for part, wrong, _ in results)
+    parts = tuple((part.name, wrong is None) for part, wrong, _ in results)
     if not wrongs:
-        return Report(exercise.name, RIGHT, 1.0, f"{exercise.name}: right. All {len(told)} parts of the check pass.",
-                      None, told)
+        return Report(exercise.name, RIGHT, 1.0, f"{exercise.name}: right. All {len(parts)} parts of the check pass.",
+                      None, parts)
     lines = [f"{exercise.name}: not right yet."]
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
@@ -137,9 +137,9 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) 
         lines.append(wrongs[0].message)
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
-    lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in told]
+    lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in parts]
     state = PARTLY if score > 0 else WRONG
-    return Report(exercise.name, state, score, "\n".join(lines), diagnosis, told)
+    return Report(exercise.name, state, score, "\n".join(lines), diagnosis, parts)
 
 
 def _always_the_same(results) -> bool:

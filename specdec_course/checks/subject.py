@@ -153,12 +153,12 @@ class Subject:
             raise self._own_exception(error) from None
 
     def _own_exception(self, error: BaseException) -> Wrong:
-        told = f"{type(error).__name__}: {error}".strip()
+        what = f"{type(error).__name__}: {error}".strip()
         self.seen.append(Crash(type(error).__name__))
         where = _student_line(error, self.function)
-        text = f"Your function stopped with {told[:300]}{where}"
+        text = f"Your function stopped with {what[:300]}{where}"
         for pattern, help_text in self.exercise.helps + GENERAL_HELP:
-            if re.search(pattern, told):
+            if re.search(pattern, what):
                 text = f"{text}\n{help_text}"
                 break
         return Wrong(text, call=self.last if self.shows else None)

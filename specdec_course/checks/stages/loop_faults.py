@@ -151,7 +151,7 @@ def check_rounds(done: Play) -> None:
     if len(reported) != len(happened):
         raise Wrong(f"There were {len(happened)} target calls, you report {len(reported)} rounds: one Round per call.")
     pairs = list(zip(reported, happened, strict=True))
-    for mistake, told, broken in (
+    for mistake, message, broken in (
         ("bonus_counted", "A round reports more accepted tokens than drafted ones were kept.",
          lambda mine, true: mine.accepted == true.emitted > true.accepted),
         ("cut_counted", "A round that was cut (by the budget or by eos) reports tokens that never reached the text.",
@@ -160,7 +160,7 @@ def check_rounds(done: Play) -> None:
          lambda mine, true: mine.drafted != true.drafted),
     ):
         if any(broken(mine, true) for mine, true in pairs):
-            raise Wrong(told, mistake=mistake)
+            raise Wrong(message, mistake=mistake)
     if reported != happened:
         raise Wrong("The rounds do not add up. For each: drafted = sent to the target, accepted = of these, kept in "
                     "the text, emitted = all tokens that the round added.")

@@ -213,16 +213,16 @@ def rounds_that_happened(done: Play) -> list[tuple[Call, int, Round]]:
 
     Stops at the first call that does not continue the right text; calls after the end of the text are left out.
     """
-    start, told = len(done.prompt), []
+    start, rounds = len(done.prompt), []
     for call in done.calls:
         if start >= len(done.truth) or call.ids[:start] != done.beyond[:start]:
             break
         draft = call.ids[start:]
         agreed = _leading_agreement(draft, done.beyond[start:])
         emitted = min(agreed + 1, len(done.truth) - start)
-        told.append((call, start, Round(len(draft), min(agreed, emitted), emitted)))
+        rounds.append((call, start, Round(len(draft), min(agreed, emitted), emitted)))
         start += emitted
-    return told
+    return rounds
 
 
 def rounds_are_complete(done: Play) -> bool:

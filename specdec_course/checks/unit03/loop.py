@@ -143,7 +143,7 @@ def _(student, rng):
     check_rounds(play(student, target, empty(target), prompt_ids(rng), 3, 3))
 
 
-for _id, _told in (
+for _id, _message in (
     *LOOP_MISTAKES.items(),
     ("sent_twice",
      "The draft stands behind the text twice in what you send to the target. Its rows then speak about other places "
@@ -155,4 +155,4 @@ for _id, _told in (
      "The drafter does not see the text as it stands. Every round, hand propose the prompt with everything emitted so "
      "far: with old text it guesses at the wrong place. (The output is still right: the target corrects it.)"),
 ):
-    generate_speculative.mistake(_id, _told)
+    generate_speculative.mistake(_id, _message)

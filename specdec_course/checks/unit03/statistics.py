@@ -33,9 +33,9 @@ acceptance_rate = Exercise(
 )
 
 
-def _ask_number(student, cases, told: str) -> None:
+def _ask_number(student, cases, message: str) -> None:
     asked = [((rounds,), expected) for rounds, expected in cases]
-    ask(student, values.as_float, asked, unless(within(1e-6), told))
+    ask(student, values.as_float, asked, unless(within(1e-6), message))
 
 
 def _random_rounds(rng, count: int) -> list[Round]:

@@ -160,6 +160,6 @@ verify_block.mistake("zero_over_zero", (
     "p and q that are equal up to round-off break your function: something is divided by a sum that is 0."))
 verify_block.help(r"ZeroDivisionError|float division", "p = q up to round-off makes a sum 0, and a q(x) may be 0: "
                   "treat both before you divide.")
-for pattern, told in DICE_HELP:
-    verify_block.help(pattern, told)
+for pattern, text in DICE_HELP:
+    verify_block.help(pattern, text)
 

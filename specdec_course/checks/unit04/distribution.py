@@ -57,10 +57,10 @@ def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
     answer = as_distribution(answer, right.shape, when)
     if np.abs(answer - right).max() > 1e-4:
         kept, should = set(np.flatnonzero(answer > 1e-9)), set(np.flatnonzero(right > 1e-9))
-        told = ""
+        detail = ""
         if kept != should and answer.ndim == 1:
-            told = f" You keep {len(kept)} tokens with probability above 0; look at which ones should stay."
-        raise Wrong(f"{when}: the probabilities are not right.{told}")
+            detail = f" You keep {len(kept)} tokens with probability above 0; look at which ones should stay."
+        raise Wrong(f"{when}: the probabilities are not right.{detail}")
 
 
 @next_token_distribution.part("temperature", weight=1)

@@ -194,5 +194,5 @@ propose_stochastic.help(r"expected a non-empty list", "With k = 0 there is nothi
 propose_stochastic.help(r"'Sampling' object (is not|has no)", "sampling has .temperature, .top_k and .top_p.")
 propose_stochastic.help(r"dice.roll got a tensor of shape", "`draft(text)` answers a row of logits per position: the "
                         "last row, [-1], is about the next token.")
-for pattern, told in DICE_HELP:
-    propose_stochastic.help(pattern, told)
+for pattern, text in DICE_HELP:
+    propose_stochastic.help(pattern, text)

@@ -58,10 +58,10 @@ def expect_joint(student, target, drafter, k, when) -> dict:
     if toys.difference(whole, wanted) > TOLERANCE:
         place = next((i for i in range(k + 1)
                       if toys.difference(toys.marginal(whole, i), toys.marginal(wanted, i)) > TOLERANCE), None)
-        told = ("every token alone has the right law, but not the tokens together" if place is None
+        detail = ("every token alone has the right law, but not the tokens together" if place is None
                 else f"the first token with a wrong law is number {place + 1} of {k + 1}")
         raise Wrong(f"{when}: the joint law of {k + 1} tokens is not the target's (total variation distance "
-                    f"{toys.total_variation(whole, wanted):.3f}); {told}.",
+                    f"{toys.total_variation(whole, wanted):.3f}); {detail}.",
                     otherwise=None if student.dice_used else "own_randomness")
     return law
 

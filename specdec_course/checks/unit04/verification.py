@@ -198,5 +198,5 @@ verify_stochastic.mistake("zero_over_zero", (
     "A rejection by round-off, where p and q are equal, breaks your function: the residual is 0/0 there. Your residual "
     "of exercise 4.3 deals with it; use that."))
 
-for pattern, told in DICE_HELP:
-    verify_stochastic.help(pattern, told)
+for pattern, text in DICE_HELP:
+    verify_stochastic.help(pattern, text)

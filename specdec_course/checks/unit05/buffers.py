@@ -113,7 +113,7 @@ def _(student, rng):
         _judge(student, rng, length, n_new, max_length)
 
 
-for _id, _told in (
+for _id, _message in (
     ("stale",
      "Your mask lets a token look beyond the pointer. Those places hold leftovers of rejected drafts or earlier texts, "
      "and nobody clears them: the mask alone keeps them out."),
@@ -131,7 +131,7 @@ for _id, _told in (
     ("transposed", "Rows are the new tokens, columns the places of the buffer."),
     ("not_bool", "The mask is a BoolTensor: True where a token may look, False elsewhere."),
 ):
-    static_mask.mistake(_id, _told)
+    static_mask.mistake(_id, _message)
 
 
 def _config(rng, **fixed):
@@ -158,8 +158,8 @@ def _count(config, length, batch, width) -> int:
     return sum(width * int(np.prod(shape)) for _ in range(config.num_hidden_layers) for _ in ("keys", "values"))
 
 
-def _ask_bytes(student, cases, told) -> None:
-    ask(student, values.as_int, cases, unless(operator.eq, told))
+def _ask_bytes(student, cases, message) -> None:
+    ask(student, values.as_int, cases, unless(operator.eq, message))
 
 
 @kv_cache_bytes.part("one text, in half and in full precision", weight=2)
@@ -201,7 +201,7 @@ def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width
     return wrong_bytes
 
 
-for _id, _told, _imitate in (
+for _id, _message, _imitate in (
     ("all_heads",
      "You count a key and a value for every query head. Several query heads share one (grouped-query attention): only "
      "num_key_value_heads of them are kept. For Qwen2.5-7B that makes a factor of 7.",
@@ -214,7 +214,7 @@ for _id, _told, _imitate in (
      "You always divide hidden_size by num_attention_heads. Many models (Qwen3 for one) have heads of another width: "
      "head_dim says so where it is present.", _rule(own_dim=False)),
 ):
-    kv_cache_bytes.mistake(_id, _told, imitate=_imitate)
+    kv_cache_bytes.mistake(_id, _message, imitate=_imitate)
 kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "
                                                          "None) or hidden_size // num_attention_heads.")
 kv_cache_bytes.help(r"has no attribute", "Use Hugging Face's names: num_hidden_layers, num_key_value_heads, head_dim.")

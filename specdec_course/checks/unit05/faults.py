@@ -60,11 +60,11 @@ def check_rounds(done: CachedPlay) -> None:
 
 def steps(done: CachedPlay) -> list[tuple[Append, int, Round, tuple[int, Round] | None]]:
     """For every right round: the append, where the text ended, its counts, and (end, counts) of the round before."""
-    told, before = [], None
+    found, before = [], None
     for call, start, counts in rounds_that_happened(done):
-        told.append((call, start, counts, before))
+        found.append((call, start, counts, before))
         before = (start, counts)
-    return told
+    return found
 
 
 def _full(counts: Round) -> bool:
@@ -106,30 +106,30 @@ def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
     wanted = [end - 1] if not first else [end - 1, end] if done.prefilled else [0]
     if call.start in wanted:
         return
-    told = f"A round began with {call.start} positions in the target's cache; the text had {end} tokens then."
+    message = f"A round began with {call.start} positions in the target's cache; the text had {end} tokens then."
     if call.start == 0:
-        raise Wrong(told, mistake="reset")
+        raise Wrong(message, mistake="reset")
     if call.start >= end and len(call.ids) - call.start == 1 and call.ids[: end - 1] == done.truth[: end - 1]:
         raise Wrong("The target was called again before the round was over: one call per drafted token.",
                     mistake="many_calls")
-    raise Wrong(told, mistake="target_not_rolled_back" if call.start >= end else "rolled_back_too_far")
+    raise Wrong(message, mistake="target_not_rolled_back" if call.start >= end else "rolled_back_too_far")
 
 
 def check_drafts(done: CachedPlay) -> None:
     """Raises Wrong unless every draft is the draft model's own most probable continuation of the whole text."""
     for call, end, _, before in steps(done):
         drafted = call.ids[end:]
-        room = len(done.prompt) + done.budget - end
+        left = len(done.prompt) + done.budget - end
         if len(drafted) > done.k:
             raise Wrong(f"{len(drafted)} drafted tokens went to the target where k is {done.k}.", mistake="ignores_k")
         choice = done.draft_model(torch.tensor(call.ids)).argmax(-1).tolist()[end - 1 : -1]
         if drafted != choice:
             raise _why_other_draft(call, end, before)
         silent = before is None and not call.draft_fed  # the prompt may go first, alone
-        if len(drafted) < min(done.k, room - 1) and not silent and (not drafted or drafted[-1] != done.eos_id):
+        if len(drafted) < min(done.k, left - 1) and not silent and (not drafted or drafted[-1] != done.eos_id):
             if before is not None and call.start == end - 2:
                 raise _own_token_dropped(before[1])
-            raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {room} more are allowed.",
+            raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {left} more are allowed.",
                         mistake="short_drafts" if drafted else "many_calls" if call.draft_fed else "never_drafts")
 
 
@@ -177,8 +177,8 @@ def check_work(done: CachedPlay) -> None:
             if start == 0 and end > 2:
                 raise Wrong("The draft's cache was emptied, and the whole text fed to it again.", mistake="reset")
             if start not in ((end - 2, end - 1) if full else (end - 1,)):
-                told = f"A round began with {start} positions in the draft's cache; the text had {end} tokens then."
-                raise Wrong(told, mistake="draft_not_rolled_back" if start >= end else "rolled_back_too_far")
+                message = f"A round began with {start} positions in the draft's cache; the text had {end} tokens then."
+                raise Wrong(message, mistake="draft_not_rolled_back" if start >= end else "rolled_back_too_far")
         if fed > counts.drafted + 2 + (0 if drafted else end):
             again = sum(one.start == 0 for one in call.draft_fed) > 1
             raise Wrong(f"In a round that drafted {counts.drafted} tokens the draft model was fed {fed}.",

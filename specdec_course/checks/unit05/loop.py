@@ -140,7 +140,7 @@ def _(student, rng):
         judge(play_cached(student, target, target, prompt, 4, 12, 5), check_rounds)
 
 
-for _id, _told in (
+for _id, _message in (
     ("last_draft_token",
      "After full acceptance your draft model misses a token. The last token that it drafted was never fed to it "
      "(nobody asked what comes after it), but now it belongs to the text. Feeding only the newest token puts "
@@ -170,9 +170,9 @@ for _id, _told in (
      "You draft fewer than k tokens though there is room. (The last round may draft fewer: one place is left for the "
      "target's own token.)"),
 ):
-    generate_cached.mistake(_id, _told)
-for _id, _told in LOOP_MISTAKES.items():
-    generate_cached.mistake(_id, _told)
+    generate_cached.mistake(_id, _message)
+for _id, _message in LOOP_MISTAKES.items():
+    generate_cached.mistake(_id, _message)
 generate_cached.mistake(
     "never_drafts",
     "Your loop decodes plainly. Let the draft model write up to k tokens, and append them to the target "

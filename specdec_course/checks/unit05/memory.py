@@ -124,7 +124,7 @@ def _(student, rng):
         box.check_length("after a refused rollback")
 
 
-for _id, _told in (
+for _id, _message in (
     ("reset",
      "You throw the cache away and compute the text again. It gives the right logits, and costs what the cache was to "
      "save: every rejection then costs a pass over the whole text. Drop only the last n positions."),
@@ -159,4 +159,4 @@ for _id, _told in (
     ("not_refused", "More than the cache holds cannot be taken back: raise ValueError, and change nothing."),
     ("negative", "A negative number cannot be taken back either: raise ValueError, and change nothing."),
 ):
-    CachedModel.mistake(_id, _told)
+    CachedModel.mistake(_id, _message)

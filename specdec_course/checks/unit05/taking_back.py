@@ -90,7 +90,7 @@ def _judge(cache, before: list[torch.Tensor], n: int) -> None:
     if n == 0:
         raise Wrong("A rollback by 0 has to leave everything as it is.",
                     mistake="zero_empties" if lengths[0] == 0 else None)
-    for length, told, mistake in (
+    for length, message, mistake in (
         (held, f"After a rollback by {n} the cache still holds all {held} positions.", "nothing_dropped"),
         (n, f"After a rollback by {n} of {held} the cache holds {n}: you keep n positions instead of dropping n.",
          "keeps_n"),
@@ -99,7 +99,7 @@ def _judge(cache, before: list[torch.Tensor], n: int) -> None:
         (0, f"A rollback by {n} of {held} empties the cache.", "empties"),
     ):
         if lengths[0] == length:
-            raise Wrong(told, mistake=mistake)
+            raise Wrong(message, mistake=mistake)
     raise Wrong(f"After a rollback by {n} of {held} the cache holds {lengths[0]} positions.")
 
 
@@ -119,8 +119,8 @@ def _call(student, cache, n: int) -> None:
     try:
         student.does(cache, n)
     except Wrong as wrong:
-        told = f"{wrong.message}\nThe cache holds {held} positions; n = {n} is allowed."
-        raise Wrong(told, mistake="plus_n" if "positive value" in wrong.message else None) from None
+        message = f"{wrong.message}\nThe cache holds {held} positions; n = {n} is allowed."
+        raise Wrong(message, mistake="plus_n" if "positive value" in wrong.message else None) from None
 
 
 @rollback.part("the last n positions go, in every layer, keys and values", weight=2)
@@ -187,7 +187,7 @@ def _refuses(student, cache, n: int) -> bool:
         raise Wrong(f"{wrong.message}\nFor n = {n} your function should raise a ValueError.") from None
 
 
-for _id, _told in (
+for _id, _message in (
     ("zero_empties",
      "A rollback by 0 empties your cache. `keys[..., :-0, :]` is `keys[..., :0, :]`, which is nothing, and crop(0) "
      "empties the cache of older versions too. Treat n = 0 first."),
@@ -215,4 +215,4 @@ for _id, _told in (
      "A negative n is not refused. crop(-n) would then get a positive number, and n > held lets it by: look at both "
      "ends of 0 ... held."),
 ):
-    rollback.mistake(_id, _told)
+    rollback.mistake(_id, _message)

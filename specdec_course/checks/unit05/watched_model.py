@@ -112,17 +112,17 @@ class WatchedModel:
         if fed > new:
             if self.just_rolled:
                 raise Wrong("After a rollback, positions that were still valid are computed again.", mistake="reset")
-            told = f"append got {new} new ids, and the model was fed {fed}."
-            raise Wrong(told, mistake="fed_twice" if held else "no_cache")
+            message = f"append got {new} new ids, and the model was fed {fed}."
+            raise Wrong(message, mistake="fed_twice" if held else "no_cache")
         if fed < new:
             raise Wrong(f"append got {new} ids, but the model was fed only {fed}.")
         if len(calls) > 1:
             raise Wrong(f"One append of {new} ids called the model {len(calls)} times.", mistake="one_by_one")
         if held != len(self.text):
-            told = f"The model was called with a cache of {held} positions where {len(self.text)} were due."
+            message = f"The model was called with a cache of {held} positions where {len(self.text)} were due."
             if held > len(self.text):
-                raise Wrong(told, mistake="not_rolled_back" if self.just_rolled else "shared")
-            raise Wrong(told, mistake="not_kept" if held == 0 else None)
+                raise Wrong(message, mistake="not_rolled_back" if self.just_rolled else "shared")
+            raise Wrong(message, mistake="not_kept" if held == 0 else None)
         if calls[0].first != held:
             raise Wrong(f"The first new id was given position {calls[0].first}; it stands at {held}.",
                         mistake="positions")

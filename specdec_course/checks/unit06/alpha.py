@@ -56,8 +56,8 @@ def most_probable(accepted, drafted) -> float:
     return (low + high) / 2
 
 
-def _ask_alpha(student, cases, told: str, close: float = 1e-4) -> None:
-    ask(student, values.as_float, cases, unless(within(close), told))
+def _ask_alpha(student, cases, message: str, close: float = 1e-4) -> None:
+    ask(student, values.as_float, cases, unless(within(close), message))
 
 
 BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9

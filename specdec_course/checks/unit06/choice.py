@@ -91,18 +91,18 @@ def _ask_choice(student, candidates) -> tuple[str, int, float]:
         try:
             name, k, speed = answer
         except ValueError:
-            told = f"Expected a tuple (name, k, speedup), your function returned {values.describe(answer)}."
-            raise Wrong(told) from None
+            message = f"Expected a tuple (name, k, speedup), your function returned {values.describe(answer)}."
+            raise Wrong(message) from None
     if isinstance(name, Candidate):
         raise Wrong("The first of the three should be the candidate's name, not the candidate.")
     return name, values.as_int(k), values.as_float(speed)
 
 
-def _expect_choices(student, lists, told: str) -> None:
+def _expect_choices(student, lists, message: str) -> None:
     answers = [(_ask_choice(student, candidates), _fastest(candidates)) for candidates in lists]
     for (name, _, _), (one, _, _) in answers:
         if name != one.name:
-            raise Wrong(told)
+            raise Wrong(message)
     for (_, k, speed), (_, wanted, best) in answers:
         if k != wanted:
             raise Wrong(f"The candidate is right, its draft length {k} is not the fastest of 0 to 64: run "
@@ -173,8 +173,8 @@ def _(student, rng):
 def _(student, rng):
     candidates = _obvious(rng)
     turned = [candidates[i:] + candidates[:i] for i in range(4)]
-    told = "The same candidates in another order, and you choose another one."
-    _expect_choices(student, [candidates[:1], *turned], told)
+    message = "The same candidates in another order, and you choose another one."
+    _expect_choices(student, [candidates[:1], *turned], message)
 
 
 @choose_draft.part("drafts of up to 64 tokens, for a candidate that is always right", weight=1)
@@ -207,7 +207,7 @@ def _(student, rng):
         raise Wrong("With one candidate, its name is asked for.")
 
 
-for _id, _told in (
+for _id, _message in (
     ("most_accurate",
      "You choose the candidate with the largest alpha. It is usually the largest one, and the slowest: what it gains "
      "in accepted tokens it loses in time."),
@@ -219,7 +219,7 @@ for _id, _told in (
      "end: tokens per time."),
     ("most_tokens", "You choose the candidate with the most tokens per target call. Count the time as well."),
 ):
-    choose_draft.mistake(_id, _told, imitate=_by(SHORTCUTS[_id]))
+    choose_draft.mistake(_id, _message, imitate=_by(SHORTCUTS[_id]))
 choose_draft.mistake(
     "misses_zero",
     "You always draft. If the best of all speed-ups is below 1, the best draft length is 0: no draft at all.",

@@ -60,10 +60,10 @@ def _near(answer: float, wanted: float) -> bool:
     return abs(answer - wanted) <= CLOSE * max(1.0, abs(wanted))
 
 
-def _ask(student, cases, told: str) -> None:
+def _ask(student, cases, message: str) -> None:
     """Cases: (arguments, named arguments, what is right)."""
     asked = [(args, wanted, named) for args, named, wanted in cases]
-    ask(student, values.as_float, asked, unless(_near, told))
+    ask(student, values.as_float, asked, unless(_near, message))
 
 
 # ------------------------------------------------------------------------------------------------ expected_tokens

@@ -39,15 +39,15 @@ def _usable(student, draft, target) -> bool:
 
 
 def _expect(student, cases) -> None:
-    """All pairs (told, draft, target, usable) are asked, in both roles, before the verdict: a clear fingerprint."""
+    """All pairs (case, draft, target, usable) are asked, in both roles, before the verdict: a clear fingerprint."""
     answers = []
-    for told, draft, target, usable in cases:
+    for case, draft, target, usable in cases:
         for one, other in ((draft, target), (target, draft)):
-            answers.append((told, _usable(student, one, other), usable))
-    for told, answer, usable in answers:
+            answers.append((case, _usable(student, one, other), usable))
+    for case, answer, usable in answers:
         if answer != usable:
             wanted = "no problem, but your function finds one" if usable else "a problem, but your function finds none"
-            raise Wrong(f"{told}: {wanted}.")
+            raise Wrong(f"{case}: {wanted}.")
 
 
 def _stranger():
@@ -148,7 +148,7 @@ def _roles(t):
     return t.bos_token_id, t.eos_token_id
 
 
-def _told(*problems) -> list[str]:
+def _listed(*problems) -> list[str]:
     return ["a problem" for problem in problems if problem]
 
 
@@ -160,17 +160,17 @@ def _vocabularies(draft, target) -> tuple[bool, bool]:
 
 
 def _without_pad_exception(draft, target):
-    return _told(draft.get_vocab() != target.get_vocab(), _encoded(draft) != _encoded(target),
+    return _listed(draft.get_vocab() != target.get_vocab(), _encoded(draft) != _encoded(target),
                  _roles(draft) != _roles(target))
 
 
 def _own_pad_exception(draft, target):
     a, b = ({word: i for word, i in t.get_vocab().items() if word != t.pad_token} for t in (draft, target))
-    return _told(a != b, _encoded(draft) != _encoded(target), _roles(draft) != _roles(target))
+    return _listed(a != b, _encoded(draft) != _encoded(target), _roles(draft) != _roles(target))
 
 
 def _pad_is_a_role(draft, target):
-    return _told(*_vocabularies(draft, target), _encoded(draft) != _encoded(target), _roles(draft) != _roles(target),
+    return _listed(*_vocabularies(draft, target), _encoded(draft) != _encoded(target), _roles(draft) != _roles(target),
                  draft.pad_token_id != target.pad_token_id)
 
 
@@ -179,14 +179,14 @@ compatible.mistake(
     "special_tokens",
     "You do not look at the special tokens. If a text ends with one id for the draft and with another one for the "
     "target, the draft guesses wrong at every end.",
-    imitate=lambda draft, target: _told(*_vocabularies(draft, target), _encoded(draft) != _encoded(target)),
+    imitate=lambda draft, target: _listed(*_vocabularies(draft, target), _encoded(draft) != _encoded(target)),
 )
 compatible.mistake(
     "vocabulary_only",
     "You compare the vocabularies only. They say which tokens there are, not how a text is cut into them: that is "
     "decided by the order of the merges and by rules for capitals, digits and spaces. Encode a text with both.",
-    imitate=(lambda draft, target: _told(*_vocabularies(draft, target)),
-             lambda draft, target: _told(*_vocabularies(draft, target), _roles(draft) != _roles(target))),
+    imitate=(lambda draft, target: _listed(*_vocabularies(draft, target)),
+             lambda draft, target: _listed(*_vocabularies(draft, target), _roles(draft) != _roles(target))),
 )
 compatible.mistake(
     "padding",
@@ -198,23 +198,23 @@ compatible.mistake(
     "text_only",
     "You only compare how a text is cut. A text uses a few hundred of a hundred thousand tokens: the others may be "
     "missing or have moved. Compare the vocabularies as well.",
-    imitate=(lambda draft, target: _told(_encoded(draft) != _encoded(target)),
-             lambda draft, target: _told(_encoded(draft) != _encoded(target), _roles(draft) != _roles(target))),
+    imitate=(lambda draft, target: _listed(_encoded(draft) != _encoded(target)),
+             lambda draft, target: _listed(_encoded(draft) != _encoded(target), _roles(draft) != _roles(target))),
 )
 compatible.mistake(
     "names_only",
     "You compare which tokens there are, not which ids they have. The models exchange ids: a token that moved to "
     "another id is another token.",
-    imitate=(lambda draft, target: _told(_vocabularies(draft, target)[1]),
-             lambda draft, target: _told(_vocabularies(draft, target)[1], _roles(draft) != _roles(target))),
+    imitate=(lambda draft, target: _listed(_vocabularies(draft, target)[1]),
+             lambda draft, target: _listed(_vocabularies(draft, target)[1], _roles(draft) != _roles(target))),
 )
 compatible.mistake(
     "sizes",
     "You compare sizes. Two vocabularies of the same size can be two languages: an id would mean one word to the draft "
     "and another one to the target. Compare which token has which id.",
-    imitate=(lambda draft, target: _told(len(draft) != len(target)),
-             lambda draft, target: _told(draft.vocab_size != target.vocab_size),
-             lambda draft, target: _told(len(draft) != len(target), _roles(draft) != _roles(target))),
+    imitate=(lambda draft, target: _listed(len(draft) != len(target)),
+             lambda draft, target: _listed(draft.vocab_size != target.vocab_size),
+             lambda draft, target: _listed(len(draft) != len(target), _roles(draft) != _roles(target))),
 )
 compatible.mistake(
     "yes_or_no",

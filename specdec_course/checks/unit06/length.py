@@ -45,11 +45,11 @@ def speeds(alpha: float, c: float, k_max: int = 64) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _expect_k(student, cases, told: str) -> None:
+def _expect_k(student, cases, message: str) -> None:
     def judge(answer: int, wanted: int) -> str | None:
         if answer == wanted:
             return None
-        return f"{told} For one case your answer is {'longer' if answer > wanted else 'shorter'} than the fastest."
+        return f"{message} For one case your answer is {'longer' if answer > wanted else 'shorter'} than the fastest."
 
     with written_first("best_k", "expected_tokens", "speedup"):
         ask(student, values.as_int, cases, judge)

@@ -42,7 +42,7 @@ def decision(student, confidence, probability, fallback, rollback) -> tuple[bool
     return number == 1.0, values.as_ids(redo)
 
 
-def expect_decisions(student, cases, told: str) -> None:
+def expect_decisions(student, cases, message: str) -> None:
     """Cases (arguments, hand_over, positions); all are asked before the verdict, as lists and as tensors."""
     answers = []
     for number, (given, over, redo) in enumerate(cases):
@@ -53,12 +53,13 @@ def expect_decisions(student, cases, told: str) -> None:
         answers.append((decision(student, confidence, probability, fallback, rollback), over, redo))
     for (mine, places), over, redo in answers:
         if mine != over:
-            raise Wrong(f"{told} You {'hand over' if mine else 'do not hand over'} where the contract says otherwise.")
+            done = "hand over" if mine else "do not hand over"
+            raise Wrong(f"{message} You {done} where the contract says otherwise.")
         if places != redo:
             what = f"Places that you redo: {len(places)}; that have to be redone: {len(redo)}."
             if len(places) == len(redo):
                 what = "As many places are redone as should be, but not the right ones, or not in ascending order."
-            raise Wrong(f"{told} {what}")
+            raise Wrong(f"{message} {what}")
 
 
 @bild_policy.part("the newest token decides about the hand-over", weight=2)

@@ -37,13 +37,13 @@ def unsure(rng, n: int, threshold: float) -> list[float]:
     return (threshold * (0.1 + 0.8 * torch.rand(n, generator=rng, dtype=torch.float64))).tolist()
 
 
-def expect_prefixes(student, cases, told: str) -> None:
+def expect_prefixes(student, cases, message: str) -> None:
     """Cases (confidences, threshold, answer), as tensors and as lists in turn."""
 
     def judge(answer: int, wanted: tuple[int, int]) -> str | None:
         right, places = wanted
         side = "few" if answer < right else "many"
-        return f"{told} Of {places} places you draft too {side}." if answer != right else None
+        return f"{message} Of {places} places you draft too {side}." if answer != right else None
 
     asked = [((torch.tensor(chances) if number % 2 else list(chances), threshold), (right, len(chances)))
              for number, (chances, threshold, right) in enumerate(cases)]

@@ -28,9 +28,9 @@ heuristic_schedule = Exercise(
 )
 
 
-def expect_next(student, cases, told: str) -> None:
+def expect_next(student, cases, message: str) -> None:
     """Cases (arguments, right answer)."""
-    ask(student, values.as_int, cases, unless(operator.eq, told))
+    ask(student, values.as_int, cases, unless(operator.eq, message))
 
 
 @heuristic_schedule.part("everything accepted: two more", weight=2)

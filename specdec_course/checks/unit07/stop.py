@@ -37,18 +37,18 @@ def rates(survival, c, verify_cost, overhead) -> list[float]:
     return found
 
 
-def expect_best(student, cases, told: str) -> None:
+def expect_best(student, cases, message: str) -> None:
     """Cases (survival, c, verify_cost, overhead), as tensors and as lists in turn; nearly the best rate will do."""
 
     def judge(k: int, case: tuple) -> str | None:
         all_rates = rates(*case)
         if not 0 <= k < len(all_rates):
             places = len(case[0])
-            return f"{told} Your answer {k} is no draft length: with {places} places it lies in 0..{places}."
+            return f"{message} Your answer {k} is no draft length: with {places} places it lies in 0..{places}."
         best = all_rates.index(max(all_rates))
         if all_rates[k] >= all_rates[best] - TOLERANCE:
             return None
-        return (f"{told} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
+        return (f"{message} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
                 f"draft {k}, but another length has a rate that is {all_rates[best] / all_rates[k] - 1:.1%} "
                 f"higher: you stop too {'late' if k > best else 'early'}.")
 

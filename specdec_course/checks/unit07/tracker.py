@@ -62,13 +62,13 @@ def closed_form(rounds, prior=(1.0, 1.0), half_life=64) -> float:
     return good / (good + bad)
 
 
-def expect_alphas(student, cases, told: str) -> None:
+def expect_alphas(student, cases, message: str) -> None:
     """Cases (rounds, prior, half_life): all are asked before the verdict."""
     answers = [(Tracked(student, prior=prior, half_life=half).update(*rounds).alpha, closed_form(rounds, prior, half))
                for rounds, prior, half in cases]
     for answer, wanted in answers:
         if abs(answer - wanted) > TOLERANCE:
-            raise Wrong(f"{told} Your alpha is too {'high' if answer > wanted else 'low'}.")
+            raise Wrong(f"{message} Your alpha is too {'high' if answer > wanted else 'low'}.")
 
 
 def random_rounds(rng, n: int, longest: int = 6, censored: bool = True) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import operator
 import random
 import sys
 import time
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from specdec_course import checks
 from specdec_course.checks import engine, guard, values
+from specdec_course.checks.ask import ask, unless
 from specdec_course.checks.engine import evaluate_exercise
 from specdec_course.checks.errors import Wrong
 from specdec_course.checks.exercise import Exercise
@@ -309,3 +311,23 @@ def refusing(rule):
 def test_a_mistake_is_named_only_if_nothing_that_was_seen_contradicts_it(answer, named):
     report = evaluate_exercise(halving(), answer)
     assert not report.passed and report.diagnosis == named, report.message
+
+
+def test_the_student_sees_the_smallest_call_that_went_wrong_and_never_what_was_expected():
+    exercise = Exercise("halved", "99", 1, "specdec_course.theory:expected_tokens", ("?", "!"))
+
+    @exercise.part("halves")
+    def _(student, rng):
+        cases = [((torch.arange(9), 9), 4), ((torch.tensor([7, 8]), 2), 1), ((torch.arange(4), 4), 2)]
+        ask(student, values.as_int, cases, unless(operator.eq, "Not the half."))
+
+    report = evaluate_exercise(exercise, lambda x, n: 100 + n)
+    assert "Not the half.\nFor example, called with alpha = [7, 8], k = 2 it returned 102." in report.message
+    report = evaluate_exercise(exercise, lambda x, n: n // 2 if n > 4 else 1 // 0)
+    assert "ZeroDivisionError" in report.message and "It was called with alpha = [7, 8], k = 2." in report.message
+
+
+@pytest.mark.parametrize("answer", [[10**5000], "x" * 10**6, [[]] * 10**5, {1: 2}, float("inf"), object()])
+def test_answers_that_cannot_be_shown_are_not_shown(answer):
+    report = verdict(lambda x: answer)
+    assert not report.passed and len(report.message) < 1500

@@ -22,6 +22,13 @@ WIDTH = 160  # of all arguments together
 
 def sentence(call: Call, function: Callable) -> str | None:
     """A sentence about the call, with the names that `function` gives its arguments; None where it would be long."""
+    try:
+        return _sentence(call, function)
+    except (ValueError, RecursionError):  # whole numbers of thousands of digits, lists nested without end
+        return None
+
+
+def _sentence(call: Call, function: Callable) -> str | None:
     given = ", ".join(f"{name}{shown(value)}" for name, value in _named(call, function))
     if not given or len(given) > WIDTH:
         return None

@@ -161,7 +161,7 @@ def _vocabularies(draft, target) -> tuple[bool, bool]:
 
 def _without_pad_exception(draft, target):
     return _listed(draft.get_vocab() != target.get_vocab(), _encoded(draft) != _encoded(target),
-                 _roles(draft) != _roles(target))
+                   _roles(draft) != _roles(target))
 
 
 def _own_pad_exception(draft, target):
@@ -171,7 +171,7 @@ def _own_pad_exception(draft, target):
 
 def _pad_is_a_role(draft, target):
     return _listed(*_vocabularies(draft, target), _encoded(draft) != _encoded(target), _roles(draft) != _roles(target),
-                 draft.pad_token_id != target.pad_token_id)
+                   draft.pad_token_id != target.pad_token_id)
 
 
 # The nearest to right first: what two rules have in common is then called by the smaller mistake.

@@ -331,3 +331,9 @@ def test_the_student_sees_the_smallest_call_that_went_wrong_and_never_what_was_e
 def test_answers_that_cannot_be_shown_are_not_shown(answer):
     report = verdict(lambda x: answer)
     assert not report.passed and len(report.message) < 1500
+
+
+def test_one_error_that_ends_every_part_is_said_once():
+    message = verdict(lambda x: undefined_name).message  # noqa: F821
+    assert "That ends all 2 parts" in message and "NOT" not in message
+    assert "NOT empty" in verdict(lambda x: 2 * x if len(x) else [0]).message

@@ -137,7 +137,10 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) 
         lines.append(wrongs[0].message)
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
-    lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in parts]
+    if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
+        lines.append(f"  That ends all {len(parts)} parts of the check.")
+    else:
+        lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in parts]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, parts)
 

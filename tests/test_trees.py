@@ -258,6 +258,17 @@ def test_rows_that_there_are_not_are_refused_and_nothing_changes(name):
     assert cached.length == 5 and torch.equal(cached.keys_values(1)[0], before[0][:, :5])
 
 
+@pytest.mark.parametrize("name", ENGINES)
+def test_positions_and_mask_come_together_and_fit(name):
+    cached = cache_of(decoder(), name).begin(60)
+    cached.append(PROMPT)
+    positions, mask = torch.tensor([5, 5]), torch.ones(2, 7, dtype=torch.bool)
+    for tree in ((positions, None), (None, mask), (positions, mask[:, :6]), (positions[:1], mask)):
+        with pytest.raises(ValueError, match=r"for 2 tokens behind 5 that are held expected \(2,\) and \(2, 7\)"):
+            cached.append(torch.arange(2), None, *tree)
+    assert cached.length == 5
+
+
 def test_attention_that_takes_no_mask_is_refused_in_words():
     model, tree = decoder(), (torch.arange(2), torch.ones(2, 2, dtype=torch.bool))
     model.config._attn_implementation = "flash_attention_2"

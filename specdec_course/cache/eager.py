@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from .rows import check_takes_masks, checked_rows, masks_for, move_rows
+from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
 
 
 def rollback(cache, n):
@@ -131,7 +131,8 @@ class EagerModel(CachedModel):
             is held is taken for a text then, row i at position i.
         """
         options = {} if last is None else {"logits_to_keep": last}
-        if mask is not None:
+        if positions is not None or mask is not None:
+            check_placed(positions, mask, self.length, len(ids))
             options |= self._placed(positions, mask)
         if self.states:
             options["output_hidden_states"] = True

@@ -28,6 +28,16 @@ def check_takes_masks(model, what: str, otherwise: str) -> None:
         )
 
 
+def check_placed(positions, mask, held: int, n: int) -> None:
+    """ValueError unless n new rows come with a position each, and a mask over what is held and over themselves."""
+    shapes = [None if x is None else tuple(x.shape) for x in (positions, mask)]
+    if shapes != [(n,), (n, held + n)]:
+        raise ValueError(
+            f"positions and mask have shapes {shapes[0]} and {shapes[1]}; for {n} tokens behind {held} that are held "
+            f"expected ({n},) and ({n}, {held + n}), or neither of them for a chain"
+        )
+
+
 def checked_rows(rows, newest: int) -> list[int]:
     """The rows as a list of int, or a ValueError if they do not ascend within 0..newest - 1."""
     kept = torch.as_tensor(rows, dtype=torch.long).tolist()

@@ -12,7 +12,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from ..sampling import PredrawnDice
 from .eager import EagerModel
 from .graphs import Captured, compiled_once
-from .rows import check_takes_masks, checked_rows, masks_for, move_rows
+from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
 
 
 def static_mask(length, n_new, max_length):
@@ -95,10 +95,11 @@ class StaticModel:
 
         positions LongTensor [T], mask BoolTensor [T, length + T]: of a tree, as EagerModel.append takes them.
         """
-        n = len(ids)
-        self._check_fit(n, tree=mask is not None)
-        width, placed = self.width(n), ()
-        if mask is not None:
+        n, placed, tree = len(ids), (), positions is not None or mask is not None
+        self._check_fit(n, tree)
+        width = self.width(n)
+        if tree:
+            check_placed(positions, mask, self.length, n)
             placed = self._placed(positions, mask, width or n)
         with torch.inference_mode():
             if width is None:

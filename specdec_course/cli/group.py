@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
+
+from ..common.whole import write_text
 
 
 class Fault(click.ClickException):
@@ -41,13 +42,9 @@ PAIR_OPTION = click.option(
 
 
 def write_json(path, value) -> None:
-    """Writes `value` whole: to a temporary name first, then renamed."""
-    if path is None:
-        return
-    part = Path(f"{path}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(part, path)
+    """Writes `value` whole, as JSON; for None nothing."""
+    if path is not None:
+        write_text(Path(path), json.dumps(value, indent=2) + "\n")
 
 
 @click.group(cls=Commands, context_settings=CONTEXT)

@@ -1,10 +1,14 @@
-"""Causal attention for training on a CPU: matrix products over blocks of queries, each against the keys up to its end.
+"""How models are made to learn fast: causal attention for training on a CPU, matrix products over blocks of queries,
+each against the keys up to its end; and compiled layers.
 
 On the training machine (2 cores with bfloat16 instructions) forward and backward took 28 ms of processor time for 16
 windows of 256 tokens, where torch's own CPU kernel took 75 ms. Only whole windows: no cache, no padding.
 """
 
 from __future__ import annotations
+
+import os
+import shutil
 
 import torch
 
@@ -40,3 +44,12 @@ def use_block_attention(model, device: str) -> None:
         model.set_attn_implementation(NAME)
     else:
         model.set_attn_implementation("sdpa")
+
+
+def compile_layers(model) -> None:
+    """Let torch compile the layers of a model that is to be trained, where there is a C++ compiler: one program for all
+    of them, a few tens of seconds for each shape of window. Four layers of the target took 0.35 s for a step of 2048
+    tokens on the training machine, and 0.54 s without."""
+    if shutil.which(os.environ.get("CXX", "g++")):
+        for layer in model.model.layers:
+            layer.compile(dynamic=False)

@@ -1,7 +1,8 @@
-"""How the classroom pair is trained: tokenizer, both models side by side on Atlas, then the draft from the target.
+"""How the classroom pair is trained: tokenizer, a shallow target that learns to copy and to write, the deep target that
+grows out of it, the draft on Atlas and then from the target.
 
-Knows the order of the stages and where their files lie. A run may be killed at any time and goes on from its last
-checkpoint to the same weights.
+Knows what a run keeps and where its files lie; `stages` knows what is learned when. A run may be killed at any time and
+goes on from its last checkpoint to the same weights.
 """
 
 from __future__ import annotations
@@ -14,48 +15,77 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .attention import use_block_attention
-from .checkpoint import load_state, save_state, write_whole
+from specdec_course.common.whole import write_text, write_whole
+from specdec_course.measure.names import on_names
+
+from .attention import compile_layers, use_block_attention
+from .checkpoint import load_state, save_state
 from .export import export_pair
-from .loop import agreement, distillation_loss, language_loss, optimizers_for, rate, update
-from .pair import CONTEXT, DRAFT, TARGET, new_model
-from .text import encode_articles, windows
+from .loop import agreement, language_loss, optimizers_for
+from .pair import CONTEXT, DRAFT, TARGET, grow, new_model
+from .stages import OF_THE_DRAFT, SHALLOW, STAGES, text_by_target
+from .text import encode_articles, repeats, windows
 from .tokenizer import save_tokenizer, train_tokenizer
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of a run. Lengths in tokens; `articles` are written for training, `vocabulary` in tokens."""
+    """The numbers of a run. Lengths in tokens, `..._tokens` are per step; `articles` are written for training,
+    `vocabulary` in tokens."""
 
-    steps: int = 620
-    distil_steps: int = 200
-    batch_tokens: int = 4096
+    school_steps: int = 700
+    shallow_steps: int = 900
+    steps: int = 450  # of the deep target
+    draft_steps: int = 600
+    distil_steps: int = 1200
+    shallow_layers: int = 3
+    school_length: int = 64
+    school_tokens: int = 1024  # many small steps make heads that copy, not many tokens
+    shallow_length: int = 256
+    shallow_tokens: int = 2048
     length: int = 512
     long_length: int = CONTEXT  # the windows of the last `decay` of the steps, so that all positions are learned
-    decay: float = 0.25
+    deep_tokens: int = 2048
+    draft_tokens: int = 2048  # of the draft's two stages
+    decay: float = 0.4
     articles: int = 45_000
     vocabulary: int = 4096
-    sampled_rows: int = 96  # texts that the target writes for the distillation
+    sampled_rows: int = 256  # texts that the target writes for the distillation
+    compiled: bool = True  # the layers, where there is a compiler
     seed: int = 0
     target: dict = field(default_factory=lambda: dict(TARGET))
     draft: dict = field(default_factory=lambda: dict(DRAFT))
 
 
 class Run:
-    """A training run in a folder: models, optimizers, stage and step, and the files that keep them."""
+    """A training run in a folder: models, the learner's optimizers, stage and step, and the files that keep them."""
 
     def __init__(self, folder: Path, recipe: Recipe, device: str):
         self.folder, self.recipe, self.device = folder, recipe, device
-        self.stage, self.step, self.seconds, self.logged = "language", 0, 0.0, []
+        self.seconds, self.logged, self.written = 0.0, [], None
         _same_recipe(folder / "recipe.json", recipe)
         self.tokenizer, self.text = _text(folder, recipe)
-        self.target = new_model(recipe.target, recipe.vocabulary, recipe.seed).to(device)
-        self.draft = new_model(recipe.draft, recipe.vocabulary, recipe.seed + 1).to(device)
-        self.models = {"target": self.target, "draft": self.draft}
-        for model in self.models.values():
-            use_block_attention(model, device)
-        self.optimizers = {name: optimizers_for(model) for name, model in self.models.items()}
+        shallow = recipe.target | {"num_hidden_layers": recipe.shallow_layers}
+        self.target = self.ready(new_model(shallow, recipe.vocabulary, recipe.seed))
+        self.draft = self.ready(new_model(recipe.draft, recipe.vocabulary, recipe.seed + 1))
         self.held_out = encode_articles(self.tokenizer, 400, split="validation")
+        self.enter("school")
+
+    def ready(self, model):
+        """The model on the run's device, with attention and layers as they learn fastest."""
+        model = model.to(self.device)
+        use_block_attention(model, self.device)
+        if self.recipe.compiled:
+            compile_layers(model)
+        return model
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage: the target has as many layers as the stage asks for, the learner gets fresh optimizers."""
+        self.stage, self.step = stage, 0
+        layers = self.recipe.target["num_hidden_layers"]
+        if stage not in SHALLOW and self.target.config.num_hidden_layers < layers:
+            self.target = self.ready(grow(self.target, layers, self.recipe.seed + 2))
+        self.optimizers = optimizers_for(self.draft if stage in OF_THE_DRAFT else self.target)
 
     def state(self) -> dict:
         return {
@@ -63,43 +93,57 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "logged": self.logged,
-            "models": {name: model.state_dict() for name, model in self.models.items()},
-            "optimizers": {name: [o.state_dict() for o in both] for name, both in self.optimizers.items()},
+            "models": {"target": self.target.state_dict(), "draft": self.draft.state_dict()},
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
 
     def restore(self, state: dict) -> None:
-        self.stage, self.step = state["stage"], state["step"]
-        self.seconds, self.logged = state["seconds"], state["logged"]
-        for name, model in self.models.items():
-            model.load_state_dict(state["models"][name])
-            for optimizer, kept in zip(self.optimizers[name], state["optimizers"][name], strict=True):
-                optimizer.load_state_dict(kept)
+        self.enter(state["stage"])
+        self.step, self.seconds, self.logged = state["step"], state["seconds"], state["logged"]
+        self.target.load_state_dict(state["models"]["target"])
+        self.draft.load_state_dict(state["models"]["draft"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
 
-    def window(self, length: int, step: int, stage_seed: int, ids=None) -> torch.Tensor:
-        batch = max(1, self.recipe.batch_tokens // length)
-        return windows(self.text if ids is None else ids, batch, length, self.recipe.seed + stage_seed, step).to(
-            self.device
-        )
+    def window(self, length: int, tokens: int, ids=None) -> torch.Tensor:
+        """`tokens` tokens of training text, or of the text `ids`, as windows [B, length + 1] of this stage and step."""
+        ids = self.text if ids is None else ids
+        return windows(ids, max(1, tokens // length), length, self.stage_seed(), self.step).to(self.device)
 
+    def repeats(self, length: int, tokens: int) -> torch.Tensor:
+        """`tokens` tokens of repeated segments as windows [B, length + 1] of this stage and step."""
+        return repeats(self.text, max(1, tokens // length), length, self.stage_seed(), self.step).to(self.device)
+
+    def stage_seed(self) -> int:
+        return len(STAGES) * self.recipe.seed + list(STAGES).index(self.stage)
+
+    @torch.compiler.set_stance("force_eager")  # a few windows: compiling for their shape would take longer
     def measure(self) -> dict:
-        """Loss of both models and alpha on 16 windows of held-out text."""
+        """On held-out text: the target's loss and what it pays for names; once the draft learns, its loss and alpha."""
         held_out = windows(self.held_out, 16, min(512, len(self.held_out) - 2), 0, 0).to(self.device)
-        return agreement(self.draft, self.target, held_out)
+        if self.stage in OF_THE_DRAFT:
+            figures = agreement(self.draft, self.target, held_out)
+        else:
+            with torch.no_grad():
+                figures = {"target_loss": language_loss(self.target, held_out).item()}
+            figures |= on_names(self.tokenizer, {"target": self.target}, 6, "validation")
+        return {name: value and round(value, 4) for name, value in figures.items()}
 
     def record(self) -> dict:
         """What there is to say about a finished run: recipe, hardware, time, tokens, losses and alpha on the way."""
         from specdec_course.measure.machine import machine
 
-        recipe, language = self.recipe, [line for line in self.logged if line["stage"] == "language"]
+        recipe = self.recipe
+        tokens = dict(school=recipe.school_tokens, shallow=recipe.shallow_tokens, deep=recipe.deep_tokens)
+        steps = {stage: getattr(recipe, field) for stage, (_, field) in STAGES.items()}
         return {
             "hardware": machine(),
             "date": time.strftime("%Y-%m-%d"),
             "minutes": round(self.seconds / 60, 1),
-            "tokens_seen": recipe.steps * recipe.batch_tokens,
-            "tokens_distilled": recipe.distil_steps * recipe.batch_tokens,
+            "tokens_seen": {stage: steps[stage] * tokens.get(stage, recipe.draft_tokens) for stage in STAGES},
             "training_text": {"articles": recipe.articles, "tokens": len(self.text)},
             "recipe": asdict(recipe),
-            "before_distillation": language[-1],
+            "before_distillation": [line for line in self.logged if line["stage"] == "draft"][-1],
             "log": self.logged,
         }
 
@@ -110,11 +154,11 @@ class Run:
 
 
 def _same_recipe(path: Path, recipe: Recipe) -> None:
-    """Keep the recipe beside the checkpoints. ValueError if they were made with another; only `steps` and
-    `distil_steps` may change (in time: see `rate`)."""
-    ours = json.loads(json.dumps(asdict(recipe) | {"steps": None, "distil_steps": None}))
+    """Keep the recipe beside the checkpoints. ValueError if they were made with another; only the numbers
+    of steps may change (in time: see `rate`)."""
+    ours = json.loads(json.dumps(asdict(recipe) | {field: None for _, field in STAGES.values()}))
     if not path.exists():
-        write_whole(path, lambda part: part.write_text(json.dumps(ours, indent=1) + "\n"))
+        write_text(path, json.dumps(ours, indent=1) + "\n")
     kept = json.loads(path.read_text())
     if changed := [key for key in ours if kept.get(key) != ours[key]]:
         raise ValueError(
@@ -140,50 +184,13 @@ def _text(folder: Path, recipe: Recipe):
     return tokenizer, torch.load(kept, weights_only=True).numpy().astype("uint16")
 
 
-def language_step(run: Run) -> float:
-    """Both models learn the same windows of Atlas. Returns the target's loss."""
-    recipe, step = run.recipe, run.step
-    long = step >= recipe.steps - round(recipe.steps * recipe.decay)
-    window = run.window(recipe.long_length if long else recipe.length, step, 0)
-    factor = rate(step, recipe.steps, recipe.decay)
-    losses = []
-    for name, model in run.models.items():
-        losses.append(language_loss(model, window))
-        update(model, run.optimizers[name], losses[-1], factor)
-    return losses[0].item()
-
-
-def distil_step(run: Run) -> float:
-    """The draft learns the target's law, every fourth time on text that the target wrote. Returns KL(p || q)."""
-    recipe, step = run.recipe, run.step
-    written = run.written if step % 4 == 3 else None
-    window = run.window(recipe.length, step, 1, written)
-    loss = distillation_loss(run.draft, run.target, window)
-    update(run.draft, run.optimizers["draft"], loss, 0.6 * rate(step, recipe.distil_steps, 1.0))
-    return loss.item()
-
-
-@torch.no_grad()
-def text_by_target(run: Run):
-    """Texts that the target writes by itself at temperature 1, each from `<|endoftext|>` on, as one row of ids."""
-    recipe = run.recipe
-    generator = torch.Generator().manual_seed(recipe.seed)
-    run.target.set_attn_implementation("sdpa")
-    ids = torch.zeros(recipe.sampled_rows, 1, dtype=torch.long, device=run.device)
-    cache, rows = None, [ids]
-    for _ in range(recipe.length):
-        out = run.target(ids, past_key_values=cache, use_cache=True)
-        cache = out.past_key_values
-        law = out.logits[:, -1].float().softmax(-1).cpu()
-        ids = torch.multinomial(law, 1, generator=generator).to(run.device)
-        rows.append(ids)
-    use_block_attention(run.target, run.device)
-    return torch.cat(rows, 1).flatten().cpu().numpy().astype("uint16")
-
-
-def _stage(run: Run, steps: int, one_step, save_every: float, on_save) -> None:
-    """Run a stage from `run.step` to `steps`, with a bar, a checkpoint every `save_every` seconds and a measurement
+def _train_stage(run: Run, save_every: float) -> None:
+    """Run a stage from `run.step` to its end, with a bar, a checkpoint every `save_every` seconds and a measurement
     every 100 steps."""
+    one_step, field = STAGES[run.stage]
+    steps = getattr(run.recipe, field)
+    if run.stage == "distil" and run.step < steps:
+        run.written = text_by_target(run)
     saved = started = time.perf_counter()
     before = run.seconds
     with tqdm(total=steps, initial=run.step, desc=run.stage, unit="step", mininterval=5) as bar:
@@ -194,51 +201,32 @@ def _stage(run: Run, steps: int, one_step, save_every: float, on_save) -> None:
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if run.step % 100 == 0 or run.step == steps:
-                run.log(loss=round(loss, 4), **{k: round(v, 4) for k, v in run.measure().items()})
+                run.log(loss=round(loss, 4), **run.measure())
             if time.perf_counter() - saved > save_every:
                 save_state(run.folder / "state.pt", run.state())
                 saved = time.perf_counter()
-                on_save()
 
 
 def train_classroom(
-    out,
-    work=None,
-    recipe: Recipe | None = None,
-    device: str | None = None,
-    save_every: float = 60.0,
-    export_every: float = 900.0,
-    first_export: float = 480.0,
+    out, work=None, recipe: Recipe | None = None, device: str | None = None, save_every: float = 60.0
 ) -> Path:
     """Train the classroom pair and write it to the folder `out`; returns `out`.
 
     work: folder of checkpoints and log (default `.specdec/` beside `out`); an interrupted run goes on from there
     recipe: the numbers of the run, see `Recipe`; device: "cuda", "cpu" or None for the best there is
-    save_every, export_every, first_export: seconds between checkpoints, between early exports, before the first one
+    save_every: seconds between checkpoints
     """
     out, recipe = Path(out), recipe or Recipe()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(Path(work) if work else out.parent / ".specdec" / f"{out.name}-training", recipe, device)
     if state := load_state(run.folder / "state.pt"):
         run.restore(state)
-    next_export = first_export if run.seconds < first_export else run.seconds + export_every
-
-    def on_save() -> None:
-        nonlocal next_export
-        if run.seconds >= next_export:
-            export_pair(run.target, run.draft, run.tokenizer, out)
-            next_export = run.seconds + export_every
-
-    if run.stage == "language":
-        _stage(run, recipe.steps, language_step, save_every, on_save)
-        run.stage, run.step, run.optimizers["draft"] = "distil", 0, optimizers_for(run.draft)
-        save_state(run.folder / "state.pt", run.state())
-    if run.stage == "distil":
-        run.written = text_by_target(run)
-        _stage(run, recipe.distil_steps, distil_step, save_every, on_save)
-        run.stage = "done"
+    stages = list(STAGES)
+    for stage in stages[stages.index(run.stage) :]:
+        if stage != run.stage:
+            run.enter(stage)
+        _train_stage(run, save_every)
         save_state(run.folder / "state.pt", run.state())
     export_pair(run.target, run.draft, run.tokenizer, out)
-    record = json.dumps(run.record(), indent=1) + "\n"
-    write_whole(out / "training.json", lambda part: part.write_text(record))
+    write_text(out / "training.json", json.dumps(run.record(), indent=1) + "\n")
     return out

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from specdec_course.common.paths import sha256_of
+from specdec_course.common.whole import write_text
 
-from .checkpoint import write_whole
 from .tokenizer import save_tokenizer
 
 CHECKSUMS = "checksums.json"
@@ -45,4 +45,4 @@ def export_pair(target, draft, tokenizer, folder: Path) -> None:
 def write_checksums(folder: Path) -> None:
     """checksums.json: {"target/model.safetensors": sha256, ...} for every exported file."""
     sums = {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.glob("*/*")) if path.is_file()}
-    write_whole(folder / CHECKSUMS, lambda part: part.write_text(json.dumps(sums, indent=1) + "\n"))
+    write_text(folder / CHECKSUMS, json.dumps(sums, indent=1) + "\n")

@@ -50,6 +50,12 @@ def logits_of(model: nn.Module, ids: torch.Tensor, precise: bool = False) -> tor
         return model(ids, use_cache=False).logits.flatten(0, 1).float()
 
 
+def token_losses(model: nn.Module, window: torch.Tensor, precise: bool = False) -> torch.Tensor:
+    """Cross-entropy in nats of every token of windows [B, T + 1] after the first, as [B, T]."""
+    goal = window[:, 1:]
+    return F.cross_entropy(logits_of(model, window[:, :-1], precise), goal.flatten(), reduction="none").view(goal.shape)
+
+
 def language_loss(model: nn.Module, window: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy in nats per token of windows [B, T + 1]."""
     return F.cross_entropy(logits_of(model, window[:, :-1]), window[:, 1:].flatten())

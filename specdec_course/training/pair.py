@@ -32,3 +32,25 @@ def new_model(shape: dict, vocab_size: int, seed: int):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Qwen3ForCausalLM(config)
+
+
+def grow(model, layers: int, seed: int):
+    """A new model of `layers` layers that computes what `model` computes: its layers, with new ones above them.
+
+    The new layers start as the identity: what they would add to the stream (o_proj, down_proj) is zero. Their other
+    matrices are drawn from `seed`, so that the first gradients find directions to go in.
+    """
+    import torch
+
+    config = model.config
+    shape = {key: getattr(config, key) for key in TARGET} | {"num_hidden_layers": layers}
+    deep = new_model(shape, config.vocab_size, seed)
+    with torch.no_grad():
+        for layer in deep.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+    for old, place in zip(model.model.layers, deep.model.layers, strict=False):
+        place.load_state_dict(old.state_dict())
+    deep.model.embed_tokens.load_state_dict(model.model.embed_tokens.state_dict())
+    deep.model.norm.load_state_dict(model.model.norm.state_dict())
+    return deep

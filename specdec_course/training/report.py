@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 
 from specdec_course.common.paths import PACKAGE
+from specdec_course.common.whole import write_text
 from specdec_course.corpora.atlas import articles
+from specdec_course.measure.names import on_names
 
-from .checkpoint import write_whole
-from .loop import agreement
+from .loop import agreement, token_losses
 from .text import encode_articles, windows
 
 MEASUREMENTS = PACKAGE.parent / "data" / "measurements" / "classroom.json"
@@ -44,36 +45,24 @@ def on_held_out_text(pair, batches: int = 6, length: int = 1000) -> dict:
         "tokens": batches * 2 * length,
         "target_perplexity": round(math.exp(mean["target_loss"]), 3),
         "draft_perplexity": round(math.exp(mean["draft_loss"]), 3),
+        "draft_behind_nats": round(mean["draft_loss"] - mean["target_loss"], 3),
         "alpha_greedy": round(mean["alpha_greedy"], 4),
         "alpha_sampled": round(mean["alpha_sampled"], 4),
         "target_perplexity_by_position": [round(math.exp(x), 3) for x in torch.stack(parts).mean(0).tolist()],
     }
 
 
-@torch.no_grad()
-def on_names(pair, count: int = 12) -> dict:
-    """Mean nats that the models pay per later piece of a word (mostly of names), by whether the same three tokens stood
-    in the article before. A model that copies pays little for `seen`."""
-    paid = {(name, seen): [] for name in ("target", "draft") for seen in (True, False)}
-    for text in articles(count=count, split="test"):
-        ids = [pair.tokenizer.eos_token_id, *pair.tokenizer.encode(text)][:600]
-        pieces = pair.tokenizer.convert_ids_to_tokens(ids)
-        row = torch.tensor(ids)[None]
-        nats = {}
-        for name in ("target", "draft"):
-            logits = getattr(pair, name)(row[:, :-1], use_cache=False).logits[0].float()
-            nats[name] = torch.nn.functional.cross_entropy(logits, row[0, 1:], reduction="none").tolist()
-        before = set()
-        for i in range(2, len(ids)):
-            three = tuple(ids[i - 2 : i + 1])
-            if pieces[i].isascii() and pieces[i].isalpha():  # a space in front would be a letter beyond ASCII
-                for name in nats:
-                    paid[name, three in before].append(nats[name][i - 1])
-            before.add(three)
-    return {
-        f"{name}_{'seen' if seen else 'new'}": round(statistics.fmean(values), 3)
-        for (name, seen), values in paid.items()
-    } | {"pieces_seen": len(paid["target", True]), "pieces_new": len(paid["target", False])}
+def windows_of_512(pair, batches: int = 8) -> dict:
+    """Perplexity of the target on 64 windows of 512 tokens, 32 of each held-out split, teacher-forced, float32."""
+    losses = {}
+    for split in ("test", "validation"):
+        ids = encode_articles(pair.tokenizer, 400, split=split)
+        with torch.no_grad():
+            parts = [token_losses(pair.target, windows(ids, 4, 512, 0, step), precise=True) for step in range(batches)]
+        losses[split] = torch.stack(parts).mean().item()
+    return {f"target_perplexity_{split}": round(math.exp(loss), 3) for split, loss in losses.items()} | {
+        "target_perplexity": round(math.exp(statistics.fmean(losses.values())), 3)
+    }
 
 
 def while_decoding(pair, prompts, k: int = 4, new_tokens: int = 160) -> dict:
@@ -161,7 +150,8 @@ def measure(pair) -> dict:
         "command": COMMAND,
         "parameters": count,
         "held_out": on_held_out_text(pair),
-        "names": on_names(pair),
+        "windows_of_512": windows_of_512(pair),
+        "names": on_names(pair.tokenizer, {"target": pair.target, "draft": pair.draft}, 40),
         "decoding": while_decoding(pair, held_out_prompts(pair.tokenizer, 12)),
         "latency": latency_ratio(pair),
         "sample": sample_text(pair),
@@ -171,12 +161,15 @@ def measure(pair) -> dict:
 def as_table(figures: dict, training: dict) -> str:
     """The figures as the Markdown that stands in data/README.md."""
     held, run, lat = figures["held_out"], figures["decoding"], figures["latency"]
-    names = figures["names"]
+    names, short = figures["names"], figures["windows_of_512"]
     size, end, before = figures["parameters"], training["log"][-1], training["before_distillation"]
     rows = [
         ("parameters, target / draft", f"{size['target']:,} / {size['draft']:,}"),
         ("perplexity per token, held-out Atlas, target / draft",
          f"{held['target_perplexity']} / {held['draft_perplexity']}"),
+        ("perplexity per token of the target on windows of 512 tokens, test / validation",
+         f"{short['target_perplexity_test']} / {short['target_perplexity_validation']}"),
+        ("nats per token that the draft pays more than the target", f"{held['draft_behind_nats']}"),
         ("nats per later piece of a word, seen before in the article, target / draft",
          f"{names['target_seen']} / {names['draft_seen']}"),
         ("... not seen before", f"{names['target_new']} / {names['draft_new']}"),
@@ -215,9 +208,9 @@ def write_report(folder, measurements: Path = MEASUREMENTS, readme: Path = READM
 
     training = json.loads((Path(folder) / "training.json").read_text(encoding="utf-8"))
     figures = measure(load_pair(str(folder), device="cpu", dtype=torch.float32))
-    write_whole(measurements, lambda part: part.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n"))
+    write_text(measurements, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     table = as_table(figures, training)
     page = put_into(readme.read_text(encoding="utf-8"), table)
-    write_whole(readme, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(readme, page)
     print(table)
     return figures

@@ -21,6 +21,20 @@ def encode_articles(tokenizer, count: int, seed: int = 0, split: str = "train"):
     return np.concatenate(rows) if rows else np.zeros(0, dtype=np.uint16)
 
 
+def repeats(ids, batch: int, length: int, seed: int, step: int, shortest: int = 8, longest: int = 32):
+    """LongTensor [batch, length + 1]: each window is one random segment of `ids`, of `shortest` to `longest` tokens,
+    repeated to the window's end; fixed by (seed, step)."""
+    import numpy as np
+    import torch
+
+    random, rows = np.random.default_rng((seed, step)), []
+    for _ in range(batch):
+        size = int(random.integers(shortest, longest + 1))
+        start = int(random.integers(len(ids) - size))
+        rows.append(np.resize(ids[start : start + size], length + 1))
+    return torch.from_numpy(np.stack(rows).astype(np.int64))
+
+
 def windows(ids, batch: int, length: int, seed: int, step: int):
     """LongTensor [batch, length + 1]: windows that start at random places of `ids`, fixed by (seed, step)."""
     import numpy as np

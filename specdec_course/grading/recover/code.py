@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .damage import printable, sides
 
@@ -27,11 +27,12 @@ INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 @dataclass(frozen=True)
 class Plain:
     """`source` is plain Python (`tree` is None where it does not parse); `notes` say what was changed, and go on after
-    "Cell 3: "."""
+    "Cell 3: "; `other` is the other side of a merge conflict, where it too is Python."""
 
     source: str
     notes: tuple[str, ...] = ()
     tree: ast.Module | None = None
+    other: str = ""
 
 
 def plain_python(source: str) -> Plain:
@@ -39,6 +40,8 @@ def plain_python(source: str) -> Plain:
     if len(source) > MOST_ANALYSED:
         return Plain(source)
     tree, notes = parsed(source), []
+    if tree is None and (both := sides(source)):
+        return _fuller_side(both)
     if tree is None or re.match(r"\s*In \[", source):
         source, notes = _repaired(source)
         tree = parsed(source)
@@ -48,6 +51,24 @@ def plain_python(source: str) -> Plain:
     if changed != source:
         source, tree = changed, parsed(changed)
     return Plain(source, (*notes, *more, *_colab(source, tree)), tree)
+
+
+def _fuller_side(both: list[tuple[str, str]]) -> Plain:
+    """The side of a merge conflict in which more is written; the upper one of equals, and of those that are Python."""
+    plains = [(whose, plain_python(text)) for whose, text in both]
+    readable = [one for one in plains if one[1].tree is not None] or plains[:1]
+    whose, best = max(readable, key=lambda one: _statements(one[1].tree))
+    other = next((one.source for name, one in readable if name != whose), "")
+    note = f"there is an unresolved merge conflict (`<<<<<<<`); {whose} was taken."
+    return replace(best, notes=(note, *best.notes), other=other)
+
+
+def _statements(tree: ast.Module | None) -> int:
+    """How many statements a text holds; texts and placeholders are none."""
+    return sum(
+        isinstance(node, ast.stmt) and not isinstance(node, (ast.Pass, ast.Raise)) and not _is_constant(node)
+        for node in ast.walk(tree or ast.Module([], []))
+    )
 
 
 _MAY_BE_MAGIC = re.compile(r"^[ \t]*[%!?,;/]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
@@ -68,14 +89,12 @@ def parsed(source: str) -> ast.Module | None:
 
 def _repaired(source: str) -> tuple[str, list[str]]:
     """The first reading of a cell that parses, and what had to be done for it; else the cell without its magics."""
-    for whose, side in [("", source), *sides(source)]:
-        notes = [f"there is an unresolved merge conflict (`<<<<<<<`); {whose} side of it was taken."] if whose else []
-        seen = INVISIBLE.sub("", side).replace("\u00a0", " ")
-        for text in dict.fromkeys((side, seen)):
-            plain = _from_ipython(text)
-            if parsed(plain) is not None:
-                hidden = ["invisible characters, which Python cannot read, were taken out."] if text != side else []
-                return plain, notes + hidden
+    seen = INVISIBLE.sub("", source).replace("\u00a0", " ")
+    for text in dict.fromkeys((source, seen)):
+        plain = _from_ipython(text)
+        if parsed(plain) is not None:
+            hidden = ["invisible characters, which Python cannot read, were taken out."] if text != source else []
+            return plain, hidden
     return _from_ipython(source), []
 
 
@@ -118,11 +137,11 @@ def _without_magics(source: str, tree: ast.Module) -> tuple[str, list[str]]:
                 instead, note = _instead(node.func.attr, [_text_of(argument) for argument in node.args])
                 edits.append((node, instead))
                 notes += note
-        source = _edited(source, edits)
+        source = edited(source, edits)
     if "find_spec" in source:  # `if the course is missing: %pip install ...`: nothing is left to be done
         again = parsed(source)
         tests = [node.test for node in ast.walk(again or ast.Module([], [])) if _does_nothing(node)]
-        source = _edited(source, [(test, "False") for test in tests])
+        source = edited(source, [(test, "False") for test in tests])
     return source, notes
 
 
@@ -187,8 +206,8 @@ def _quoted(text: str) -> str:
     return f"`{text if len(text) <= 70 else text[:67] + '...'}`"
 
 
-def _edited(source: str, edits: list[tuple[ast.expr, str]]) -> str:
-    """The source with the text of some expressions replaced; what lies inside another one is dropped."""
+def edited(source: str, edits: list[tuple[ast.expr | ast.stmt, str]]) -> str:
+    """The source with the text of some parts of its tree replaced; what lies inside another one is dropped."""
     lines = [line.encode() for line in source.split("\n")]  # Python counts columns in bytes
     starts = [0]
     for line in lines:

@@ -9,6 +9,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from .blank import is_blank, reached, written_names
 from .code import Plain, plain_python
 from .damage import Unreadable
 from .formats import Cell, notebook_cells
@@ -101,9 +102,9 @@ def see(cell: Cell, release: Release, analyse: bool = True) -> Seen:
 
 def see_code(cell: Cell, release: Release, analyse: bool = True) -> Seen:
     """The same for a cell that holds the student's own code, whatever its kind and its marks say."""
-    plain = plain_python(cell.source) if analyse else Plain(cell.source)
+    plain = reached(plain_python(cell.source)) if analyse else Plain(cell.source)
     names = names_of(plain)
-    blank = same(cell.source) in release.stubs.values()
+    blank = same(cell.source) in release.stubs.values() or (analyse and is_blank(plain.source))
     if cell.grade_id in release.stubs:
         return Seen(cell, "answer", cell.grade_id, plain, names, blank)
     if _only_checks(plain):
@@ -118,12 +119,13 @@ def _only_checks(plain: Plain) -> bool:
     return bool(calls) and all(function in CHECKS for function, _ in calls)
 
 
-def answered(cells: list[Cell], release: Release) -> tuple[int, bool]:
-    """(how many exercises have something written for them, whether this is a notebook of the unit at all)."""
+def answered(cells: list[Cell], release: Release) -> tuple[frozenset[str], bool]:
+    """(the exercises for which something is written, whether this is a notebook of the unit at all)."""
     written, known = set(), False
     for cell in cells:
-        names = {cell.grade_id, *defined_in(cell.source)} & release.stubs.keys()
+        mark = {cell.grade_id} if cell.kind == "code" else set()
+        names = frozenset({*mark, *defined_in(cell.source)} & release.stubs.keys())
         known = known or bool(names) or (cell.grade_id or "").removeprefix(TEST) in release.stubs
-        if cell.kind == "code" and same(cell.source) not in release.stubs.values():
-            written |= names
-    return len(written), known
+        if names and same(cell.source) not in release.stubs.values():
+            written |= written_names(cell.source, names)
+    return frozenset(written), known

@@ -57,28 +57,32 @@ def without_outputs(data: bytes) -> bytes:
 
 
 def sides(text: str) -> list[tuple[str, str]]:
-    """Both readings of a text with merge markers, yours first: (whose, text). Nothing where there are no markers."""
+    """Both readings of a text with merge markers, the upper one first: (which, text). Whose they are, the markers do
+    not say: a merge has one's own above, a rebase and a stash below. Nothing where there are no markers."""
     if not re.search(r"^<{7}", text, re.MULTILINE):
         return []
-    read: dict[str, list[str]] = {"your own": [], "the other": []}
+    upper, lower, names = [], [], ["", ""]
     state = "both"
     for line in text.split("\n"):
         if line.startswith("<" * 7):
-            state = "your own"
+            state = "upper"
+            names[0] = names[0] or line[7:].strip()
         elif line.startswith("|" * 7) and state != "both":
             state = "base"
         elif line.startswith("=" * 7) and state != "both":
-            state = "the other"
+            state = "lower"
         elif line.startswith(">" * 7) and state != "both":
             state = "both"
+            names[1] = names[1] or line[7:].strip()
         else:
-            line = line if state in ("both", "your own") else None, line if state in ("both", "the other") else None
-            for whose, own in zip(read, line, strict=True):
-                read[whose] += [] if own is None else [own]
+            upper += [line] if state in ("both", "upper") else []
+            lower += [line] if state in ("both", "lower") else []
             continue
-        for lines in read.values():  # an empty line for each marker: line numbers stay
-            lines.append("")
-    return [(whose, "\n".join(lines)) for whose, lines in read.items()]
+        upper.append("")  # an empty line for each marker: line numbers stay
+        lower.append("")
+    which = [f"its {place} side" + (f" (`{printable(name)[:40]}`)" if name else "")
+             for place, name in zip(("upper", "lower"), names, strict=True)]
+    return [(which[0], "\n".join(upper)), (which[1], "\n".join(lower))]
 
 
 _LOOKS_LIKE = [("<", "a web page or XML"), ("%PDF", "a PDF"), ("PK\x03", "a zip archive"), ("{\\rtf", "a text")]

@@ -29,8 +29,23 @@ class Cell:
     grade_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a file says: its cells, and remarks for the student. `side`: of a merge conflict in the file, or ""."""
+
+    cells: tuple[Cell, ...]
+    remarks: tuple[str, ...]
+    side: str = ""
+
+
 def notebook_cells(data: bytes) -> tuple[list[Cell], list[str]]:
-    """(cells, remarks) of a notebook file. Raises Unreadable."""
+    """(cells, remarks) of a notebook file; of a merge conflict the first side that is a notebook. Raises Unreadable."""
+    first = notebook_readings(data)[0]
+    return list(first.cells), list(first.remarks)
+
+
+def notebook_readings(data: bytes) -> list[Reading]:
+    """All readings of a notebook file: one, or the sides of a merge conflict that are notebooks. Raises Unreadable."""
     remarks: list[str] = []
     if not data.strip():
         raise Unreadable("is empty")
@@ -41,13 +56,18 @@ def notebook_cells(data: bytes) -> tuple[list[Cell], list[str]]:
         data = without_outputs(data)
         if len(data) > MOST_LEFT:
             raise Unreadable(f"holds {len(data) / 1e6:.0f} MB even without its outputs; a notebook of the course: 0.1")
-    notebook = _parsed(_text(data, remarks), remarks)
+    return [_reading(side, notebook, remarks) for side, notebook in _parsed(_text(data, remarks))]
+
+
+def _reading(side: str, notebook, before: list[str]) -> Reading:
+    remarks = list(before)
     if not isinstance(notebook, dict) or not ({"cells", "worksheets"} & notebook.keys()):
         raise Unreadable('is JSON, but no notebook: expected an object with a list of "cells"')
-    return _cells(_as_version_4(notebook, remarks), remarks), remarks
+    cells = _cells(_as_version_4(notebook, remarks), remarks)
+    return Reading(tuple(cells), tuple(remarks), side)
 
 
-def script_cells(data: bytes) -> tuple[list[Cell], list[str]]:
+def script_readings(data: bytes) -> list[Reading]:
     """The same for a notebook that was saved as a Python script, with `# %%` or `# In[1]:` between cells."""
     remarks: list[str] = []
     if not data.strip():
@@ -55,13 +75,24 @@ def script_cells(data: bytes) -> tuple[list[Cell], list[str]]:
     if len(data) > MOST_SCRIPT:
         raise Unreadable(f"is a script of {len(data) / 1e6:.0f} MB; expected a notebook")
     text = clean(_text(data, remarks))
+    return [_script(whose, side, remarks) for whose, side in sides(text) or [("", text)]]
+
+
+def script_cells(data: bytes) -> tuple[list[Cell], list[str]]:
+    """(cells, remarks) of a script; of a merge conflict in it the upper side. Raises Unreadable."""
+    first = script_readings(data)[0]
+    return list(first.cells), list(first.remarks)
+
+
+def _script(side: str, text: str, before: list[str]) -> Reading:
+    remarks = list(before)
     try:
         import jupytext
 
         notebook = jupytext.reads(text, fmt="py:percent")
     except Exception:  # of many kinds, on files that are no scripts; one cell holds all of it then
-        return [Cell(text)], remarks
-    return _cells(notebook, remarks), remarks
+        return Reading((Cell(text),), tuple(remarks), side)
+    return Reading(tuple(_cells(notebook, remarks)), tuple(remarks), side)
 
 
 def _text(data: bytes, remarks: list[str]) -> str:
@@ -72,17 +103,19 @@ def _text(data: bytes, remarks: list[str]) -> str:
         return data.decode("latin-1")
 
 
-def _parsed(text: str, remarks: list[str]):
+def _parsed(text: str) -> list[tuple[str, object]]:
+    """(side of a merge conflict or "", JSON) of each reading of a text that is JSON."""
     try:
-        return _loads(text)
+        return [("", _loads(text))]
     except ValueError as error:
         first = error
+    found = []
     for whose, side in sides(text):
         with contextlib.suppress(ValueError):
-            notebook = _loads(side)
-            remarks.append(f"The file had an unresolved merge conflict (`<<<<<<<`); {whose} side of it was taken.")
-            return notebook
-    raise Unreadable(what_is_broken(text, first))
+            found.append((whose, _loads(side)))
+    if not found:
+        raise Unreadable(what_is_broken(text, first))
+    return found
 
 
 def _loads(text: str):

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from .blank import written_names
 from .code import asks_for_gpu, cost, plain_python
 from .course import Release, Seen, same, see, see_code
 from .formats import Cell
@@ -18,6 +19,7 @@ from .names import defined_in, names_of, only_imports
 
 MOST_COST = 300_000  # characters of code that are looked into; a whole notebook of the course has 30,000
 MOST_ANSWER = 100_000  # characters that are kept of an answer
+MOST_OTHERS = 2  # further answers to an exercise that are judged
 ALWAYS = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 RUNS = ("answer", "own")
 
@@ -26,12 +28,14 @@ RUNS = ("answer", "own")
 class Step:
     """One thing to do. `source`: code to run, plain Python, "" for a judgement. `exercise`: not None: judge it now, in
     the state that the notebook has here. `cell`: its index in the student's notebook, -1 if it has none. `role`:
-    "provided" (unchanged from the release), "answer", "own" (anything else of the student's) or "judge"."""
+    "provided" (unchanged from the release), "answer", "own" (anything else of the student's) or "judge". `others`: of a
+    judgement, (where, code) of what else is written for the exercise: it counts where it earns more."""
 
     source: str
     exercise: str | None
     cell: int
     role: str
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[str], dict[str, str]]:
@@ -44,7 +48,8 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
         places[exercise], more = _place(exercise, seen, release)
         remarks += more
     last = max(cell for cell, _ in places.values())
-    running = [i for i, one in enumerate(seen[: last + 1]) if one.role in RUNS]
+    templates = _templates_beside_answers(seen, release)
+    running = [i for i, one in enumerate(seen[: last + 1]) if one.role in RUNS and i not in templates]
     before, added = _missing_setup(seen[: last + 1], running, release)
     chosen = {*running, *_needed(seen, running, places, last)}
     steps = [Step(source, None, -1, "provided") for source in before]
@@ -52,7 +57,9 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
         if number in chosen:
             steps.append(Step(seen[number].plain.source, None, number, seen[number].role))
         here = [exercise for exercise in release.exercises if places[exercise][0] == number]
-        steps += [Step("", exercise, number if places[exercise][1] else -1, "judge") for exercise in here]
+        for exercise in here:
+            cell = number if places[exercise][1] else -1
+            steps.append(Step("", exercise, cell, "judge", _others(exercise, seen, number)))
     steps += [Step("", exercise, -1, "judge") for exercise in release.exercises if last < 0]  # a notebook without cells
     return tuple(steps), _of_cells(seen, running, release) + added + remarks, _answers(seen, release)
 
@@ -109,13 +116,23 @@ def _defines(one: Seen, exercise: str) -> bool:
     return one.role in RUNS and (exercise in one.names.binds or exercise in one.names.defines)
 
 
+def _templates_beside_answers(seen: list[Seen], release: Release) -> set[int]:
+    """Cells in which nothing is written, of exercises that are answered in another cell: they would undo the answer."""
+    written = {name for one in seen if not one.blank for name in release.exercises if _defines(one, name)}
+    return {
+        i for i, one in enumerate(seen)
+        if one.role == "answer" and one.blank and not one.names.imports
+        and one.names.defines and one.names.defines <= written
+    }  # fmt: skip
+
+
 def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int, bool], list[str]]:
     """((after which cell an exercise is judged, whether anything of it is there), remarks)."""
     test = next((i for i, one in enumerate(seen) if one.role == "test" and one.exercise == exercise), None)
     defined = [i for i, one in enumerate(seen) if _defines(one, exercise)]
     answers = [i for i in defined if exercise in seen[i].names.defines] or defined
     written = [i for i in answers if not seen[i].blank]
-    remarks = _of_copies(exercise, answers, test, seen)
+    remarks = _of_copies(exercise, written, test)
     if test is None:
         if not answers:
             return (len(seen) - 1, False), [*remarks, f"No cell of {exercise} was found in the notebook."]
@@ -126,23 +143,35 @@ def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int
         early = f"The test cell of {exercise} stands before its answer; it was judged after its answer."
         return ((written or answers)[-1], True), [*remarks, early]
     if written and written[0] > test:
-        remarks.append(
-            f"{exercise} is written below its test cell (in cell {written[0] + 1}); what stands above the test cell "
-            "counts. Move it up."
-        )
+        remarks.append(f"{exercise} is written below its test cell (in cell {written[-1] + 1}); it was judged there. "
+                       "Move it up.")
+        return (written[-1], True), remarks
     if not defined:
         remarks.append(f"No cell that defines {exercise} was found in the notebook.")
     return (test, True), remarks
 
 
-def _of_copies(exercise: str, answers: list[int], test: int | None, seen: list[Seen]) -> list[str]:
-    marked = [i for i, one in enumerate(seen) if one.role == "answer" and one.cell.grade_id == exercise]
-    if len(marked) < 2:
+def _of_copies(exercise: str, written: list[int], test: int | None) -> list[str]:
+    if len(written) < 2:
         return []
-    above = [i for i in answers if test is None or i < test]
-    counts = f"; the last one above the test cell counts (cell {above[-1] + 1})" if above else ""
-    empty = ", in which nothing is written" if above and seen[above[-1]].blank else ""
-    return [f"The answer cell of {exercise} is there {len(marked)} times{counts}{empty}."]
+    above = [i for i in written if test is None or i < test] or written
+    cells = ", ".join(str(i + 1) for i in written[:6])
+    return [f"{exercise} is written {len(written)} times (cells {cells}). The one in cell {above[-1] + 1} counts, as "
+            "in the notebook; if it is not right, another one that earns more."]
+
+
+def _others(exercise: str, seen: list[Seen], place: int) -> tuple[tuple[str, str], ...]:
+    """What else than the last answer above `place` is written for an exercise: the nearest first."""
+    defining = [i for i, one in enumerate(seen) if exercise in one.names.defines and not one.blank
+                and one.role in RUNS]
+    above = [i for i in defining if i <= place] or defining
+    counts = seen[above[-1]].plain if above else None
+    found = [(f"the other side of the merge conflict in cell {above[-1] + 1}", counts.other)] if counts else []
+    for i in sorted(defining, key=lambda i: abs(i - place)):
+        found += [(f"the one in cell {i + 1}", text) for text in (seen[i].plain.source, seen[i].plain.other)]
+    texts = {text.strip(): where for where, text in reversed(found)}
+    known = counts.source.strip() if counts else ""
+    return tuple((where, text) for text, where in reversed(texts.items()) if text and text != known)[:MOST_OTHERS]
 
 
 def _needed(seen: list[Seen], running: list[int], places: dict, last: int) -> set[int]:
@@ -217,7 +246,7 @@ def _answers(seen: list[Seen], release: Release) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for one in seen:
         if one.role == "answer" and not one.blank:
-            defined = one.names.defines & set(release.exercises)
-            for exercise in defined or {one.exercise}:
+            defined = one.names.defines & set(release.exercises) or {one.exercise}
+            for exercise in written_names(one.plain.source, frozenset(defined)):
                 found.setdefault(exercise, []).append(one.plain.source)
     return {name: "\n\n".join(found[name])[:MOST_ANSWER] for name in release.exercises if name in found}

@@ -16,17 +16,22 @@ from .errors import NotAttempted, Wrong
 from .subject import Subject, raised_in
 
 
-def ask(student: Subject, read: Callable, cases: Iterable[tuple], judge: Callable) -> None:
+def ask(student: Subject, read: Callable, cases: Iterable[tuple], judge: Callable,
+        rng: torch.Generator | None = None) -> None:
     """Asks every case, then raises Wrong for the first answer that is not right, and shows the smallest such case.
 
     Args:
         read: what the answer is read with, such as `values.as_int`.
         cases: (arguments, what the judge needs) or (arguments, what the judge needs, named arguments).
         judge: `judge(answer, what it needs)` returns a text (or a Wrong) about an answer that is not right, else None.
+        rng: draws the order in which the cases are asked. It says nothing then about what the answer is; the verdict
+            goes by the order that is given here.
     """
-    asked = []
-    for args, wanted, *named in cases:
-        asked.append((student.read(read, *args, **dict(*named)), wanted, student.last))
+    cases = list(cases)
+    asked = [None] * len(cases)
+    for place in mixed(range(len(cases)), rng) if rng else range(len(cases)):
+        args, wanted, *named = cases[place]
+        asked[place] = (student.read(read, *args, **dict(*named)), wanted, student.last)
     judged = [(judge(answer, wanted), call) for answer, wanted, call in asked]
     failed = [(found if isinstance(found, Wrong) else Wrong(found), call) for found, call in judged if found]
     if failed:
@@ -43,6 +48,12 @@ def unless(right: Callable, message: str) -> Callable:
 def within(close: float) -> Callable:
     """Whether an answer is as near as that to what is wanted."""
     return lambda answer, wanted: abs(answer - wanted) <= close
+
+
+def mixed(things: Iterable, rng: torch.Generator) -> list:
+    """The same things in a random order."""
+    things = list(things)
+    return [things[place] for place in torch.randperm(len(things), generator=rng).tolist()]
 
 
 def uniform(low: float, high: float, rng: torch.Generator) -> float:

@@ -10,13 +10,15 @@ same seed asks the same questions: a wrong *rule* is recognised by giving the sa
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import math
 import zlib
 from collections.abc import Callable
 
 import torch
 
-from . import example, guard, surroundings, values
+from . import blind, example, guard, surroundings, values
 from .errors import Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report
 from .subject import Subject
@@ -50,14 +52,21 @@ def run_part(exercise: Exercise, part: Part, function: Callable, seed: int, expe
     return None, student.seen
 
 
-def recognise(exercise: Exercise, results: list[tuple], telling: list[tuple], seed: int) -> str | None:
+def recognise(exercise: Exercise, results: list[tuple], telling: list[tuple], seed: int, known: dict) -> str | None:
     """The first known mistake that passes and fails the same parts as the student, and in those that are `telling`
-    gives the same answers."""
+    gives the same answers. `known`: what was already found out about rules and parts."""
+
+    def holds(test: Callable, result: tuple, rule: Callable) -> bool:
+        key = test, result[0].name, rule
+        if key not in known:
+            known[key] = test(exercise, result, rule, seed)
+        return known[key]
+
     others = [result for result in results if not any(result is one for one in telling)]
     for mistake in exercise.mistakes.values() if telling else ():
         for rule in mistake.imitate:
-            if all(_answers_alike(exercise, one, rule, seed) for one in telling) and all(
-                _ends_alike(exercise, one, rule, seed) for one in others
+            if all(holds(_answers_alike, one, rule) for one in telling) and all(
+                holds(_ends_alike, one, rule) for one in others
             ):
                 return mistake.id
     return None
@@ -98,7 +107,31 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
         except guard.Stopped as stop:
             late = Wrong(str(stop))
             results += [(part, late, ["stopped"]) for part in exercise.parts[len(results) :]]
-        return _verdict(exercise, results, *_diagnose(exercise, results, seed))
+        found = _diagnose(exercise, results, seed)
+        return _verdict(exercise, results, *found, _ignored(exercise, results, function, seed, seconds))
+
+
+AT_MOST = 0.25  # of the points, for an answer that never looks at one of its arguments
+
+
+def _ignored(exercise: Exercise, results: list[tuple], function: Callable, seed: int, seconds: float) -> str | None:
+    """The argument that an answer ignores, if it is wrong and yet earned more than such an answer may."""
+    if all(wrong is None for _, wrong, _ in results) or _score(results) <= AT_MOST:
+        return None
+    asked: list[dict] = []
+    if not inspect.isclass(exercise.solution):
+        noting = blind.questions_to(exercise.solution, asked)
+        for part in exercise.parts:
+            run_part(exercise, part, noting, seed)
+    rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} arguments".encode()))
+    with contextlib.suppress(guard.Stopped, OutOfCalls), guard.time_limit(seconds), surroundings.of(function):
+        return blind.ignored(exercise, function, asked, rng)
+    return None
+
+
+def _score(results: list[tuple]) -> float:
+    total = math.fsum(part.weight for part, _, _ in results)
+    return math.fsum(part.weight for part, wrong, _ in results if not wrong) / total
 
 
 def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str | None, bool]:
@@ -111,20 +144,20 @@ def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str 
         return (wrongs[0].mistake if wrongs else None), True
     telling = [(part, wrong, seen) for part, wrong, seen in results
                if wrong and not any(isinstance(one, Crash) for one in seen)]
-    sure = recognise(exercise, results, telling, seed) or next((w.mistake for w in wrongs if w.mistake), None)
+    known: dict = {}
+    sure = recognise(exercise, results, telling, seed, known) or next((w.mistake for w in wrongs if w.mistake), None)
     if sure:
         return sure, True
-    likely = (recognise(exercise, results, [one], seed) for one in telling if len(telling) > 1)
+    likely = (recognise(exercise, results, [one], seed, known) for one in telling if len(telling) > 1)
     return wrongs[0].otherwise or next(filter(None, likely), None), False
 
 
-def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) -> Report:
+def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: str | None = None) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
         message = "Your function gives the same answer to all questions, or none at all."
         results = [(part, wrong or Wrong(message), seen) for part, wrong, seen in results]
     wrongs = [wrong for _, wrong, _ in results if wrong]
-    total = math.fsum(part.weight for part, _, _ in results)
-    score = math.fsum(part.weight for part, wrong, _ in results if not wrong) / total
+    score = min(_score(results), AT_MOST) if ignored else _score(results)
     parts = tuple((part.name, wrong is None) for part, wrong, _ in results)
     if not wrongs:
         return Report(exercise.name, RIGHT, 1.0, f"{exercise.name}: right. All {len(parts)} parts of the check pass.",
@@ -137,6 +170,9 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool) 
         lines.append(wrongs[0].message)
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
+    if ignored:
+        lines.append(f"Your answer stays the same whatever `{ignored}` is: it is never looked at. An answer that "
+                     f"leaves out one of its arguments earns at most {AT_MOST:.0%} of the points.")
     if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")
     else:

@@ -68,6 +68,7 @@ class Exercise:
     parts: list[Part] = field(default_factory=list)
     mistakes: dict[str, Mistake] = field(default_factory=dict)
     helps: list[tuple[str, str]] = field(default_factory=list)
+    arguments: dict[str, Callable] = field(default_factory=dict)
 
     def part(self, name: str, weight: float = 1.0):
         """Decorator: adds `part(student, rng)` to the check."""
@@ -75,6 +76,16 @@ class Exercise:
         def add(run):
             self.parts.append(Part(name, weight, run))
             return run
+
+        return add
+
+    def argument(self, name: str):
+        """Decorator: adds `pair(student, rng)`, two things that differ in every answer that looks at this argument.
+        Only needed where an argument is no number or text (see `blind`)."""
+
+        def add(pair):
+            self.arguments[name] = pair
+            return pair
 
         return add
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 
 from .. import values
-from ..ask import ask, unless
+from ..ask import ask, unless, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -28,47 +28,67 @@ heuristic_schedule = Exercise(
 )
 
 
-def expect_next(student, cases, message: str) -> None:
-    """Cases (arguments, right answer)."""
-    ask(student, values.as_int, cases, unless(operator.eq, message))
+def expect_next(student, rng, cases, message: str) -> None:
+    """Cases (k, n_accepted, n_drafted, k_max, right answer)."""
+    asked = [(tuple(given), right) for *given, right in cases]
+    ask(student, values.as_int, asked, unless(operator.eq, message), rng)
 
 
 @heuristic_schedule.part("everything accepted: two more", weight=2)
 def _(student, rng):
-    expect_next(student, [((k, n, n, 40), k + 2) for k, n in ((1, 1), (4, 4), (7, 7), (9, 3), (20, 1), (5, 4))],
-                "When all that was drafted was accepted, the next draft is longer by two.")
+    far, k, short, long = whole(60, 90, rng), whole(4, 9, rng), whole(6, 12, rng), whole(21, 40, rng)
+    some = whole(2, 5, rng)
+    cases = [(1, 1, 1, far, 3), (k, k, k, far, k + 2), (long, long, long, far, long + 2)]
+    cases += [(short, some, some, far, short + 2), (long, 1, 1, far, long + 2)]  # fewer were drafted than k allows
+    for k in (whole(2, 40, rng) for _ in range(whole(1, 4, rng))):
+        some = whole(1, k, rng)
+        cases.append((k, some, some, far, k + 2))
+    expect_next(student, rng, cases, "When all that was drafted was accepted, the next draft is longer by two.")
 
 
 @heuristic_schedule.part("something rejected: one less", weight=2)
 def _(student, rng):
-    cases = [((k, n, d, 40), k - 1) for k, n, d in ((4, 0, 4), (4, 3, 4), (9, 2, 3), (2, 1, 2), (8, 0, 1), (30, 9, 10))]
-    expect_next(student, cases, "When a drafted token was rejected, the next draft is shorter by one.")
+    far, k, short, long = whole(60, 90, rng), whole(5, 9, rng), whole(6, 12, rng), whole(22, 40, rng)
+    many, some = whole(11, 20, rng), whole(2, 5, rng)
+    cases = [(k, 0, k, far, k - 1), (k, k - 1, k, far, k - 1), (2, 1, 2, far, 1), (long, many - 1, many, far, long - 1),
+             (short, some - 1, some, far, short - 1), (short, 0, 1, far, short - 1)]
+    for k in (whole(2, 40, rng) for _ in range(whole(1, 4, rng))):
+        some = whole(1, k, rng)
+        cases.append((k, whole(0, some - 1, rng), some, far, k - 1))
+    expect_next(student, rng, cases, "When a drafted token was rejected, the next draft is shorter by one.")
 
 
 @heuristic_schedule.part("always in 1..k_max", weight=2)
 def _(student, rng):
-    cases = [((1, 0, 1, 8), 1), ((8, 8, 8, 8), 8), ((7, 7, 7, 8), 8), ((1, 0, 1, 1), 1), ((1, 1, 1, 1), 1),
-             ((6, 6, 6, 8), 8), ((12, 3, 12, 8), 8), ((2, 0, 2, 8), 1)]
-    expect_next(student, cases, "The step is taken, then the result is cut to 1..k_max.")
+    cases = [(1, 0, 1, 1, 1), (1, 1, 1, 1, 1)]
+    for end in (8, *(whole(5, 16, rng) for _ in range(whole(1, 3, rng)))):
+        above, near = end + whole(3, 9, rng), end - 1  # above: k_max may have been lowered since
+        cases += [(1, 0, 1, end, 1), (2, 0, 2, end, 1), (end, end, end, end, end), (near, near, near, end, end),
+                  (end - 2, 1, 1, end, end), (above, 3, above, end, end), (above, above, above, end, end)]
+    expect_next(student, rng, cases, "The step is taken, then the result is cut to 1..k_max.")
 
 
 @heuristic_schedule.part("nothing drafted counts as not rejected", weight=1)
 def _(student, rng):
-    expect_next(student, [((k, 0, 0, 9), min(k + 2, 9)) for k in (1, 4, 8, 9)],
+    end = whole(9, 20, rng)
+    lengths = [1, 4, end - 1, end, *(whole(2, end, rng) for _ in range(whole(1, 4, rng)))]
+    expect_next(student, rng, [(k, 0, 0, end, min(k + 2, end)) for k in lengths],
                 "A round without a draft saw no rejection.")
 
 
 @heuristic_schedule.part("many rounds: it recovers after a hard passage", weight=1)
 def _(student, rng):
-    k, seen = 5, []
-    for hard in [True] * 12 + [False] * 12:
-        k = student.returned_int(k, 0 if hard else k, k, 8)
+    end = 2 * whole(3, 6, rng)  # even: from 1 in steps of two, the last one is cut
+    k, seen, hard, easy = whole(3, end, rng), [], end + whole(1, 4, rng), end + whole(1, 4, rng)
+    for rejected in [True] * hard + [False] * easy:
+        k = student.returned_int(k, 0 if rejected else k, k, end)
         seen.append(k)
-        if not 1 <= k <= 8:
-            raise Wrong(f"After {len(seen)} rounds the draft length is {k}; it has to stay in 1..8.",
+        if not 1 <= k <= end:
+            raise Wrong(f"After {len(seen)} rounds the draft length is {k}; it has to stay in 1..{end}.",
                         otherwise="stuck_at_zero" if k < 1 else None)
-    if seen[11] != 1 or seen[-1] != 8:
-        raise Wrong(f"After 12 rounds of rejections and 12 of full acceptance the draft length is {seen[-1]}.")
+    if seen[hard - 1] != 1 or seen[-1] != end:
+        raise Wrong(f"After {hard} rounds of rejections the draft length is {seen[hard - 1]}, and after {easy} more of "
+                    f"full acceptance {seen[-1]}, where k_max is {end}.")
 
 
 @heuristic_schedule.part("the law of the text stays the target's", weight=1)

@@ -9,8 +9,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch  # noqa: E402
-from generated import judge  # noqa: E402
 
+from generated import judge  # noqa: E402
 from specdec_course.checks import exercises  # noqa: E402
 
 

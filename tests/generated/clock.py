@@ -1,4 +1,4 @@
-"""Time that passes only when somebody sleeps: inside `virtual()` every clock shows it, and nothing depends on the machine."""
+"""Time that passes only when somebody sleeps: inside `virtual()` every clock shows it, whatever the machine does."""
 
 import contextlib
 import time
@@ -24,7 +24,7 @@ class Virtual:
 
 @contextlib.contextmanager
 def virtual():
-    """All clocks of `time`, and its sleep, show and use one virtual time; `process_time` stands still while it sleeps."""
+    """All clocks of `time` show one virtual time, and its sleep moves it; `process_time` stands still meanwhile."""
     clock, still = Virtual(), Virtual()
     with contextlib.ExitStack() as stack:
         for name in NAMES:

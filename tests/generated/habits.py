@@ -119,8 +119,7 @@ def one_buffer(function):
             return lambda *args, **kwargs: written(answer(*args, **kwargs))
         if not isinstance(answer, (torch.Tensor, np.ndarray)):
             return answer
-        place = kept.setdefault((tuple(answer.shape), str(answer.dtype)), answer.copy() if isinstance(answer, np.ndarray)
-                                else answer.clone())
+        place = kept.setdefault((tuple(answer.shape), str(answer.dtype)), values.copies(answer))
         place[...] = answer
         return place
 

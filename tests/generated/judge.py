@@ -1,4 +1,4 @@
-"""What the check makes of generated answers: which differ from the right one, which of those are caught, what is left."""
+"""What the check makes of generated answers: which differ from the right one, which of those it fails, what is left."""
 
 import contextlib
 import inspect
@@ -53,7 +53,7 @@ def tally(exercise, named=False, only=None, seed=SEED) -> Tally:
         caught, diagnosis = verdict(exercise, answer, seed, named)
         found.caught += caught
         found.named += bool(diagnosis)
-        found.lines.append(f"{'caught' if caught else 'SURVIVES':10} {label}" + (f"  [{diagnosis}]" if diagnosis else ""))
+        found.lines.append(f"{'caught' if caught else 'SURVIVES':10} {label}{f'  [{diagnosis}]' if diagnosis else ''}")
         if not caught and reason:
             found.allowed.append((label, reason))
         elif not caught:
@@ -88,8 +88,7 @@ def blind_scores(exercise, seeds=(0, 1, 12)) -> list[tuple[str, float]]:
             if differ.alike(differ.outcomes(exercise, answer), right, differ.close(exercise)):
                 continue
         with clock.virtual():
-            made_again = [dict(blind(exercise))[label] for _ in seeds[1:]] if "first" in label else [answer] * len(seeds)
-            fresh = [answer, *made_again][: len(seeds)]
-            scores.append((label, max(evaluate_exercise(exercise, one, seed).score
-                                      for one, seed in zip(fresh, seeds, strict=True))))
+            fresh = [dict(blind(exercise))[label] for _ in seeds] if "first" in label else [answer] * len(seeds)
+            reports = [evaluate_exercise(exercise, one, seed) for one, seed in zip(fresh, seeds, strict=True)]
+            scores.append((label, max(report.score for report in reports)))
     return scores

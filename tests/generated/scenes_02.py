@@ -119,7 +119,8 @@ SCENES = {
                        _windows(TEXT[:20], 1, 2000, 4), _refused(TEXT[:4], 5, 3, 0), _refused(TEXT[:0], 1, 3, 0),
                        _refused(TEXT[:5], 5, 2, 0)],
     "build_next_token_array": [
-        _entries(LARGE, 128256, 220, *LARGE.unique().tolist(), 0), _entries(HIGH[None], 151936, 5, *HIGH.unique().tolist()),
+        _entries(LARGE, 128256, 220, *LARGE.unique().tolist(), 0),
+        _entries(HIGH[None], 151936, 5, *HIGH.unique().tolist()),
         _entries(ROWS, 128256, 7, *ROWS.unique().tolist()), _entries(list(ROWS), 128256, 7, *ROWS.unique().tolist()),
         _entries(EDGES, 128256, 220, 0, 1, 128255), _entries(KEYS, 128256, 220, *KEYS.unique().tolist()),
         _entries(TIES, 10, 9, *range(10)), _entries(torch.tensor([[4, 2]]), 5, 1, *range(5)),
@@ -130,8 +131,8 @@ SCENES = {
                           _draft(SHORT_CYCLE, 0, 9), _draft(SHORT_CYCLE, 3, 4), _draft(SHORT_CYCLE, 4, 0),
                           _draft(SHORT_CYCLE, 4, 70)],
     "hit_rate": [_rate(_followed_by(REAL, n, 1), REAL) for n in (2, 3, 10, 3000)]
-    + [_rate([3], SHORT_CYCLE), _rate(torch.tensor([], dtype=torch.long), SHORT_CYCLE), _rate([0, 1, 2, 0], SHORT_CYCLE),
-       _rate([0, 0], SHORT_CYCLE), _rate([4, 0, 1, 1], SHORT_CYCLE)],
+    + [_rate([3], SHORT_CYCLE), _rate(torch.tensor([], dtype=torch.long), SHORT_CYCLE),
+       _rate([0, 1, 2, 0], SHORT_CYCLE), _rate([0, 0], SHORT_CYCLE), _rate([4, 0, 1, 1], SHORT_CYCLE)],
     "bigram_probabilities": [
         _distributions(LARGE, 128256, 0.0, _A, _B, 5), _distributions(HIGH[None], 151936, 0.0, *HIGH[:5].tolist()),
         _distributions(ROWS, 128256, 0.5, *ROWS[0, :4].tolist(), 1), _distributions(list(ROWS), 128256, 0.0,

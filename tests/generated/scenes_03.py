@@ -1,4 +1,4 @@
-"""Unit 03 with real ids and logits as models give them: all negative, near ties, winners a hair ahead; loops with logs."""
+"""Unit 03 with real ids, and logits as models give them: all negative, winners a hair ahead; loops with logs."""
 
 import torch
 

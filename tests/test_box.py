@@ -84,7 +84,7 @@ def name_of(row) -> str:
 @pytest.mark.parametrize("row", probes.table(), ids=name_of)
 def test_no_attempt_gets_out(probed, row):
     for probe in probes.probe(*probed, row):
-        assert probe.held, f"{probe.layer}: {probe.tried}: {probe.told}"
+        assert probe.held, f"{probe.layer}: {probe.tried}: {probe.seen}"
 
 
 def test_a_room_leaves_no_file_to_the_next(probed):

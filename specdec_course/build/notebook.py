@@ -163,9 +163,9 @@ def _all_defined(path, nodes: list) -> None:
     codes = [node for node in nodes if node.cell_type == "code"]
     missing = undefined([node.source for node in codes])
     if missing:
-        told = "; ".join(f"{name} in the cell {codes[number].id!r}" for number, name in missing)
+        listed = "; ".join(f"{name} in the cell {codes[number].id!r}" for number, name in missing)
         raise ValueError(
-            f"{path}: names that neither the setup cell imports nor an earlier cell defines: {told}. "
+            f"{path}: names that neither the setup cell imports nor an earlier cell defines: {listed}. "
             "Import them in the setup cell (a private helper of the package belongs inside its function)."
         )
 

@@ -57,7 +57,7 @@ def leaks(solution, release) -> list[str]:
     for cell in release.cells:
         for line in cell.source.splitlines():
             squeezed = "".join(line.split())
-            found += [f"{cell.id}: {line.strip()}" for told in secret if told in squeezed]
+            found += [f"{cell.id}: {line.strip()}" for answer in secret if answer in squeezed]
     return sorted(set(found))
 
 

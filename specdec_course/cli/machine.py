@@ -32,7 +32,7 @@ def doctor(grading, json_file):
 
         level, probes = isolation()
         for probe in probes:
-            said = probe.told if probe.held else f"{probe.told.rstrip('.')}. Cure: {probe.cure}"
+            said = probe.seen if probe.held else f"{probe.seen.rstrip('.')}. Cure: {probe.cure}"
             click.echo(f"{'held' if probe.held else 'OPEN':6}{probe.layer:12}{probe.tried}: {said}")
         click.echo(f"isolation: {level}")
         write_json(json_file, {"level": level, "probes": [asdict(probe) for probe in probes]})

@@ -39,7 +39,7 @@ def modules_in(*parts: str) -> list[str]:
 def tree(module: str) -> ast.Module:
     """The syntax tree of a module; ValueError if the package has no such module."""
     if path_of(module) is None:
-        raise ValueError(f"{PACKAGE} has no module {module}: is it the name in a reference or in CARRIED that is wrong?")
+        raise ValueError(f"{PACKAGE} has no module {module}: is the name in a reference or in CARRIED wrong?")
     return ast.parse(path_of(module).read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, so that a kill at any moment leaves the last good one. Knows nothing of what they hold."""
+"""Checkpoints, written whole: a kill at any moment leaves the last good one. Knows nothing of what they hold."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ def python() -> str:
 def trees() -> dict[str, str]:
     """What is shown inside of the system and of Python, as {path inside: path here}; links stay links."""
     prefix = Path(sys.base_prefix)
-    places = [*SYSTEM, str(prefix / "lib"), str(prefix / sys.platlibdir), python()]
-    return {place: place for place in places if os.path.lexists(place)}
+    paths = [*SYSTEM, str(prefix / "lib"), str(prefix / sys.platlibdir), python()]
+    return {path: path for path in paths if os.path.lexists(path)}
 
 
 def libraries(shown: dict[str, str]) -> dict[str, str]:
@@ -82,7 +82,7 @@ def libraries(shown: dict[str, str]) -> dict[str, str]:
 
 
 def within(folder: str, shown) -> bool:
-    return any(Path(folder).is_relative_to(place) for place in shown)
+    return any(Path(folder).is_relative_to(path) for path in shown)
 
 
 def covered(shown: dict[str, str]) -> list[str]:
@@ -112,7 +112,7 @@ def command(files: dict[str, int], control: int, plan: dict) -> list[str]:
     system = trees()
     found = libraries(system)
     shown = system | found
-    binds = {place: source for place, source in shown.items() if not os.path.islink(source)}
+    binds = {path: source for path, source in shown.items() if not os.path.islink(source)}
     root = os.geteuid() == 0
     staged = {str(number): source for number, source in enumerate(binds.values())}
     stage = next(folder for folder in STAGES if os.path.isdir(folder) and not within(program, [folder]))
@@ -123,9 +123,9 @@ def command(files: dict[str, int], control: int, plan: dict) -> list[str]:
     line += ["--hostname", "room", "--cap-add", "CAP_SYS_ADMIN"]  # the server makes namespaces
     line += ["--clearenv", *options("--setenv", environment().items())]
     line += options("--ro-bind", zip(sources, binds, strict=True))
-    line += options("--symlink", ((os.readlink(place), place) for place in shown if place not in binds))
-    for place in covered(shown):
-        line += ["--perms", "0555", "--tmpfs", place, "--remount-ro", place]
+    line += options("--symlink", ((os.readlink(path), path) for path in shown if path not in binds))
+    for path in covered(shown):
+        line += ["--perms", "0555", "--tmpfs", path, "--remount-ro", path]
     line += options("--dev-bind", ((f"/dev/{device}", f"/dev/{device}") for device in DEVICES))
     for name, descriptor in files.items():
         line += ["--perms", "0444", "--file", str(descriptor), f"/room/{name}"]

@@ -82,12 +82,12 @@ CURES = {
 
 @dataclass(frozen=True)
 class Probe:
-    """One attempt: at which layer, what was tried, whether it held, what was told, and the cure if it did not."""
+    """One attempt: at which layer, what was tried, whether it held, what was seen, and the cure if it did not."""
 
     layer: str
     tried: str
     held: bool
-    told: str
+    seen: str
     cure: str = ""
 
 
@@ -99,8 +99,8 @@ def isolation(*, _off=()) -> tuple[str, list[Probe]]:
         with bait() as facts, House(ATTEMPTS, seconds=SECONDS, memory=MEMORY, level="partial", _off=_off) as house:
             probes = list(probe_all(house, facts))
     except (BoxError, ValueError) as error:
-        told = " ".join(str(error).replace(CURE, "").split())
-        return "none", [Probe("box", "build it", False, told, obstacles())]
+        seen = " ".join(str(error).replace(CURE, "").split())
+        return "none", [Probe("box", "build it", False, seen, obstacles())]
     return "full" if all(probe.held for probe in probes) else "partial", probes
 
 
@@ -110,9 +110,9 @@ def probe_all(house: House, facts: dict) -> Iterator[Probe]:
     yield result("end", "leave a file to the next room", *two_rooms(house, facts))
     yield result("end", "outlive the room in a session of its own", *outlives(house, facts))
     with house.open() as room:
-        held, told = ask(room, "use_processor", facts)
-        ended = told == GONE and not room.alive(5)
-        yield result("limits", "use more processor time than allowed", held or ended, "it was ended" if ended else told)
+        held, seen = ask(room, "use_processor", facts)
+        ended = seen == GONE and not room.alive(5)
+        yield result("limits", "use more processor time than allowed", held or ended, "it was ended" if ended else seen)
 
 
 def table() -> list[tuple]:
@@ -128,15 +128,15 @@ def probe(house: House, facts: dict, row: tuple, _off=()) -> Iterator[Probe]:
         yield result(layer, tried, *ask(room, name, facts))
 
 
-def result(layer: str, tried: str, held: bool, told: str) -> Probe:
-    return Probe(layer, tried, held, told, "" if held else CURES.get(layer, CURES["processes"]))
+def result(layer: str, tried: str, held: bool, seen: str) -> Probe:
+    return Probe(layer, tried, held, seen, "" if held else CURES.get(layer, CURES["processes"]))
 
 
 GONE = "the room ended"
 
 
 def ask(room: Room, name: str, facts: dict) -> tuple[bool, str]:
-    """(held, told) of one attempt in the room."""
+    """(held, seen) of one attempt in the room."""
     room.socket.settimeout(PATIENCE)
     said = b""
     try:
@@ -148,26 +148,26 @@ def ask(room: Room, name: str, facts: dict) -> tuple[bool, str]:
             said += part
     except OSError as error:
         return False, GONE if isinstance(error, ConnectionError) else f"the room does not answer: {error}"
-    held, told = json.loads(said)
-    return held is True, str(told)
+    held, seen = json.loads(said)
+    return held is True, str(seen)
 
 
 def two_rooms(house: House, facts: dict) -> tuple[bool, str]:
     with house.open() as first:
         ask(first, "leave_file", facts)
         with house.open() as second:
-            held, told = ask(second, "find_file", facts)
+            held, seen = ask(second, "find_file", facts)
     with house.open() as third:
-        later, told_later = ask(third, "find_file", facts)
-    return held and later, told if not held else told_later
+        later, seen_later = ask(third, "find_file", facts)
+    return held and later, seen if not held else seen_later
 
 
 def outlives(house: House, facts: dict) -> tuple[bool, str]:
     """A process that the room starts holds the room's socket. Once the room is closed, that socket must be, too."""
     with house.open(_off=ALONE) as room, room.socket.dup() as listening:
-        held, told = ask(room, "outlive", facts)
+        held, seen = ask(room, "outlive", facts)
         if not held:
-            return False, told
+            return False, seen
         room.close()
         listening.settimeout(2)
         try:

@@ -1,9 +1,9 @@
 """Run by root, outside the box: gives up root, then becomes bubblewrap.
 
 As root, the box would run with root's user id: no limit on processes would bind it, and only the mounts would keep it
-from root's files. So the trees that the box shows are first mounted in a private place (they may lie in a home that
+from root's files. So the trees that the box shows are first mounted in a private folder (they may lie in a home that
 only root can enter), then the process becomes `nobody`. Knows nothing else. Argument: JSON with `binds`
-({place: source}), `user` and `command`.
+({path: source}), `user` and `command`.
 """
 
 import json
@@ -26,13 +26,13 @@ def main() -> None:
 
 
 def stage(binds: dict[str, str], folder: str) -> None:
-    """Mounts each source at folder/place, in a file system of memory that only this process and its children see."""
+    """Mounts each source at folder/path, in a file system of memory that only this process and its children see."""
     from confine import BIND, RECURSIVE, mount
 
-    sources = {place: os.open(source, os.O_PATH | os.O_CLOEXEC) for place, source in binds.items()}
+    sources = {path: os.open(source, os.O_PATH | os.O_CLOEXEC) for path, source in binds.items()}
     mount("tmpfs", folder, "tmpfs", 0, "mode=0755,size=1m")
-    for place, descriptor in sources.items():
-        target = f"{folder}/{place}"
+    for path, descriptor in sources.items():
+        target = f"{folder}/{path}"
         if os.path.isdir(f"/proc/self/fd/{descriptor}"):
             os.makedirs(target)
         else:

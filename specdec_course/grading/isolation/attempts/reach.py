@@ -27,8 +27,8 @@ def read_reference(facts):
 
 
 def write_outside(facts):
-    places = ["/", "/room", "/dev", "/usr", "/usr/lib", "/etc", "/packages", "/dev/shm", "/var/tmp", "/run", "/proc"]
-    open_to_all = [place for place in [*places, *sys.path] if not stopped(make_file, f"{place}/specdec-probe")]
+    paths = ["/", "/room", "/dev", "/usr", "/usr/lib", "/etc", "/packages", "/dev/shm", "/var/tmp", "/run", "/proc"]
+    open_to_all = [path for path in [*paths, *sys.path] if not stopped(make_file, f"{path}/specdec-probe")]
     return f"wrote in {', '.join(open_to_all)}" if open_to_all else None
 
 
@@ -41,8 +41,8 @@ def change_server(facts):
 
 def leave_file(facts):
     """Always succeeds; the next room is asked."""
-    for place in ("/tmp", "/dev/shm", "/var/tmp", "/run"):
-        stopped(make_file, f"{place}/specdec-left")
+    for path in ("/tmp", "/dev/shm", "/var/tmp", "/run"):
+        stopped(make_file, f"{path}/specdec-left")
 
 
 def find_file(facts):

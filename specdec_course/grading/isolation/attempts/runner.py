@@ -20,7 +20,7 @@ def serve(room) -> None:
 
 
 def attempt(name: str, facts: dict) -> list:
-    """[held, told]."""
+    """[held, what was seen]."""
     try:
         break_out = getattr(reach, name, None) or getattr(power, name)
         got = break_out(facts)

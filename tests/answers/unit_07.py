@@ -1769,3 +1769,49 @@ def two_more_or_none(k, n_accepted, n_drafted, k_max):
     if n_accepted < n_drafted:
         return max(1, min(k - 1, k_max))
     return k + 2 if k + 2 <= k_max else min(k, k_max)
+
+
+def _with_the_newest(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
+    return hand, list(range(min(first, n - 1), n)) if hand and len(target_probability) else []
+
+
+@wrong("bild_policy", named="as_in_the_paper")
+def the_large_model_always_writes_the_newest(draft_confidence, target_probability, fallback, rollback):
+    return _with_the_newest(draft_confidence, target_probability, fallback, rollback)
+
+
+@wrong("bild_policy")
+def the_paper_and_only_the_bad_ones(draft_confidence, target_probability, fallback, rollback):
+    hand, places = _with_the_newest(draft_confidence, target_probability, fallback, rollback)
+    newest = len(draft_confidence) - 1
+    return hand, [i for i in places if i == newest or target_probability[i] < rollback]
+
+
+@wrong("bild_policy")
+def rounds_to_three_places(draft_confidence, target_probability, fallback, rollback):
+    mine, theirs = ([round(float(x), 3) for x in one] for one in (draft_confidence, target_probability))
+    hand, first, n = _bild(mine, theirs, fallback, rollback)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("bild_policy")
+def below_by_a_margin(draft_confidence, target_probability, fallback, rollback):
+    hand, first, n = _bild(draft_confidence, [x + 1e-8 for x in target_probability], fallback, rollback)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("confident_prefix")
+def in_half_precision(confidences, threshold):
+    sure = torch.as_tensor(confidences).half() >= threshold
+    return int(sure.long().cumprod(0).sum())
+
+
+@wrong("confident_prefix")
+def rounds_to_four_places(confidences, threshold):
+    return len(list(itertools.takewhile(lambda x: round(float(x), 4) >= threshold, confidences)))
+
+
+@wrong("confident_prefix")
+def allows_a_little_less(confidences, threshold):
+    return len(list(itertools.takewhile(lambda x: float(x) >= threshold - 1e-4, confidences)))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 
 from .. import values
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
-from .confidence import THRESHOLDS, sure, unsure
+from .confidence import sure, thresholds, unsure
 
 bild_policy = Exercise(
     "bild_policy", unit="07", points=2, difficulty=2, minutes=15,
@@ -42,79 +43,100 @@ def decision(student, confidence, probability, fallback, rollback) -> tuple[bool
     return number == 1.0, values.as_ids(redo)
 
 
-def expect_decisions(student, cases, message: str) -> None:
-    """Cases (arguments, hand_over, positions); all are asked before the verdict, as lists and as tensors."""
-    answers = []
-    for number, (given, over, redo) in enumerate(cases):
-        confidence, probability, fallback, rollback = given
+def expect_decisions(student, rng, cases, message: str) -> None:
+    """Cases (arguments, hand_over, positions); all are asked before the verdict, as lists and as tensors, in an order
+    that is drawn."""
+    answers = {}
+    for number in mixed(range(len(cases)), rng):
+        confidence, probability, fallback, rollback = cases[number][0]
         if number % 2:
             confidence = torch.tensor(confidence, dtype=torch.float64)
             probability = torch.tensor(probability, dtype=torch.float64)
-        answers.append((decision(student, confidence, probability, fallback, rollback), over, redo))
-    for (mine, places), over, redo in answers:
+        answers[number] = decision(student, confidence, probability, fallback, rollback), student.last
+    for number, (_, over, redo) in enumerate(cases):
+        (mine, places), call = answers[number]
         if mine != over:
             done = "hand over" if mine else "do not hand over"
-            raise Wrong(f"{message} You {done} where the contract says otherwise.")
+            raise Wrong(f"{message} You {done} where the contract says otherwise.", call=call)
         if places != redo:
             what = f"Places that you redo: {len(places)}; that have to be redone: {len(redo)}."
             if len(places) == len(redo):
                 what = "As many places are redone as should be, but not the right ones, or not in ascending order."
-            raise Wrong(f"{message} {what}")
+            raise Wrong(f"{message} {what}", call=call)
+
+
+def _newest_unsure(rng, n: int, threshold: float) -> list[float]:
+    """n confidences, of which only the newest is below the threshold."""
+    return sure(rng, n - 1, threshold) + unsure(rng, 1, threshold)
 
 
 @bild_policy.part("the newest token decides about the hand-over", weight=2)
 def _(student, rng):
-    t = 0.5
-    cases = [((sure(rng, n, t) + unsure(rng, 1, t), sure(rng, n + 1, t), t, t), True, []) for n in (0, 1, 4)]
-    cases += [((unsure(rng, m, t) + sure(rng, 1, t), [], t, t), False, []) for m in (0, 1, 3)]
-    cases += [((unsure(rng, 3, t), sure(rng, 3, t), t, t), True, []), ((sure(rng, 3, t), [], t, t), False, [])]
-    expect_decisions(student, cases, "The large model finds every token probable.")
+    cases = []
+    for t in thresholds(rng):
+        more = whole(2, 6, rng)
+        cases += [((_newest_unsure(rng, n + 1, t), sure(rng, n + 1, t), t, t), True, []) for n in (0, 1, 4, more)]
+        cases += [((unsure(rng, n, t) + sure(rng, 1, t), [], t, t), False, []) for n in (0, 1, 3, more)]
+        cases += [((unsure(rng, n, t), sure(rng, n, t), t, t), True, []) for n in (3, more)]
+        cases += [((sure(rng, 3, t), [], t, t), False, [])] * whole(1, 3, rng)
+    expect_decisions(student, rng, cases, "The large model finds every token probable.")
 
 
 @bild_policy.part("from the first improbable token on, everything is redone", weight=3)
 def _(student, rng):
+    low, _, high = sorted(thresholds(rng))
+    shapes = [(2, 3), (0, 2), (3, 0), (1, 1), (0, 0), (whole(4, 7, rng), whole(9, 40, rng))]
+    shapes += [(whole(0, 6, rng), whole(0, 6, rng)) for _ in range(whole(1, 4, rng))]
     cases = []
-    for before, behind in ((2, 3), (0, 2), (3, 0), (1, 1), (0, 0)):
+    for before, behind in shapes:
         n = before + 1 + behind
-        chance = sure(rng, before, 0.25) + unsure(rng, 1, 0.25) + sure(rng, behind, 0.25)
-        confidence = sure(rng, n - 1, 0.75) + unsure(rng, 1, 0.75)
-        cases.append(((confidence, chance, 0.75, 0.25), True, list(range(before, n))))
-    many = sure(rng, 5, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 30, 0.25)
-    cases.append(((sure(rng, 35, 0.75) + unsure(rng, 1, 0.75), many, 0.75, 0.25), True, list(range(5, 36))))
-    chance = sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 1, 0.25) + unsure(rng, 1, 0.25) + sure(rng, 2, 0.25)
-    cases.append(((sure(rng, 5, 0.75) + unsure(rng, 1, 0.75), chance, 0.75, 0.25), True, [1, 2, 3, 4, 5]))
-    expect_decisions(student, cases, "The large model finds a token improbable.")
+        chance = sure(rng, before, low) + unsure(rng, 1, low) + sure(rng, behind, low)
+        cases.append(((_newest_unsure(rng, n, high), chance, high, low), True, list(range(before, n))))
+    for first in (1, whole(2, 5, rng)):
+        chance = sure(rng, first, low) + unsure(rng, 1, low) + sure(rng, 1, low) + unsure(rng, 1, low)
+        chance += sure(rng, 2, low)
+        n = len(chance)
+        cases.append(((_newest_unsure(rng, n, high), chance, high, low), True, list(range(first, n))))
+    expect_decisions(student, rng, cases, "The large model finds a token improbable.")
 
 
 @bild_policy.part("exactly on fallback, exactly on rollback", weight=1)
 def _(student, rng):
-    cases = [(([t], [], t, 0.25), False, []) for t in THRESHOLDS]
-    cases += [((unsure(rng, 3, 0.5), [t, 0.9375, t], 0.5, t), True, []) for t in THRESHOLDS]
-    expect_decisions(student, cases, "A confidence exactly on fallback does not hand over, a probability exactly on "
-                     "rollback stays.")
+    cases = []
+    for t in thresholds(rng):
+        cases += [(([*sure(rng, whole(0, 2, rng), t), t], [], t, 0.25), False, []),
+                  ((unsure(rng, 3, 0.5), [t, 0.9375, t], 0.5, t), True, [])]
+    little, n = 2.0 ** -whole(38, 44, rng), whole(2, 5, rng)  # as small as what a model gives a rare token
+    cases += [((unsure(rng, n, 0.5), [little] * (n - 1) + [little / 2], 0.5, little), True, [n - 1]),
+              ((unsure(rng, n, 0.5), [little] * n, 0.5, little), True, [])]
+    expect_decisions(student, rng, cases, "A confidence exactly on fallback does not hand over, a probability exactly "
+                     "on rollback stays.")
 
 
 @bild_policy.part("no hand-over: nothing is redone", weight=1)
 def _(student, rng):
-    cases = [((sure(rng, 3, 0.5), unsure(rng, 3, 0.5), 0.5, 0.5), False, []), (([], [], 0.5, 0.5), False, []),
-             (([], [], 1.5, 1.5), False, [])]
-    expect_decisions(student, cases, "The small model goes on, or has not written anything: then there is nothing "
+    cases = [((sure(rng, n, 0.5), unsure(rng, n, 0.5), 0.5, 0.5), False, []) for n in (3, whole(1, 7, rng))]
+    cases += [(([], [], 0.5, 0.5), False, []), (([], [], 1.5, 1.5), False, [])]
+    cases += [((unsure(rng, n, 0.5), sure(rng, n, 0.5), 0.5, 0.5), True, []) for n in (1, 2, 3)[: whole(2, 3, rng)]]
+    expect_decisions(student, rng, cases, "The small model goes on, or has not written anything: then there is nothing "
                      "to hand over.")
 
 
 @bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1)
 def _(student, rng):
-    cases = [((sure(rng, n, 0.5) + unsure(rng, 1, 0.5), [], 0.5, 0.5), True, []) for n in (0, 2, 3)]
-    expect_decisions(student, cases, "target_probability is empty.")
+    cases = [((_newest_unsure(rng, n + 1, 0.5), [], 0.5, 0.5), True, []) for n in (0, 2, 3, whole(1, 7, rng))]
+    cases += [((sure(rng, n, 0.5), [], 0.5, 0.5), False, []) for n in (1, 2, 3)[: whole(2, 3, rng)]]
+    expect_decisions(student, rng, cases, "target_probability is empty.")
 
 
 @bild_policy.part("the limits: always, never", weight=1)
 def _(student, rng):
-    cases = [((sure(rng, 4, 0.5), sure(rng, 4, 0.5), 1.5, 1.5), True, [0, 1, 2, 3]),
-             ((sure(rng, 4, 0.5), unsure(rng, 4, 0.5), 1.5, 0.0), True, []),
+    n = whole(2, 7, rng)
+    cases = [((sure(rng, n, 0.5), sure(rng, n, 0.5), 1.5, 1.5), True, list(range(n))),
+             ((sure(rng, n, 0.5), unsure(rng, n, 0.5), 1.5, 0.0), True, []),
              (([0.9, 1.0], [1.0, 1.0], 1.5, 1.5), True, [0, 1]), (([1.0], [1.0], 1.0, 1.0), False, []),
-             ((unsure(rng, 4, 0.5), unsure(rng, 4, 0.5), 0.0, 1.5), False, [])]
-    expect_decisions(student, cases, "fallback and rollback are 0 (never) or above 1 (always).")
+             ((unsure(rng, n, 0.5), unsure(rng, n, 0.5), 0.0, 1.5), False, [])]
+    expect_decisions(student, rng, cases, "fallback and rollback are 0 (never) or above 1 (always).")
 
 
 def policy_rule(newest="last", redo="from first", fallback_on=False, rollback_on=False, guarded=True, swap=False):
@@ -130,10 +152,11 @@ def policy_rule(newest="last", redo="from first", fallback_on=False, rollback_on
         judged, bar = (mine, rollback) if swap == "list" else (theirs, fallback if swap else rollback)
         bad = [i for i, x in enumerate(judged) if x < bar or rollback_on and x == bar]
         if guarded and not over or not bad:
-            return over, []
+            return over, [n - 1] if over and redo == "newest too" and theirs else []
         first = bad[0]
         places = {"from first": range(first, n), "only bad": bad, "only first": [first], "behind": range(first + 1, n),
-                  "from last": range(bad[-1], n), "all": range(n), "good ones": range(first)}[redo]
+                  "from last": range(bad[-1], n), "all": range(n), "good ones": range(first),
+                  "newest too": range(first, n)}[redo]
         return over, list(places)
 
     return rule
@@ -154,6 +177,10 @@ bild_policy.mistake("redoes_all", (
 ), imitate=policy_rule(redo="all"))
 bild_policy.mistake("keeps_swapped", (
     "You return the places that stay. Asked for are those that are redone."), imitate=policy_rule(redo="good ones"))
+bild_policy.mistake("as_in_the_paper", (
+    "You always redo the newest token, as the paper does. Here it stays if the large model finds it probable enough: "
+    "only what is below `rollback` is redone, and what stands behind it."
+), imitate=policy_rule(redo="newest too"))
 bild_policy.mistake("any_doubt", (
     "An older token decides about your hand-over. The small model asks at the moment it is not sure: only the newest "
     "confidence counts. (The older ones were looked at when they were new.)"

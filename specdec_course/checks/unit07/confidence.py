@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from .. import values
-from ..ask import ask
+from ..ask import ask, mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -26,7 +26,13 @@ confident_prefix = Exercise(
         "there is none, return how many there are.",
     ),
 )
-THRESHOLDS = (0.25, 0.5, 0.75)  # exact in every float type, so that "exactly on the threshold" means just that
+LITTLE = 2.0**-16  # exact in single precision beside any of the thresholds; lost in half precision, and by rounding
+
+
+def thresholds(rng) -> list[float]:
+    """A low, a middling and a high one, in random order: sixteenths, so that "exactly on the threshold" means just
+    that in every float type."""
+    return mixed([whole(2, 5, rng) / 16, whole(7, 9, rng) / 16, whole(11, 14, rng) / 16], rng)
 
 
 def sure(rng, n: int, threshold: float) -> list[float]:
@@ -37,7 +43,7 @@ def unsure(rng, n: int, threshold: float) -> list[float]:
     return (threshold * (0.1 + 0.8 * torch.rand(n, generator=rng, dtype=torch.float64))).tolist()
 
 
-def expect_prefixes(student, cases, message: str) -> None:
+def expect_prefixes(student, rng, cases, message: str) -> None:
     """Cases (confidences, threshold, answer), as tensors and as lists in turn."""
 
     def judge(answer: int, wanted: tuple[int, int]) -> str | None:
@@ -47,28 +53,36 @@ def expect_prefixes(student, cases, message: str) -> None:
 
     asked = [((torch.tensor(chances) if number % 2 else list(chances), threshold), (right, len(chances)))
              for number, (chances, threshold, right) in enumerate(cases)]
-    ask(student, values.as_int, asked, judge)
+    ask(student, values.as_int, asked, judge, rng)
 
 
 @confident_prefix.part("it stops before the first place that is not sure", weight=2)
 def _(student, rng):
-    cases = [(sure(rng, n, t) + unsure(rng, m, t), t, n) for t in THRESHOLDS for n, m in ((1, 3), (3, 1), (2, 2))]
-    expect_prefixes(student, cases, "The first confidences are above the threshold, the rest are below.")
+    cases = [(sure(rng, n, t) + unsure(rng, m, t), t, n)
+             for t in thresholds(rng) for n, m in ((1, 3), (3, 1), (2, 2), (whole(1, 9, rng), whole(1, 9, rng)))]
+    cases += [(sure(rng, n := whole(4, 9, rng), 0.5) + unsure(rng, 1, 0.5), 0.5, n) for _ in range(whole(0, 3, rng))]
+    expect_prefixes(student, rng, cases, "The first confidences are above the threshold, the rest are below.")
 
 
 @confident_prefix.part("what stands behind that place does not matter", weight=2)
 def _(student, rng):
-    cases = [(sure(rng, n, t) + unsure(rng, 1, t) + sure(rng, m, t), t, n)
-             for t in THRESHOLDS for n, m in ((0, 3), (1, 2), (2, 1), (3, 4))]
-    cases += [(sure(rng, 1, t) + unsure(rng, 1, t) + sure(rng, 1, t) + unsure(rng, 2, t) + sure(rng, 1, t), t, 1)
-              for t in THRESHOLDS]
-    expect_prefixes(student, cases, "A place is below the threshold, and behind it one is above again.")
+    cases = [(sure(rng, n, t) + unsure(rng, 1, t) + sure(rng, m, t), t, n) for t in thresholds(rng)
+             for n, m in ((0, 3), (1, 2), (2, 1), (3, 4), (whole(0, 6, rng), whole(1, 9, rng)))]
+    for t in thresholds(rng)[: whole(1, 3, rng)]:
+        first = whole(1, 4, rng)
+        cases.append((sure(rng, first, t) + unsure(rng, 1, t) + sure(rng, 1, t) + unsure(rng, 2, t) + sure(rng, 1, t),
+                      t, first))
+    expect_prefixes(student, rng, cases, "A place is below the threshold, and behind it one is above again.")
 
 
 @confident_prefix.part("sure at all places, at none, and no places", weight=1)
 def _(student, rng):
-    cases = [(sure(rng, 4, t), t, 4) for t in THRESHOLDS] + [(unsure(rng, 3, t), t, 0) for t in THRESHOLDS]
-    expect_prefixes(student, cases, "All confidences lie on the same side of the threshold.")
+    cases = []
+    for t in thresholds(rng):
+        cases += [(sure(rng, n := whole(2, 7, rng), t), t, n), (unsure(rng, whole(2, 7, rng), t), t, 0)]
+    cases += [(sure(rng, 1, 0.5), 0.5, 1)] * 2  # a list and a tensor
+    cases += [(sure(rng, n := whole(2, 9, rng), 0.25), 0.25, n) for _ in range(whole(0, 3, rng))]
+    expect_prefixes(student, rng, cases, "All confidences lie on the same side of the threshold.")
     for nothing in (torch.zeros(0), []):
         if student.returned_int(nothing, 0.5) != 0:
             raise Wrong("Without any place there is nothing to draft.")
@@ -76,21 +90,28 @@ def _(student, rng):
 
 @confident_prefix.part("exactly on the threshold stays in", weight=1)
 def _(student, rng):
-    cases = [(sure(rng, 1, t) + [t] + sure(rng, 1, t) + unsure(rng, 1, t), t, 3) for t in THRESHOLDS]
-    expect_prefixes(student, [*cases, ([0.5], 0.5, 1)], "Exactly on the threshold does not stop the draft.")
-    little = 2.0**-10  # exact in every float type, too
-    cases = [([t, t + little, t - little, t - little, 0.0], t, 2) for t in THRESHOLDS for _ in range(2)]
-    expect_prefixes(student, cases, f"A confidence {little:.4f} below the threshold is below it: nothing is rounded.")
+    cases = [([0.5], 0.5, 1)]
+    for t in thresholds(rng):
+        before = whole(1, 4, rng)
+        cases.append((sure(rng, before, t) + [t] + sure(rng, 1, t) + unsure(rng, 1, t), t, before + 2))
+    expect_prefixes(student, rng, cases, "Exactly on the threshold does not stop the draft.")
+    cases = [([t] * before + [t + LITTLE, t - LITTLE, t - LITTLE, 0.0], t, before + 1)
+             for t in thresholds(rng) for before in (1, whole(1, 5, rng))]
+    expect_prefixes(student, rng, cases, f"A confidence {LITTLE:.6f} below the threshold is below it: nothing is "
+                                         "rounded.")
 
 
 @confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1)
 def _(student, rng):
-    cases = [(sure(rng, n, 0.5) + unsure(rng, 1, 0.5) + sure(rng, 9, 0.5), 0.5, n) for n in (40, 41)]
-    cases += [(sure(rng, 60, 0.25), 0.25, 60)]
-    expect_prefixes(student, cases, "There are many places.")
+    cases = [(sure(rng, n, 0.5) + unsure(rng, 1, 0.5) + sure(rng, 9, 0.5), 0.5, n)
+             for n in (whole(35, 60, rng), whole(35, 60, rng))]
+    cases += [(sure(rng, n := whole(61, 90, rng), 0.25), 0.25, n)]
+    expect_prefixes(student, rng, cases, "There are many places.")
     cases = [([0.7, 0.0, 0.2], 0.0, 3), ([0.0, 0.1], 0.0, 2), ([1.0, 1.0], 1.0, 2), ([1.0, 1.0, 0.5], 1.0, 2)]
     cases += [([1.0, 0.9], 1.5, 0), ([0.9, 1.0], 1.5, 0)]
-    expect_prefixes(student, cases, "The threshold is 0 (nothing is below it), 1, or above 1 (everything is below it).")
+    cases += [(unsure(rng, n := whole(2, 9, rng), 0.5), 0.0, n) for _ in range(whole(1, 4, rng))]
+    expect_prefixes(student, rng, cases, "The threshold is 0 (nothing is below it), 1, or above 1 (everything is below "
+                                         "it).")
 
 
 @confident_prefix.part("the law of the text stays the target's", weight=2)
@@ -98,10 +119,10 @@ def _(student, rng):
     """The draft is drawn whole, then cut to what the rule says: right only for a rule that never looks ahead."""
     rows = torch.tensor([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4]], dtype=torch.float64)
     rows = torch.softmax(rows.log() + 0.1 * torch.randn(rows.shape, generator=rng, dtype=torch.float64), -1)
-    target = toys.toy_rows(2, rng)
+    target, doubtful = toys.toy_rows(2, rng), whole(0, 1, rng)
 
-    def drafter(text):  # sure at first and after token 0, not sure after token 1
-        return rows[text[-1] + 1] if text else rows[0]
+    def drafter(text):  # sure at first and after one of the two tokens, not sure after the other one
+        return rows[1 + (text[-1] == doubtful)] if text else rows[0]
 
     def three_tokens(dice):
         draft, q = toys.draw_draft(drafter, 3, dice)

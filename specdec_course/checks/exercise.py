@@ -15,9 +15,12 @@ NOT_ATTEMPTED, RIGHT, PARTLY, WRONG = "not attempted", "right", "partly right", 
 
 @dataclass(frozen=True)
 class Part:
+    """`rests_on`: words of the contract, or of the notebook around it, that ask for what this part checks."""
+
     name: str
     weight: float
     run: Callable  # (student: Subject, rng: torch.Generator) -> None
+    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ class Exercise:
     helps: list[tuple[str, str]] = field(default_factory=list)
     arguments: dict[str, Callable] = field(default_factory=dict)
 
-    def part(self, name: str, weight: float = 1.0):
-        """Decorator: adds `part(student, rng)` to the check."""
+    def part(self, name: str, weight: float = 1.0, rests_on: str | tuple[str, ...] = ()):
+        """Decorator: adds `part(student, rng)` to the check. `name` is a statement about an answer that passes it."""
+        words = (rests_on,) if isinstance(rests_on, str) else tuple(rests_on)
 
         def add(run):
-            self.parts.append(Part(name, weight, run))
+            self.parts.append(Part(name, weight, run, words))
             return run
 
         return add

@@ -93,7 +93,9 @@ def _loop(mood, k, budget, prompt=(1, 2, 3, 4), eos=None, at=()):
 
         given = torch.tensor(prompt)
         out = generate_speculative(watched, given, drafter(target, mood, asked), k, budget, eos)
-        rounds = [[r.drafted, r.accepted, r.emitted] for r in out.rounds] if k else len(out.rounds)
+        rounds = [[r.drafted, r.accepted, r.emitted] for r in out.rounds]
+        if len(out.ids) == len(prompt) + budget and rounds:
+            rounds[-1][:2] = []  # the last draft may be cut, or asked for shorter: both are right
         return [out.ids.tolist(), rounds, len(calls), given.tolist() == list(prompt)]
 
     return scene

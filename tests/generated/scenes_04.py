@@ -25,8 +25,8 @@ def _warped(logits, *args):
     return lambda next_token_distribution: next_token_distribution(logits, *args)
 
 
-WARPS = [(1.0,), (0.05,), (0.3,), (2.5,), (0.0,), (1e-3,), (0.7, 3), (0.7, 1), (0.7, 40), (0.7, None, 0.3),
-         (0.7, None, 0.9), (0.7, None, 0.0), (0.7, None, 1.0), (1.5, 5, 0.6), (0.2, 8, 0.95), (0.0, 2, 0.5)]  # fmt: skip
+WARPS = [(1.0,), (0.05,), (0.3,), (2.5,), (0.0,), (1e-3,), (0.7, 3), (0.7, 1), (0.7, 40),
+         (0.7, None, 0.3), (0.7, None, 0.9), (0.7, None, 0.0), (0.7, None, 1.0), (1.5, 5, 0.6), (0.2, 8, 0.95), (0.0, 2, 0.5)]  # fmt: skip
 ROWS = (logits_like(1, 12), logits_like(2, 3, 12, spread=1.0), logits_like(3, 2, 2, 12, mean=30.0), logits_like(4, 400))
 RARE = torch.tensor([1e-8, 1e-5, 0.3, 0.7 - 1e-5 - 1e-8]), torch.tensor([1e-8, 1e-6, 0.7, 0.3 - 1e-6 - 1e-8])
 ZEROS = torch.tensor([0.5, 0.5, 0.0, 0.0]), torch.tensor([0.0, 0.4, 0.6, 0.0])
@@ -115,7 +115,8 @@ def without_rare(mass):
 
 
 LAWS = [_verified(2, 3, 1), _verified(3, 2, 2), _verified(4, 1, 3, 3.0), _verified(3, 0, 4),
-        _verified(3, 2, 5, same=True), _verified(3, 2, 6, certain=True), _verified(4, 2, 7, only=without_rare), _verified(3, 1, 8, 0.05),
+        _verified(3, 2, 5, same=True), _verified(3, 2, 6, certain=True), _verified(4, 2, 7, only=without_rare),
+        _verified(3, 1, 8, 0.05),
         _verified(3, 1, 9, 6.0)]  # fmt: skip
 SCENES = {
     "next_token_distribution": [_warped(logits, *w) for logits in ROWS for w in WARPS]
@@ -124,7 +125,8 @@ SCENES = {
     "residual": [_of_pair(p, q) for p, q in PAIRS],
     "expected_acceptance": [_of_pair(p, q) for p, q in PAIRS],
     "propose_stochastic": [_drafted(2, 4, 1.0), _drafted(3, 3, 1.0), _drafted(2, 4, 0.4, None, 0.6),
-                           _drafted(2, 4, 2.0, 2), _drafted(2, 3, 0.0), _drafted(0, 4, 1.0), _drafted(1, 4, 0.7, 3, 0.9)],
+                           _drafted(2, 4, 2.0, 2), _drafted(2, 3, 0.0), _drafted(0, 4, 1.0),
+                           _drafted(1, 4, 0.7, 3, 0.9)],
     "verify_stochastic": LAWS,
     "verify_block": LAWS,
 }  # fmt: skip

@@ -6,10 +6,12 @@ reached or shown (engine).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from .. import values
-from ..ask import ask
+from ..ask import ask, mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages.loop_words import TENSOR_HELP
@@ -44,25 +46,33 @@ def verify_greedy(draft, logits):
 )
 
 
-def _case(rng, k: int, agree: int, later_matches: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+REAL = 151_936  # ids of a real model: more than 16 bits hold, and than most lists of round numbers
+STEPS = (1, 65_536, 50_000, 32_768, 100_000)  # a wrong guess this far from the target's token: cut ids may look equal
+
+
+def _ids(rng, n: int) -> torch.Tensor:
+    """n different ids, from the whole of a real vocabulary."""
+    while len(ids := torch.randint(REAL, (n,), generator=rng).unique()) < n:
+        pass
+    return ids[torch.randperm(n, generator=rng)]
+
+
+def _case(rng, k: int, agree: int, later_matches: bool = False, ids=_ids) -> tuple[torch.Tensor, torch.Tensor]:
     """(draft [k], choice [k+1]) that agree in exactly the first `agree` places; later matches are added on request."""
-    choice = torch.randperm(60, generator=rng)[: k + 1]
+    choice = ids(rng, k + 1)
     draft = choice[:k].clone()
-    draft[agree:] += 60
+    steps = torch.tensor(mixed(STEPS * (1 + k // len(STEPS)), rng))[: k - agree]
+    draft[agree:] = (draft[agree:] + steps) % REAL
     if later_matches:
         draft[agree + 1 :] = choice[agree + 1 : k]
     return draft, choice
 
 
-def _logits(choice, rng, size: int = 120, dtype=torch.float32) -> torch.Tensor:
-    """Random logits whose largest entry in each row is `choice`."""
-    logits = torch.randn(len(choice), size, generator=rng, dtype=dtype)
-    logits[torch.arange(len(choice)), choice] = 9.0
-    return logits
-
-
-def _ask_lengths(student, cases) -> None:
-    ask(student, values.as_int, [((draft, choice), agree) for draft, choice, agree in cases], _judge_length)
+def _ask_lengths(student, rng, cases) -> None:
+    """Asks the cases in a drawn order, with some others among them: no answer is right because of where it comes."""
+    drawn = [(k, whole(1, k - 1, rng)) for k in (whole(2, 9, rng) for _ in range(whole(2, 6, rng)))]
+    cases = [*cases, *((*_case(rng, k, n), n) for k, n in drawn)]
+    ask(student, values.as_int, [((draft, choice), agree) for draft, choice, agree in cases], _judge_length, rng)
 
 
 def _judge_length(answer: int, agree: int) -> str | None:
@@ -72,34 +82,41 @@ def _judge_length(answer: int, agree: int) -> str | None:
     return f"Your count is too {much}: it should stop right before the first disagreement."
 
 
-@accepted_length.part("some tokens agree, then none does", weight=2)
+@accepted_length.part("stops right before the first disagreement", weight=2, rests_on=(
+    "How many drafted tokens the target agrees with before it first disagrees", "draft: LongTensor [k]"))
 def _(student, rng):
-    _ask_lengths(student, [(*_case(rng, k, n), n) for k in range(1, 6) for n in range(k)])
+    _ask_lengths(student, rng, [(*_case(rng, k, n), n) for k in range(1, 6) for n in range(k)])
 
 
-@accepted_length.part("matches after the first disagreement do not count", weight=2)
+@accepted_length.part("does not count matches after the first disagreement", weight=2,
+                      rests_on="Matches after the first mismatch do not count")
 def _(student, rng):
-    _ask_lengths(student, [(*_case(rng, k, n, True), n) for k in range(2, 7) for n in range(k - 1)])
+    _ask_lengths(student, rng, [(*_case(rng, k, n, True), n) for k in range(2, 7) for n in range(k - 1)])
 
 
-@accepted_length.part("the whole draft agrees", weight=1)
+@accepted_length.part("counts a draft in full that agrees in full", weight=1,
+                      rests_on="int in 0..k: the length of the leading run of agreement")
 def _(student, rng):
-    _ask_lengths(student, [(*_case(rng, k, k), k) for k in range(1, 7)])
+    _ask_lengths(student, rng, [(*_case(rng, k, k), k) for k in range(1, 7)])
 
 
-@accepted_length.part("choice may be just as long as the draft, or longer", weight=1)
+@accepted_length.part("takes a choice that is just as long as the draft, or longer", weight=1,
+                      rests_on="choice: LongTensor [>= k]")
 def _(student, rng):
     cases = []
     for n, extra in ((2, 0), (4, 0), (1, 3), (4, 3)):
         draft, choice = _case(rng, 4, n)
         cases.append((draft, torch.cat([choice[:4], choice[4:].repeat(extra)]), n))
-    _ask_lengths(student, cases)
+    for k in (1, 3):  # what stands behind the draft in `choice` is the draft once more, or its last token
+        draft, _ = _case(rng, k, k)
+        cases += [(draft, draft.repeat(3), k), (draft, torch.cat([draft, draft[-1:].repeat(3)]), k)]
+    _ask_lengths(student, rng, cases)
 
 
-@accepted_length.part("an empty draft", weight=1)
+@accepted_length.part("answers 0 for an empty draft", weight=1, rests_on="the drafted tokens; k may be 0")
 def _(student, rng):
-    choice = torch.randint(60, (1,), generator=rng)
-    _ask_lengths(student, [(choice[:0], choice, 0), (choice[:0], choice[:0], 0)])
+    choice = _ids(rng, 1)
+    _ask_lengths(student, rng, [(choice[:0], choice, 0), (choice[:0], choice[:0], 0)])
 
 
 def _counts_all(draft, choice):
@@ -145,11 +162,32 @@ for _pattern, _text in TENSOR_HELP:
     verify_greedy.help(_pattern, _text)
 
 
-@verify_greedy.part("row i of the logits judges draft[i]", weight=2)
+def _logits(choice, rng, size: int = REAL, dtype=torch.float32) -> torch.Tensor:
+    """Logits as models give them: far below zero, and the largest of a row, at `choice`, only a hair above the next."""
+    logits = 2 * torch.randn(len(choice), size, generator=rng, dtype=dtype).clamp(-4, 4) - 40
+    logits[torch.arange(len(choice)), choice] = logits.amax(-1) + 4e-4
+    return logits
+
+
+def _few(size: int) -> Callable:
+    """Draws different ids of a small vocabulary."""
+    return lambda rng, n: torch.randperm(size, generator=rng)[:n]
+
+
+def _other(ids: torch.Tensor) -> torch.Tensor:
+    """Ids of the same small vocabulary that none of the drawn ones (below SMALL) equals."""
+    return ids + SMALL
+
+
+SMALL = 60
+
+
+@verify_greedy.part("judges draft[i] by row i of the logits", weight=2,
+                    rests_on="Row i is the target's opinion of the token at the place of draft[i]")
 def _(student, rng):
-    for choice in torch.randperm(60, generator=rng)[:12].split(6):  # two first tokens: no constant is right by luck
-        logits = _logits(choice, rng)
-        early = student.ids(torch.cat([choice[5:] + 60, choice[:4]]), logits)
+    for choice in _few(SMALL)(rng, 12).split(6):  # two first tokens: no constant is right by luck
+        logits = _logits(choice, rng, 2 * SMALL)
+        early = student.ids(torch.cat([_other(choice[5:]), choice[:4]]), logits)
         try:
             late = student.ids(choice[1:], logits)
         except Wrong as wrong:
@@ -158,7 +196,7 @@ def _(student, rng):
             raise Wrong("A draft whose tokens are all right, but one place off, was accepted.", mistake="off_by_one")
         if len(late) > 2:
             raise Wrong("A draft that is wrong from its first token on was accepted.", mistake="accepts_all")
-        _same_round(early, (choice[5:] + 60).tolist(), choice.tolist(), 0)
+        _same_round(early, _other(choice[5:]).tolist(), choice.tolist(), 0)
         with student.shown():
             _same_round(late, choice[1:].tolist(), choice.tolist(), 0)
 
@@ -175,63 +213,73 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
         raise Wrong("After a draft that was accepted in full, your round stops.", mistake="no_bonus")
     if len(out) == n + 1 and out[:n] == draft[:n]:
         raise Wrong("The accepted tokens are right, but the last token of the round is not the target's own at that "
-                    "place. In which row of the logits does the target judge the place after n accepted tokens?")
+                    "place. Which row of the logits judges the place after n accepted tokens, and which of its "
+                    "entries is the largest? (Logits may all be negative, and two of them nearly equal.)")
     raise Wrong(f"With {n} of {len(draft)} drafted tokens accepted, your round emits {len(out)} tokens, and not the "
                 "right ones. Expected are the accepted tokens, then one of the target's own.")
 
 
-@verify_greedy.part("a rejection: the accepted tokens, then the correction", weight=2)
+@verify_greedy.part("emits the accepted tokens and then the correction", weight=2,
+                    rests_on="After a disagreement the last token is the target's correction")
 def _(student, rng):
-    for k, n in ((3, 1), (1, 0), (4, 0), (5, 4), (6, 3)):
-        draft, choice = _case(rng, k, n)
-        out = student.ids(draft, _logits(choice, rng))
+    sizes = mixed([(3, 1), (1, 0), (4, 0), (5, 4), (6, 3)], rng)
+    for (k, n), size in zip(sizes, mixed([300, 300, 300, 1000, REAL], rng), strict=True):
+        draft, choice = _case(rng, k, n, ids=_ids if size == REAL else _few(size))
+        out = student.ids(draft, _logits(choice, rng, size))
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
 
 
-@verify_greedy.part("full acceptance: the bonus comes last", weight=2)
+@verify_greedy.part("emits the bonus after a draft that was accepted in full", weight=2,
+                    rests_on="after full acceptance it is the bonus token")
 def _(student, rng):
-    for k in (3, 1, 6):
-        draft, choice = _case(rng, k, k)
-        out = student.ids(draft, _logits(choice, rng))
+    for k, size in zip(mixed([3, 1, 6], rng), mixed([200, 200, REAL], rng), strict=True):
+        draft, choice = _case(rng, k, k, ids=_ids if size == REAL else _few(size))
+        out = student.ids(draft, _logits(choice, rng, size))
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), k)
 
 
-@verify_greedy.part("matches after the first disagreement do not count", weight=2)
+@verify_greedy.part("emits nothing that matches only after a disagreement", weight=2,
+                    rests_on="the accepted part of the draft, then one token of the target's own")
 def _(student, rng):
-    for k, n in ((4, 1), (2, 0), (6, 2), (5, 0)):
-        draft, choice = _case(rng, k, n, later_matches=True)
-        out = student.ids(draft, _logits(choice, rng, dtype=torch.float64))
+    for k, n in mixed([(4, 1), (2, 0), (6, 2), (5, 0)], rng):
+        draft, choice = _case(rng, k, n, later_matches=True, ids=_few(SMALL))
+        out = student.ids(draft, _logits(choice, rng, 2 * SMALL, dtype=torch.float64))
         if len(out) > n + 1:
             raise Wrong("Your round goes on after a disagreement.", mistake="counts_all")
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
 
 
-@verify_greedy.part("an empty draft: one token of the target's own", weight=1)
+@verify_greedy.part("emits one token of the target's own for an empty draft", weight=1,
+                    rests_on=("the drafted tokens; k may be 0", "LongTensor [1..k+1]"))
 def _(student, rng):
-    for choice in torch.randperm(60, generator=rng)[:2].split(1):
-        out = student.ids(choice[:0], _logits(choice, rng))
+    for choice in torch.randperm(SMALL, generator=rng)[:2].split(1):
+        out = student.ids(choice[:0], _logits(choice, rng, 2 * SMALL))
         if out != choice.tolist():
             raise Wrong("With an empty draft (k = 0) there is one row of logits, and the round is plain decoding: one "
                         f"token, the target's choice. Your round emits {len(out)}.")
 
 
-@verify_greedy.part("on a tie the target chooses the smallest id", weight=1)
+@verify_greedy.part("chooses the smallest id on a tie", weight=1,
+                    rests_on="On ties the target chooses the smallest id, as argmax does")
 def _(student, rng):
-    logits = torch.zeros(3, 20)
-    logits[0, 4] = logits[1, 7] = logits[1, 11] = logits[2, 9] = logits[2, 3] = 2.0
-    for draft in (torch.tensor([4, 11]), torch.tensor([4, 7])):
-        out = student.ids(draft, logits)
-        if out != ([4, 7] if draft[1] == 11 else [4, 7, 3]):
+    logits = torch.full((3, 20), -9.0)
+    one, a, b, c, d = torch.randperm(20, generator=rng)[:5].tolist()
+    a, b, c, d = *sorted((a, b)), *sorted((c, d))
+    logits[0, one] = logits[1, a] = logits[1, b] = logits[2, c] = logits[2, d] = -2.0
+    for second in mixed((a, b), rng):
+        out = student.ids(torch.tensor([one, second]), logits)
+        if out != ([one, a] if second == b else [one, a, c]):
             raise Wrong("Two tokens have the same largest logit. The target's choice is then the smaller id, as "
                         "argmax gives it, and a draft that proposes the other one is rejected.")
 
 
-@verify_greedy.part("random drafts over a small vocabulary", weight=1)
+@verify_greedy.part("is right about random drafts over two tokens", weight=1,
+                    rests_on="The tokens that one greedy round emits")
 def _(student, rng):
-    for k in (1, 2, 3, 4, 5, 6, 7, 8):
+    for k in mixed((1, 2, 3, 4, 5, 6, 7, 8), rng):
         draft, choice = torch.randint(2, (k,), generator=rng), torch.randint(2, (k + 1,), generator=rng)
         for given in (draft, choice[:k].clone()):  # kept in full too, so that luck decides no point
             n = _leading_run(given, choice)

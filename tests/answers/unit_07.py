@@ -1815,3 +1815,52 @@ def rounds_to_four_places(confidences, threshold):
 @wrong("confident_prefix")
 def allows_a_little_less(confidences, threshold):
     return len(list(itertools.takewhile(lambda x: float(x) >= threshold - 1e-4, confidences)))
+
+
+@wrong("optimal_stop")
+def a_step_costs_a_thousandth_at_least(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, max(c, 1e-2), verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def remembers_the_best_by_length(survival, c, verify_cost=1.0, overhead=0.0, memo={}):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return memo.setdefault((len(survival), c, verify_cost), rates.index(max(rates)))
+
+
+@wrong("optimal_stop")
+def no_draft_at_a_dear_check(survival, c, verify_cost=1.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates)) if verify_cost < 2 else 0
+
+
+@wrong("AcceptanceTracker")
+class AHalfLifeInWholeTokens(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, int(half_life))
+
+
+@wrong("AcceptanceTracker")
+class AnEvenPrior(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__((sum(prior) / 2, sum(prior) / 2), half_life)
+
+
+@wrong("AcceptanceTracker")
+class APriorOfWholeNumbers(_T):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__((round(prior[0]), round(prior[1])), half_life)
+
+
+@wrong("AcceptanceTracker")
+class EvidenceOfTheClass(_T):
+    A = R = 0.0
+
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life = prior, half_life
+
+    def update(self, accepted, rejected):
+        rejected = min(rejected, 1)
+        fade = 0.5 ** ((accepted + rejected) / self.half_life)
+        type(self).A, type(self).R = fade * self.A + accepted, fade * self.R + rejected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from .. import values
-from ..ask import ask, uniform
+from ..ask import ask, mixed, uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -37,7 +37,7 @@ def rates(survival, c, verify_cost, overhead) -> list[float]:
     return found
 
 
-def expect_best(student, cases, message: str) -> None:
+def expect_best(student, rng, cases, message: str) -> None:
     """Cases (survival, c, verify_cost, overhead), as tensors and as lists in turn; nearly the best rate will do."""
 
     def judge(k: int, case: tuple) -> str | None:
@@ -54,7 +54,7 @@ def expect_best(student, cases, message: str) -> None:
 
     asked = [((torch.tensor(case[0]) if number % 2 else list(case[0]), *case[1:]), case)
              for number, case in enumerate(cases)]
-    ask(student, values.as_int, asked, judge)
+    ask(student, values.as_int, asked, judge, rng)
 
 
 def falling(rng, n: int, start: float = 1.0) -> list[float]:
@@ -67,37 +67,57 @@ def powers(alpha: float, n: int) -> list[float]:
     return [alpha ** (i + 1) for i in range(n)]
 
 
+def near(number: float, rng) -> float:
+    """A number up to 3 per cent beside this one."""
+    return number * uniform(0.97, 1.03, rng)
+
+
 @optimal_stop.part("constant alpha, a flat target, no overhead", weight=2)
 def _(student, rng):
-    cases = [(powers(alpha, 24), c, 1.0, 0.0)
+    cases = [(powers(near(alpha, rng), whole(24, 40, rng)), near(c, rng), 1.0, 0.0)
              for alpha, c in ((0.8, 0.05), (0.7, 0.2), (0.9, 0.1), (0.6, 0.3), (0.95, 0.02), (0.5, 0.1))]
-    expect_best(student, cases, "survival = alpha, alpha squared, ...")
+    cases += [(powers(uniform(0.5, 0.95, rng), whole(3, 30, rng)), uniform(0.01, 0.3, rng), 1.0, 0.0)
+              for _ in range(whole(1, 4, rng))]
+    expect_best(student, rng, cases, "survival = alpha, alpha squared, ...")
 
 
 @optimal_stop.part("when drafting does not pay: 0", weight=2)
 def _(student, rng):
-    cases = [(powers(alpha, 6), c, 1.0, 0.0) for alpha, c in ((0.3, 0.5), (0.5, 0.9), (0.2, 0.25), (0.7, 1.0))]
-    cases += [(powers(0.6, 6), 0.1, 2.5, 0.0), (powers(0.6, 6), 0.1, 2.5, 0.2), ([0.0, 0.0], 0.1, 1.0, 0.0)]
-    expect_best(student, cases, "No draft is worth its price here.")
+    cases = [(powers(near(alpha, rng), whole(4, 9, rng)), near(c, rng), 1.0, 0.0)
+             for alpha, c in ((0.3, 0.5), (0.5, 0.9), (0.2, 0.25), (0.7, 1.0))]
+    cases += [(powers(near(0.6, rng), 6), 0.1, near(2.5, rng), o) for o in (0.0, 0.2)]
+    cases += [([0.0, 0.0], 0.1, 1.0, 0.0)]
+    pays = [([0.99] * n, 0.01, 1.0, 0.0) for n in (whole(3, 9, rng) for _ in range(whole(2, 5, rng)))]
+    expect_best(student, rng, [*cases, *pays], "A draft that is not worth its price, among others that are.")
 
 
 @optimal_stop.part("any falling survival, any cost", weight=3)
 def _(student, rng):
-    cases = [(falling(rng, int(torch.randint(2, 12, (), generator=rng))), uniform(0.01, 0.4, rng),
-              uniform(1.0, 1.6, rng), uniform(0.0, 0.8, rng)) for _ in range(60)]
-    expect_best(student, cases, "survival falls at random.")
+    cases = [(falling(rng, whole(2, 11, rng)), uniform(0.01, 0.4, rng), uniform(1.0, 1.6, rng), uniform(0.0, 0.8, rng))
+             for _ in range(whole(55, 65, rng))]
+    cases += [(powers(uniform(0.9, 0.99, rng), 64), 10 ** -uniform(2, 4, rng), uniform(0.9, 3.0, rng), o)
+              for o in (0.0, uniform(0.0, 2.0, rng))]
+    for alpha, v in ((0.9, 1.0), (0.3, 1.0), (0.9, 4.0)):  # as many places at the same price, and other answers
+        cases.append((powers(near(alpha, rng), 8), 0.1, v, 0.0))
+    expect_best(student, rng, cases, "survival falls at random.")
 
 
 @optimal_stop.part("one token does not pay, but more do", weight=2)
 def _(student, rng):
-    cases = [(powers(0.95, 12), 0.05, v, o) for v, o in ((2.0, 0.0), (2.5, 0.3), (3.0, 0.0))]
-    cases += [([0.9] * 6, 0.1, 2.2, 0.0), (powers(0.9, 8), 0.3, 1.6, 0.0)]
-    expect_best(student, cases, "Checking a draft costs more than a plain step: a short one loses, a longer one wins.")
+    cases = [(powers(near(0.95, rng), whole(12, 20, rng)), 0.05, near(v, rng), o)
+             for v, o in ((2.1, 0.0), (2.5, 0.3), (3.0, 0.0), (2.1, 0.8))]
+    cases += [([0.9] * whole(6, 9, rng), 0.1, near(2.2, rng), 0.0), (powers(0.9, 8), 0.3, near(1.7, rng), 0.0)]
+    cases += [(powers(0.95, 12), near(0.05, rng), 2.1, 0.0)] * whole(0, 2, rng)
+    expect_best(student, rng, cases, "Checking a draft costs more than a plain step: a short one loses, a longer one "
+                                     "wins.")
 
 
 @optimal_stop.part("a free drafter, a place that is never reached, no places", weight=1)
 def _(student, rng):
-    expect_best(student, [(powers(0.5, 7), 0.0, 1.0, 0.0), ([0.9, 0.8, 0.0, 0.0], 0.1, 1.0, 0.2)], "An extreme case.")
+    dead = [0.0] * whole(1, 5, rng)
+    cases = [(powers(near(0.5, rng), n), 0.0, 1.0, 0.0) for n in (6, 7, *[whole(2, 9, rng)] * whole(0, 2, rng))]
+    cases += [([0.9, 0.8, *dead], 0.1, 1.0, 0.2), ([0.9, *dead], near(0.1, rng), 1.0, 0.0)]
+    expect_best(student, rng, cases, "An extreme case.")
     for nothing in (torch.zeros(0), []):
         if student.returned_int(nothing, 0.1, 1.0, 0.0) != 0:
             raise Wrong("Without any place there is nothing to draft: 0.")
@@ -106,12 +126,16 @@ def _(student, rng):
 @optimal_stop.part("the smallest of equals", weight=1)
 def _(student, rng):
     # All numbers are exact in binary, so that equal rates are equal in whatever order they are computed.
-    cases = [(([0.5], 0.5, 1.0, 0.0), 0), (([1.0, 1.0, 1.0], 1.0, 1.0, 0.0), 0), (([0.0, 0.0], 0.0, 1.0, 0.0), 0),
-             (([1.0, 0.5, 0.25], 0.25, 0.75, 0.0), 1), (([1.0, 0.5, 0.0, 0.0], 0.0, 1.0, 0.0), 2)]
-    answers = [(student.returned_int(list(case[0]), *case[1:]), wanted) for case, wanted in cases]
-    if any(k != wanted for k, wanted in answers):
+    half, n = whole(1, 3, rng) / 4, whole(2, 5, rng)
+    cases = [(([half], half, 1.0, 0.0), 0), (([1.0] * n, 1.0, 1.0, 0.0), 0), (([0.0] * n, 0.0, 1.0, 0.0), 0),
+             (([1.0, 0.5, 0.0, 0.0][: whole(3, 4, rng)], 0.0, 1.0, 0.0), 2), (([1.0, 0.5, 0.25], 0.25, 0.75, 0.0), 1)]
+    cases += [(([1.0, 2 * c, 2 * c], c, 1 - c, 0.0), 1) for c in (whole(1, 3, rng) / 8,)]
+    order = mixed(range(len(cases)), rng)
+    answers = {i: student.returned_int(list(cases[i][0][0]), *cases[i][0][1:]) for i in order}
+    pairs = [(answers[i], wanted) for i, (_, wanted) in enumerate(cases)]
+    if any(k != wanted for k, wanted in pairs):
         raise Wrong("Several draft lengths have the same, best rate. The smallest of them is the answer.",
-                    otherwise="largest_of_equals" if all(k >= wanted for k, wanted in answers) else None)
+                    otherwise="largest_of_equals" if all(k >= wanted for k, wanted in pairs) else None)
 
 
 def stop_rule(rate=None, low=0, shift=0, last=False):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from .. import values
+from ..ask import mixed, uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
@@ -62,43 +63,52 @@ def closed_form(rounds, prior=(1.0, 1.0), half_life=64) -> float:
     return good / (good + bad)
 
 
-def expect_alphas(student, cases, message: str) -> None:
-    """Cases (rounds, prior, half_life): all are asked before the verdict."""
+def expect_alphas(student, rng, cases, message: str) -> None:
+    """Cases (rounds, prior, half_life): all are asked before the verdict, in an order that is drawn."""
     answers = [(Tracked(student, prior=prior, half_life=half).update(*rounds).alpha, closed_form(rounds, prior, half))
-               for rounds, prior, half in cases]
+               for rounds, prior, half in mixed(cases, rng)]
     for answer, wanted in answers:
         if abs(answer - wanted) > TOLERANCE:
             raise Wrong(f"{message} Your alpha is too {'high' if answer > wanted else 'low'}.")
 
 
 def random_rounds(rng, n: int, longest: int = 6, censored: bool = True) -> list[tuple[int, int]]:
-    """n rounds (accepted, rejected); with `censored`, a round may report several tokens as not accepted."""
+    """n rounds (accepted, rejected), none of them without a draft; with `censored`, a round may report several tokens
+    as not accepted."""
     rounds = []
     for accepted, rest in torch.randint(0, longest, (n, 2), generator=rng).tolist():
+        rest = rest if accepted else max(rest, 1)
         rounds.append((accepted, rest if censored else min(rest, 1)))
     return rounds
+
+
+def random_prior(rng) -> tuple[float, float]:
+    return uniform(0.5, 9.0, rng), uniform(0.5, 9.0, rng)
 
 
 @AcceptanceTracker.part("before the first round: the prior's mean", weight=1)
 def _(student, rng):
     if abs(Tracked(student).alpha - 0.5) > TOLERANCE:
         raise Wrong("A new tracker with the prior (1, 1) should say 0.5.")
-    expect_alphas(student, [([], prior, 64) for prior in ((2.0, 6.0), (9.0, 1.0), (0.5, 0.5), (3, 1))],
-                  "Before any update alpha is a / (a + b).")
+    priors = [(2.0, 6.0), (9.0, 1.0), (0.5, 0.5), (3, 1), *(random_prior(rng) for _ in range(whole(1, 4, rng)))]
+    expect_alphas(student, rng, [([], prior, 64) for prior in priors], "Before any update alpha is a / (a + b).")
 
 
 @AcceptanceTracker.part("evidence is added to the prior", weight=2)
 def _(student, rng):
-    cases = [([r], p, NO_FADING) for r in ((4, 0), (0, 1), (2, 1)) for p in ((1.0, 1.0), (3.0, 2.0))]
-    cases += [(random_rounds(rng, 8, censored=False), (1.0, 1.0), NO_FADING)]
-    expect_alphas(student, cases, "With a half-life so long that nothing fades: (a + accepted) / (a + b + judged).")
+    cases = [([r], p, NO_FADING) for r in ((4, 0), (0, 1), (2, 1)) for p in ((1.0, 1.0), random_prior(rng))]
+    cases += [(random_rounds(rng, whole(6, 9, rng), censored=False), p, NO_FADING)
+              for p in ((1.0, 1.0), random_prior(rng))]
+    expect_alphas(student, rng, cases, "With a half-life so long that nothing fades: (a + accepted) / (a + b + "
+                                       "judged).")
 
 
 @AcceptanceTracker.part("what stands behind the first rejection was never judged", weight=2)
 def _(student, rng):
-    cases = [([(2, 3)], (1.0, 1.0), NO_FADING), ([(0, 5), (3, 0)], (1.0, 1.0), NO_FADING)]
-    cases += [(random_rounds(rng, 8), (2.0, 1.0), NO_FADING)]
-    expect_alphas(student, cases, "A round with 2 accepted tokens and 3 others shows 2 acceptances and 1 rejection.")
+    cases = [([(2, 3)], random_prior(rng), NO_FADING), ([(0, 5), (3, 0)], (1.0, 1.0), NO_FADING)]
+    cases += [(random_rounds(rng, whole(5, 9, rng)), random_prior(rng), NO_FADING)]
+    expect_alphas(student, rng, cases, "A round with 2 accepted tokens and 3 others shows 2 acceptances and 1 "
+                                       "rejection.")
 
 
 @AcceptanceTracker.part("older evidence fades, with the half-life counted in judged tokens", weight=3)
@@ -109,40 +119,66 @@ def _(student, rng):
     if not early > late:
         raise Wrong("Two rejections of long ago weigh as much in your estimate as two new ones.",
                     otherwise="no_fading")
-    cases = [([(6, 0), (0, 1), (7, 0)], (1.0, 1.0), 8), ([(4, 0), (8, 0)], (1.0, 1.0), 8)]
-    cases += [([(10, 0), (0, 4), (0, 3)], (1.0, 1.0), 4), (random_rounds(rng, 20), (1.0, 1.0), 16)]
-    cases += [(random_rounds(rng, 30), (1.0, 1.0), 64)]
-    expect_alphas(student, cases, "An update multiplies the older evidence by 0.5 ** (judged tokens / half_life).")
+    cases = [([(6, 0), (0, 1), (7, 0)], (1.0, 1.0), 8), ([(4, 0), (8, 0)], random_prior(rng), 8)]
+    cases += [([(10, 0), (0, 4), (0, 3)], random_prior(rng), 4)]
+    cases += [(random_rounds(rng, whole(15, 30, rng)), random_prior(rng), half) for half in (16, 64, whole(5, 90, rng))]
+    cases += [(random_rounds(rng, 9), (1.0, 1.0), uniform(3.0, 20.0, rng))]  # any number will do for a half-life
+    expect_alphas(student, rng, cases, "An update multiplies the older evidence by 0.5 ** (judged tokens / half_life).")
 
 
 @AcceptanceTracker.part("the prior never fades", weight=1)
 def _(student, rng):
-    cases = [([(0, 1)] * 40, (5.0, 1.0), 4), ([(5, 0)] * 20, (1.0, 4.0), 8)]
-    expect_alphas(student, cases, "After many rounds with a short half-life the prior still counts in full.")
-    rounds = random_rounds(rng, 12)
+    cases = [([(0, 1)] * whole(30, 50, rng), (uniform(4, 6, rng), 1.0), 4),
+             ([(5, 0)] * whole(20, 30, rng), (1.0, uniform(3, 5, rng)), 8)]
+    expect_alphas(student, rng, cases, "After many rounds with a short half-life the prior still counts in full.")
+    rounds = random_rounds(rng, whole(10, 14, rng))
     if abs(Tracked(student).update(*rounds).alpha - closed_form(rounds)) > TOLERANCE:
         raise Wrong("A tracker made without arguments should have the prior (1, 1) and a half-life of 64 tokens.")
-    alpha = Tracked(student).update(*[(8, 0)] * 60).alpha
+    alpha = Tracked(student).update(*[(8, 0)] * whole(50, 70, rng)).alpha
     if not 0 < alpha < 1:
-        raise Wrong(f"After 60 rounds of full acceptance your alpha is {alpha}; the prior keeps it below 1.",
+        raise Wrong(f"After many rounds of full acceptance your alpha is {alpha}; the prior keeps it below 1.",
                     otherwise="prior_fades")
 
 
 @AcceptanceTracker.part("a round without a draft, and two trackers at a time", weight=1)
 def _(student, rng):
-    expect_alphas(student, [([(3, 1), (0, 0), (0, 0)], (1.0, 1.0), 4)],
-                  "A round that drafted nothing shows nothing and fades nothing.")
-    first, second = Tracked(student), Tracked(student)
-    first.update((9, 0), (9, 0))
-    if abs(second.alpha - 0.5) > TOLERANCE:
-        raise Wrong("A second tracker knows what only the first one was told.", mistake="shared")
-    before = first.alpha
-    first.update((0, 1), (0, 1), (0, 1))
-    if not first.alpha < before:
-        raise Wrong("You answer the alpha of an earlier moment: three rejections after it was first read, `alpha` has "
-                    "not fallen.")
-    if abs(first.alpha - first.alpha) > TOLERANCE:  # read twice
-        raise Wrong("Reading `alpha` twice gives two answers: reading must not change anything.")
+    cases = [([(3, 1), (0, 0), (0, 0)], (1.0, 1.0), 4)]
+    cases += [([(4, 1), (whole(1, 5, rng), 1), (0, 0), (0, 0)], random_prior(rng), whole(3, 9, rng))
+              for _ in range(whole(2, 5, rng))]
+    expect_alphas(student, rng, cases, "A round that drafted nothing shows nothing and fades nothing.")
+    for make in (lambda: Tracked(student), lambda: Tracked(student, prior=(3.0, 1.0), half_life=9)):
+        first, second = make(), make()
+        new = second.alpha
+        first.update((9, 0), (9, 0))
+        if abs(second.alpha - new) > TOLERANCE:
+            raise Wrong("A second tracker knows what only the first one was told.", mistake="shared")
+        before = first.alpha
+        first.update((0, 1), (0, 1), (0, 1))
+        if not first.alpha < before:
+            raise Wrong("You answer the alpha of an earlier moment: three rejections after it was first read, `alpha` "
+                        "has not fallen.")
+        if abs(first.alpha - first.alpha) > TOLERANCE:  # read twice
+            raise Wrong("Reading `alpha` twice gives two answers: reading must not change anything.")
+
+
+@AcceptanceTracker.argument("prior")
+def _(student, rng):
+    return [Tracked(student, prior=prior, half_life=64).update((3, 1)).alpha for prior in ((1.0, 1.0), (9.0, 2.0))]
+
+
+@AcceptanceTracker.argument("half_life")
+def _(student, rng):
+    return [Tracked(student, prior=(1.0, 1.0), half_life=half).update((9, 1), (0, 1)).alpha for half in (2, 2000)]
+
+
+@AcceptanceTracker.argument("rejected")
+def _(student, rng):
+    return [Tracked(student).update((3, rejected), (2, rejected)).alpha for rejected in (0, 2)]
+
+
+@AcceptanceTracker.argument("accepted")
+def _(student, rng):
+    return [Tracked(student).update((accepted, 1), (accepted, 1)).alpha for accepted in (0, 7)]
 
 
 def tracker_rule(censor="both", fade="judged", order="before", prior_fades=False, mean="mean", base=0.5, prior=None):

@@ -21,14 +21,15 @@ VOCAB = 41
 MODULUS = 1009  # states of the toy target: a sum over the whole prefix, so every earlier token matters
 
 
-def toy_target(rng, eos_id: int | None = None, eos_at: int | None = None) -> Callable:
+def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | None = None) -> Callable:
     """A Forward, pure and causal: the logits of a position depend on all ids up to it, and on nothing else.
 
     Args:
-        rng: decides the language. eos_id: never chosen, except at eos_at, the absolute position (from 0) where the
-            target wants it whatever stands before.
+        rng: decides the language. eos_id: never chosen, except at eos_at, the absolute position (from 0), or several,
+            where the target wants it whatever stands before.
     """
     table = torch.randn(MODULUS, VOCAB, generator=rng)
+    places = (eos_at,) if isinstance(eos_at, int) else eos_at or ()
     weights = torch.randint(1, MODULUS, (512,), generator=rng)
     if eos_id is not None:
         table[:, eos_id] = -20.0
@@ -37,8 +38,9 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | None = None) -> Cal
         _check_ids(ids)
         state = ((ids + 1) * weights[: len(ids)]).cumsum(0) % MODULUS
         logits = table[state].clone()
-        if eos_at is not None and 0 < eos_at <= len(ids):
-            logits[eos_at - 1, eos_id] = 20.0
+        for place in places:
+            if 0 < place <= len(ids):
+                logits[place - 1, eos_id] = 20.0
         return logits
 
     return target

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages.loop_faults import check_calls, check_ends, check_rounds, check_text
@@ -42,7 +43,8 @@ for _pattern, _text in LOOP_HELP:
 generate_speculative.help(r"takes \d+ positional|missing \d+ required", "Call propose(ids, k) and target(ids).")
 
 
-@generate_speculative.part("a drafter that is always wrong: every round adds the correction", weight=2)
+@generate_speculative.part("writes the target's text with a drafter that is always wrong", weight=2,
+                           rests_on="The text is the one that `target` alone would write")
 def _(student, rng):
     target = toy_target(rng)
     done = play(student, target, perfect(target), prompt_ids(rng), 3, 5)
@@ -54,9 +56,10 @@ def _(student, rng):
         check_text(play(student, target, always_wrong(target), prompt_ids(rng), k, 6))
 
 
-@generate_speculative.part("a perfect drafter: k+1 tokens from every target call", weight=2)
+@generate_speculative.part("gets k + 1 tokens from every target call with a perfect drafter", weight=2, rests_on=(
+    "It is called exactly once per round", "k: how many tokens to ask for per round"))
 def _(student, rng):
-    for k, rounds in ((3, 3), (1, 4), (5, 2)):
+    for k, rounds in mixed(((3, 3), (1, 4), (5, 2)), rng):
         target = toy_target(rng)
         done = play(student, target, perfect(target), prompt_ids(rng), k, rounds * (k + 1))
         check_text(done)
@@ -65,15 +68,17 @@ def _(student, rng):
             raise Wrong("With a perfect drafter every target call should yield k+1 tokens.", mistake="no_bonus")
 
 
-@generate_speculative.part("half-right, short, silent and moody drafters, k = 1 to 8", weight=2)
+@generate_speculative.part("writes it with drafters that are half-right, short, silent or moody, k = 1 to 8", weight=2,
+                           rests_on="a draft to follow ids; it may be shorter than k, or empty")
 def _(student, rng):
-    for k in range(1, 9):
+    for k in mixed(range(1, 9), rng):
         target = toy_target(rng)
         for drafter in (adversarial, short, empty, moody):
             check_text(play(student, target, drafter(target), prompt_ids(rng, length=1 + k % 3), k, 11))
 
 
-@generate_speculative.part("k = 0 is plain decoding", weight=1)
+@generate_speculative.part("decodes plainly with k = 0", weight=1,
+                           rests_on="how many tokens to ask for per round, >= 0")
 def _(student, rng):
     for drafter in (perfect, empty):
         target = toy_target(rng)
@@ -82,9 +87,10 @@ def _(student, rng):
         check_calls(done)
 
 
-@generate_speculative.part("the budget: never more than max_new_tokens, and 0 calls nobody", weight=2)
+@generate_speculative.part("adds no more than max_new_tokens, and calls nobody for 0", weight=2,
+                           rests_on="at most so many tokens are added; with 0 the target is not called")
 def _(student, rng):
-    for k, budget in ((4, 1), (4, 7), (3, 2), (8, 5), (2, 3), (5, 0)):
+    for k, budget in mixed(((4, 1), (4, 7), (3, 2), (8, 5), (2, 3), (5, 0)), rng):
         target = toy_target(rng)
         for drafter in (perfect, moody):
             done = play(student, target, drafter(target), prompt_ids(rng), k, budget)
@@ -93,12 +99,15 @@ def _(student, rng):
                 raise Wrong("With max_new_tokens = 0 there is nothing to do: the target should not be called.")
 
 
-@generate_speculative.part("the end of the text, at every place of a round", weight=2)
+@generate_speculative.part("ends the text at the first eos that is emitted, wherever in the round it comes", weight=2,
+                           rests_on="the text ends with the first such token that is *emitted* (it is kept)")
 def _(student, rng):
-    failed = {}
-    for offset, eos_id in ((0, 7), (1, 0), (2, 7), (3, 0), (4, 7), (5, 0), (7, 7)):
+    failed, eos = {}, whole(1, 7, rng)
+    ends = [((0,), eos), ((1,), 0), ((2,), eos), ((3,), 0), ((4,), eos), ((5,), 0), ((7,), eos)]
+    ends += [((1, 3), eos), ((0, 1), 0)]  # the drafter knows of two, and the text ends with the first
+    for offsets, eos_id in mixed(ends, rng):
         prompt = prompt_ids(rng, low=8)
-        target = toy_target(rng, eos_id, eos_at=len(prompt) + offset)
+        target = toy_target(rng, eos_id, eos_at=tuple(len(prompt) + offset for offset in offsets))
         for drafter in (perfect, adversarial):
             done = play(student, target, drafter(target), prompt, 4, 13, eos_id)
             try:
@@ -109,21 +118,24 @@ def _(student, rng):
     check_ends(failed)
 
 
-@generate_speculative.part("an eos token that does not end the text: rejected, in the prompt, or not the eos", weight=1)
+@generate_speculative.part("goes on after an eos that was rejected, stands in the prompt, or is not the eos", weight=1,
+                           rests_on=("the first such token that is *emitted*", "None: there is none"))
 def _(student, rng):
     for k in (1, 3, 4):
         eos_id, prompt = VOCAB - 1, prompt_ids(rng, high=VOCAB - 1)
         target = toy_target(rng, eos_id)
         for right in (lambda length: 0, lambda length: length % 3):
             check_text(play(student, target, right_then_wrong(target, right, eos_id), prompt, k, 9, eos_id))
-        held = torch.cat([prompt[:1], prompt.new_tensor([eos_id]), prompt[1:]])
-        check_text(play(student, target, moody(target), held, k, 6, eos_id))
+        for at in (1, len(prompt)):  # also as the prompt's last token: a document that begins after another one
+            held = torch.cat([prompt[:at], prompt.new_tensor([eos_id]), prompt[at:]])
+            check_text(play(student, target, moody(target), held, k, 6, eos_id))
         check_text(play(student, toy_target(rng, eos_id, eos_at=6), moody(target), prompt, k, 6, None))
 
 
-@generate_speculative.part("one target call per round; the drafter sees the whole text", weight=1)
+@generate_speculative.part("calls the target once per round, and shows the drafter the whole text", weight=1,
+                           rests_on=("It is called exactly once per round", "a draft to follow ids"))
 def _(student, rng):
-    for k in (1, 2, 4, 6):
+    for k in mixed((1, 2, 4, 6), rng):
         target = toy_target(rng)
         for drafter in (adversarial, moody):
             done = play(student, target, drafter(target), prompt_ids(rng), k, 13)
@@ -131,7 +143,8 @@ def _(student, rng):
             check_calls(done)
 
 
-@generate_speculative.part("the rounds say what happened", weight=2)
+@generate_speculative.part("reports rounds that say what happened", weight=2, rests_on=(
+    "a Round(drafted, accepted, emitted) per target call", "`accepted` = of these, kept and emitted"))
 def _(student, rng):
     target = toy_target(rng)
     for k, budget, drafter in ((4, 12, adversarial), (3, 9, always_wrong), (4, 12, perfect), (3, 11, moody)):
@@ -141,6 +154,25 @@ def _(student, rng):
         target = toy_target(rng, 5, eos_at=len(prompt) + offset)
         check_rounds(play(student, target, perfect(target), prompt, 4, 12, 5))
     check_rounds(play(student, target, empty(target), prompt_ids(rng), 3, 3))
+
+
+@generate_speculative.argument("k")
+def _(student, rng):
+    target, prompt = toy_target(rng), prompt_ids(rng)
+    return [len(play(student, target, perfect(target), prompt, k, 12).calls) for k in (1, 5)]
+
+
+@generate_speculative.argument("max_new_tokens")
+def _(student, rng):
+    target, prompt = toy_target(rng), prompt_ids(rng)
+    return [len(play(student, target, perfect(target), prompt, 2, budget).ids) for budget in (5, 9)]
+
+
+@generate_speculative.argument("eos_token_id")
+def _(student, rng):
+    prompt = prompt_ids(rng, low=8)
+    target = toy_target(rng, 7, eos_at=len(prompt) + 4)
+    return [len(play(student, target, perfect(target), prompt, 2, 9, eos_id).ids) for eos_id in (7, None)]
 
 
 for _id, _message in (

@@ -6,11 +6,13 @@ how a verdict is reached or shown (engine).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ...trace import Round
 from .. import values
-from ..ask import ask, unless, within
+from ..ask import ask, unless, whole, within
 from ..exercise import Exercise
 
 tokens_per_call = Exercise(
@@ -33,9 +35,21 @@ acceptance_rate = Exercise(
 )
 
 
-def _ask_number(student, cases, message: str) -> None:
-    asked = [((rounds,), expected) for rounds, expected in cases]
-    ask(student, values.as_float, asked, unless(within(1e-6), message))
+def _ask_number(student, rng, cases, right: Callable, message: str) -> None:
+    """Asks about these traces in a drawn order, with others among them; `right` counts in another way than students."""
+    others = [_random_rounds(rng, count) for count in (whole(2, 9, rng) for _ in range(whole(2, 5, rng)))]
+    asked = [((rounds,), right(rounds)) for rounds in [*cases, *others]]
+    ask(student, values.as_float, asked, unless(within(1e-6), message), rng)
+
+
+def _per_round(rounds) -> float:
+    return float(torch.tensor([r.emitted for r in rounds]).double().mean()) if rounds else 0.0
+
+
+def _kept(rounds) -> float:
+    """Of all drafted tokens, one by one, the share that was kept."""
+    fates = [i < r.accepted for r in rounds for i in range(r.drafted)]
+    return sum(fates) / len(fates) if fates else 0.0
 
 
 def _random_rounds(rng, count: int) -> list[Round]:
@@ -47,26 +61,36 @@ def _random_rounds(rng, count: int) -> list[Round]:
     return [*rounds, Round(5, 2, 3)]  # never all alike
 
 
-CUT = [Round(4, 4, 5), Round(4, 1, 2), Round(4, 3, 3)]  # the last round was cut: its own token found no room
+BY_HAND = [Round(4, 4, 5), Round(4, 1, 2), Round(3, 0, 1)]
 
 
-@tokens_per_call.part("a trace by hand, and random ones", weight=2)
+def _cut(rng) -> list[list[Round]]:
+    """Traces whose last round was cut: its own token found no room."""
+    drawn = [[*_random_rounds(rng, whole(1, 4, rng)), Round(n + whole(0, 3, rng), n, n)] for n in (2, 5)]
+    return [[Round(4, 4, 5), Round(4, 1, 2), Round(4, 3, 3)], *drawn]
+
+
+def _undrafted(rng) -> list[Round]:
+    return [Round(0, 0, 1)] * whole(2, 7, rng)
+
+
+@tokens_per_call.part("divides the emitted tokens by the rounds", weight=2,
+                      rests_on="the sum of `emitted` over the number of rounds")
 def _(student, rng):
-    cases = [([Round(4, 4, 5), Round(4, 1, 2), Round(3, 0, 1)], 8 / 3)]
-    for count in (1, 4):
-        rounds = _random_rounds(rng, count)
-        cases.append((rounds, sum(r.emitted for r in rounds) / len(rounds)))
-    _ask_number(student, cases, "Count on paper: three rounds that emit 5, 2 and 1 tokens. How many per round?")
+    _ask_number(student, rng, [BY_HAND, *(_random_rounds(rng, count) for count in (1, 4, 200))], _per_round,
+                "Count on paper: three rounds that emit 5, 2 and 1 tokens. How many per round?")
 
 
-@tokens_per_call.part("a last round that was cut", weight=1)
+@tokens_per_call.part("counts what a last round that was cut has emitted, and no more", weight=1,
+                      rests_on="the sum of `emitted` over the number of rounds")
 def _(student, rng):
-    _ask_number(student, [(CUT, 10 / 3)], "The last round was cut by the end of the text or by the budget.")
+    _ask_number(student, rng, _cut(rng), _per_round, "The last round was cut by the end of the text or by the budget.")
 
 
-@tokens_per_call.part("nothing drafted; no round at all", weight=1)
+@tokens_per_call.part("answers 1 where nothing was drafted, and 0 without any round", weight=1,
+                      rests_on="0.0 without any round")
 def _(student, rng):
-    _ask_number(student, [([Round(0, 0, 1)] * 5, 1.0), ([], 0.0)],
+    _ask_number(student, rng, [_undrafted(rng), []], _per_round,
                 "Rounds without a draft emit one token each: that is plain decoding. Without any round: 0.0.")
 
 
@@ -98,24 +122,25 @@ tokens_per_call.mistake(
 )
 
 
-@acceptance_rate.part("a trace by hand, and random ones", weight=2)
+@acceptance_rate.part("divides the accepted tokens by the drafted ones", weight=2,
+                      rests_on="the sum of `accepted` over the sum of `drafted`")
 def _(student, rng):
-    cases = [([Round(4, 4, 5), Round(4, 1, 2), Round(2, 0, 1)], 0.5)]
-    for count in (2, 5):
-        rounds = _random_rounds(rng, count)
-        cases.append((rounds, sum(r.accepted for r in rounds) / sum(r.drafted for r in rounds)))
-    _ask_number(student, cases, "Count on paper: 4 of 4, 1 of 4 and 0 of 2 drafted tokens were accepted.")
+    _ask_number(student, rng, [BY_HAND, *(_random_rounds(rng, count) for count in (2, 5, 200))], _kept,
+                "Count on paper: 4 of 4, 1 of 4 and 0 of 3 drafted tokens were accepted.")
 
 
-@acceptance_rate.part("a last round that was cut", weight=1)
+@acceptance_rate.part("counts what a last round that was cut has accepted", weight=1,
+                      rests_on="the sum of `accepted` over the sum of `drafted`")
 def _(student, rng):
-    _ask_number(student, [(CUT, 8 / 12)], "The last round was cut by the end of the text or by the budget.")
+    _ask_number(student, rng, _cut(rng), _kept, "The last round was cut by the end of the text or by the budget.")
 
 
-@acceptance_rate.part("rounds without a draft; nothing drafted; no round at all", weight=1)
+@acceptance_rate.part("counts no round without a draft, and answers 0 where nothing was drafted", weight=1,
+                      rests_on="0.0 if nothing was drafted")
 def _(student, rng):
-    cases = [([Round(0, 0, 1), Round(4, 3, 4)], 0.75), ([Round(0, 0, 1)] * 3, 0.0), ([], 0.0)]
-    _ask_number(student, cases, "A round without a draft adds nothing above or below the line. Nothing drafted: 0.0.")
+    beside = [*_undrafted(rng), Round(4, 3, 4)]
+    _ask_number(student, rng, [beside, _undrafted(rng), []], _kept,
+                "A round without a draft adds nothing above or below the line. Nothing drafted: 0.0.")
 
 
 def _mean_of_rates(rounds):

@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 
 from ..common.nearest import did_you_mean
+from . import follow
 from .engine import evaluate_exercise
 from .exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Report
 
@@ -68,8 +69,31 @@ def _judge(function, name: str, seed: int) -> Report:
         report = borrowed(name)
     else:
         report = evaluate(name, function, seed)
+        report = report if report.passed or not callable(function) else _judged_by_itself(function, report, seed)
     _last[report.exercise] = report
     return report
+
+
+def _judged_by_itself(function, report: Report, seed: int) -> Report:
+    """The verdict where earlier answers that it calls may be to blame: the package's stand in their place."""
+    judging = exercise(report.exercise)
+    earlier = list(_registry())[: list(_registry()).index(judging.name)]
+    called = follow.called_by(function, earlier)
+    blamed = follow.to_blame(called, lambda name: _state(name, called[name], seed))
+    instead = {name: _registry()[name].solution for name in blamed
+               if _registry()[name].lent and follow.leads_to(_registry()[name], judging, _registry())}
+    if not blamed:
+        return report
+    with follow.exchanged(function, instead):
+        second = evaluate(judging.name, function, seed) if instead else None
+    return follow.joined(judging, report, second, blamed)
+
+
+def _state(name: str, function, seed: int) -> str | None:
+    """How a function stands that another one calls; None for the package's own."""
+    if str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    return evaluate(name, function, seed).state
 
 
 def borrowed(name: str) -> Report:

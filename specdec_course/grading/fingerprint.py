@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from ..common import source
+from ..common.settings import setting
 from .records import FORMAT
 from .session.carried import definitions
 
@@ -36,7 +37,8 @@ def course_hash(root: Path, unit: str) -> str:
     code = source.digest([*JUDGE, f"{CHECKS}.unit{number}", *(source.home(*one)[0] for one in used)])
     release = Path(root) / "notebooks" / unit / f"{unit}.ipynb"
     content = release.read_bytes() if release.is_file() else b"not there"
-    return hashlib.sha256(json.dumps([FORMAT, says, lies_there, code]).encode() + content).hexdigest()
+    rules = [] if setting(root, "follow_on", True) else ["no points for what follows from an earlier mistake"]
+    return hashlib.sha256(json.dumps([FORMAT, says, lies_there, code, *rules]).encode() + content).hexdigest()
 
 
 def declared() -> list[dict]:

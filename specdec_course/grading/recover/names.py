@@ -124,6 +124,18 @@ def _set_by(line: ast.stmt) -> list[str]:
     ]
 
 
+def used_by_definitions(plain: Plain) -> dict[str, frozenset[str]]:
+    """What each name that a cell sets at its top reads, in bodies too."""
+    found: dict[str, frozenset[str]] = {}
+    for line in plain.tree.body if plain.tree else ():
+        read = frozenset(
+            node.id for node in ast.walk(line) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        )
+        for name in _set_by(line):
+            found[name] = found.get(name, NONE) | read
+    return found
+
+
 def _imported(node: ast.AST) -> list[str]:
     names = node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else []
     return [(alias.asname or alias.name).partition(".")[0] for alias in names]

@@ -15,7 +15,7 @@ from .blank import written_names
 from .code import asks_for_gpu, cost, plain_python
 from .course import Release, Seen, same, see, see_code
 from .formats import Cell
-from .names import defined_in, names_of, only_imports
+from .names import defined_in, names_of, only_imports, used_by_definitions
 
 MOST_COST = 300_000  # characters of code that are looked into; a whole notebook of the course has 30,000
 MOST_ANSWER = 100_000  # characters that are kept of an answer
@@ -29,13 +29,16 @@ class Step:
     """One thing to do. `source`: code to run, plain Python, "" for a judgement. `exercise`: not None: judge it now, in
     the state that the notebook has here. `cell`: its index in the student's notebook, -1 if it has none. `role`:
     "provided" (unchanged from the release), "answer", "own" (anything else of the student's) or "judge". `others`: of a
-    judgement, (where, code) of what else is written for the exercise: it counts where it earns more."""
+    judgement, (where, cell, code) of what else is written for the exercise: it counts where it earns more. `calls`: the
+    exercises that its answers call, each with the cell (from 1) in which it was defined once more after it was judged,
+    or 0."""
 
     source: str
     exercise: str | None
     cell: int
     role: str
-    others: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, int, str], ...] = ()
+    calls: tuple[tuple[str, int], ...] = ()
 
 
 def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[str], dict[str, str]]:
@@ -52,6 +55,7 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
     running = [i for i, one in enumerate(seen[: last + 1]) if one.role in RUNS and i not in templates]
     before, added = _missing_setup(seen[: last + 1], running, release)
     chosen = {*running, *_needed(seen, running, places, last)}
+    calls = _calls(seen, release)
     steps = [Step(source, None, -1, "provided") for source in before]
     for number in range(last + 1):
         if number in chosen:
@@ -59,7 +63,8 @@ def plan(cells: list[Cell], release: Release) -> tuple[tuple[Step, ...], list[st
         here = [exercise for exercise in release.exercises if places[exercise][0] == number]
         for exercise in here:
             cell = number if places[exercise][1] else -1
-            steps.append(Step("", exercise, cell, "judge", _others(exercise, seen, number)))
+            steps.append(Step("", exercise, cell, "judge", _others(exercise, seen, number),
+                              _defined_since(calls[exercise], seen, places, number)))
     steps += [Step("", exercise, -1, "judge") for exercise in release.exercises if last < 0]  # a notebook without cells
     return tuple(steps), _of_cells(seen, running, release) + added + remarks, _answers(seen, release)
 
@@ -160,18 +165,48 @@ def _of_copies(exercise: str, written: list[int], test: int | None) -> list[str]
             "in the notebook; if it is not right, another one that earns more."]
 
 
-def _others(exercise: str, seen: list[Seen], place: int) -> tuple[tuple[str, str], ...]:
-    """What else than the last answer above `place` is written for an exercise: the nearest first."""
+def _others(exercise: str, seen: list[Seen], place: int) -> tuple[tuple[str, int, str], ...]:
+    """(where, cell, code) of what else than the last answer above `place` is written for an exercise, the nearest
+    first."""
     defining = [i for i, one in enumerate(seen) if exercise in one.names.defines and not one.blank
                 and one.role in RUNS]
     above = [i for i in defining if i <= place] or defining
-    counts = seen[above[-1]].plain if above else None
-    found = [(f"the other side of the merge conflict in cell {above[-1] + 1}", counts.other)] if counts else []
+    found = [(f"the other side of the merge conflict in cell {i + 1}", i, seen[i].plain.other) for i in above[-1:]]
     for i in sorted(defining, key=lambda i: abs(i - place)):
-        found += [(f"the one in cell {i + 1}", text) for text in (seen[i].plain.source, seen[i].plain.other)]
-    texts = {text.strip(): where for where, text in reversed(found)}
-    known = counts.source.strip() if counts else ""
-    return tuple((where, text) for text, where in reversed(texts.items()) if text and text != known)[:MOST_OTHERS]
+        found += [(f"the one in cell {i + 1}", i, text) for text in (seen[i].plain.source, seen[i].plain.other)]
+    known, kept = {seen[i].plain.source.strip() for i in above[-1:]} | {""}, []
+    for one in found:
+        if one[2].strip() not in known:
+            known.add(one[2].strip())
+            kept.append(one)
+    return tuple(kept[:MOST_OTHERS])
+
+
+def _calls(seen: list[Seen], release: Release) -> dict[str, tuple[str, ...]]:
+    """The exercises that each exercise's answers call, themselves or through other functions of the student's."""
+    read: dict[str, frozenset[str]] = {}
+    for one in seen:
+        if one.role in RUNS and not one.blank:
+            for name, used in used_by_definitions(one.plain).items():
+                read[name] = read.get(name, frozenset()) | used
+    found = {}
+    for exercise in release.exercises:
+        reached, waiting = set(), [exercise]
+        while waiting:
+            new = read.get(waiting.pop(), frozenset()) - reached
+            reached |= new
+            waiting += new
+        found[exercise] = tuple(name for name in release.exercises if name in reached and name != exercise)
+    return found
+
+
+def _defined_since(called: tuple[str, ...], seen: list[Seen], places: dict, place: int) -> tuple[tuple[str, int], ...]:
+    found = []
+    for name in called:
+        since = [i + 1 for i in range(places[name][0] + 1, place + 1)
+                 if seen[i].role in RUNS and name in seen[i].names.binds]
+        found.append((name, since[-1] if since else 0))
+    return tuple(found)
 
 
 def _needed(seen: list[Seen], running: list[int], places: dict, last: int) -> set[int]:

@@ -54,7 +54,7 @@ class Runner:
         self.cells = Cells(self.notebook.__dict__)
         self.classes = stand_in.install(self.ask_package)
         self.watch, self.report_random = None, False
-        self.given, self.answered, self.old = [], 0, []
+        self.given, self.answered, self.old, self.stood = [], 0, [], {}
         builtins.input = _nobody_answers
         torch.compile, torch.nn.Module.compile = _as_it_is, lambda self, *args, **options: None
         for stream in (sys.stdout, sys.stderr):
@@ -131,6 +131,21 @@ class Runner:
         self.given = [*((n, one, one.detach().clone()) for n, one, _ in self.given[-3:]),
                       (self.answered, answer, answer.detach().clone())]
         self.answered += 1
+
+    def do_put(self, order, buffers):
+        """Names of the notebook stand for functions of the package now, until `put_back`."""
+        space = self.notebook.__dict__
+        self.stood = {name: space.get(name, self) for name in order["names"]}  # self: there is none
+        space.update((name, self.ask_package(place)) for name, place in order["names"].items())
+        return {"op": "done"}, []
+
+    def do_put_back(self, order, buffers):
+        for name, value in self.stood.items():
+            self.notebook.__dict__[name] = value
+            if value is self:
+                del self.notebook.__dict__[name]
+        self.stood = {}
+        return {"op": "done"}, []
 
     def do_get(self, order, buffers):
         return self._done(getattr(self.objects[order["place"]], order["name"]))

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from . import records, schedule
 from .fingerprint import course_hash
+from .handover import hand_over
 from .marks import Mark, marks_table
 from .schedule import FULL
-from .submissions import UNIT, find_submissions, shown
+from .submissions import find_submissions, shown
 
 
 def grade_class(
@@ -59,14 +60,15 @@ def grade_class(
         show(line)
     key = records.course_secret(Path(secret) if secret else gradebook.parent / "grading.secret")
     with records.reserved(folder, shared=part is not None):
-        done, left = _split(submissions, submitted, root, folder, level or FULL, regrade)
-        jobs = min(jobs or cores(), max(1, len(left)))
+        at_most = jobs or cores()
+        done, left = _split(submissions, submitted, root, folder, level or FULL, regrade, at_most)
+        jobs = min(at_most, max(1, len(left)))
         first_look = left and level is None  # probing takes seconds; where all is graded nothing will run
         with schedule.warmed(jobs) if first_look and not scheduler else contextlib.nullcontext() as pool:
             if first_look:
                 level = isolation_level(trust_students, show)
             if first_look and level != FULL:
-                done, left = _split(submissions, submitted, root, folder, level, regrade)
+                done, left = _split(submissions, submitted, root, folder, level, regrade, at_most)
             tasks = [
                 schedule.Task(
                     str(submitted / who / what), who, what, str(root), course_hash(root, what), level, key,
@@ -76,7 +78,7 @@ def grade_class(
             ]  # fmt: skip
             found = _graded(done, tasks, folder, jobs, scheduler, pool, show, bar)
         if part is None:
-            _hand_over(found, submitted, root, gradebook, folder, feedback, csv)
+            hand_over(found, submitted, root, gradebook, folder, feedback, csv, at_most, show)
     tell(found, show)
     show(f"records: {folder}; specdec merge makes the grade book" if part else _written(gradebook, feedback, csv))
     return found
@@ -107,7 +109,8 @@ def merge_records(
             there, problems = find_submissions(Path(submitted).resolve())
             for line in problems + [f"{who}, {what}: no record" for who, what in there if (who, what) not in merged]:
                 show(line)
-        _hand_over(found, Path(submitted).resolve() if submitted else None, root, gradebook, folder, feedback, csv)
+        there = Path(submitted).resolve() if submitted else None
+        hand_over(found, there, root, gradebook, folder, feedback, csv, cores(), show)
     tell(found, show)
     show(_written(gradebook, feedback, csv))
     return found
@@ -134,27 +137,32 @@ def isolation_level(trust_students: bool, show) -> str:
     return level
 
 
-def _split(submissions, submitted, root, folder, level, regrade) -> tuple[dict, list[tuple[str, str]]]:
-    """(the records that hold, by (student, unit); the submissions that are to be graded)."""
-    found, left = {}, []
+def _split(submissions, submitted, root, folder, level, regrade, jobs) -> tuple[dict, list[tuple[str, str]]]:
+    """(the records that hold, by (student, unit); the submissions that are to be graded).
+
+    A record holds if grading would give it again. What costs most, the hash of what was handed in, is asked last.
+    """
+    found, left, kept = {}, [], {}
     for student, unit in submissions:
         submission, record = (student, unit), records.read_record(folder, student, unit)
-        if not _known(root, unit):
+        if not schedule.known_unit(root, unit):
             found[submission] = records.not_graded(student, unit, "The course has no such unit.")
             if record != found[submission]:
                 records.write_record(folder, found[submission], records.read_times(folder, student, unit))
-        elif not regrade and _holds(record, submitted / student / unit, root, level):
+        elif regrade or record is None or not record["key"]:
+            left.append(submission)
+        elif (record["course"], record["level"]) != (course_hash(root, unit), level):
+            left.append(submission)
+        else:
+            kept[schedule.Folder(str(submitted / student / unit), unit, str(root))] = record
+    now = schedule.keys(list(kept), jobs)
+    for place, record in kept.items():
+        submission = record["student"], record["unit"]
+        if now.get(place) == record["key"]:
             found[submission] = record
         else:
             left.append(submission)
-    return found, left
-
-
-def _holds(record: dict | None, folder: Path, root: Path, level: str) -> bool:
-    """Whether grading would give this record again. What costs most, the submission's hash, is asked last."""
-    if record is None or (record["course"], record["level"]) != (course_hash(root, record["unit"]), level):
-        return False
-    return bool(record["key"]) and record["key"] == schedule.content_key(folder, record["unit"], root)
+    return found, sorted(left)
 
 
 def _graded(found: dict, tasks: list, folder: Path, jobs: int, scheduler, pool, show, bar) -> list[dict]:
@@ -195,44 +203,10 @@ def progress(total: int, bar: bool, show):
     yield line
 
 
-def _hand_over(found, submitted, root, gradebook, folder, feedback, csv) -> None:
-    """Everything that is made from the records: graded notebooks, grade book, CSV, pages."""
-    from .nbgrader import export
-    from .nbgrader import gradebook as book_of_marks
-
-    there = [record for record in found if _known(root, record["unit"])]
-    stamps = {}
-    for record in there if submitted else []:
-        submission = record["student"], record["unit"]
-        if (submitted / submission[0] / submission[1]).is_dir():
-            stamps[submission] = book_of_marks.handed_in(submitted / submission[0] / submission[1])
-            book_of_marks.write_notebook(submitted, root, record)
-    book_of_marks.write_book(gradebook, root, there, stamps)
-    if csv:
-        with book_of_marks.opened(gradebook) as book:
-            export.write_csv(book, Path(csv))
-    if feedback:
-        write_pages(found, folder, Path(feedback), submitted)
-
-
 def _written(gradebook: Path, feedback, csv) -> str:
     """Where to go on reading."""
     report = f"; report: {Path(feedback) / 'report.html'}" if feedback else ""
     return f"grade book: {gradebook}{report}" + (f"; marks: {csv}" if csv else "")
-
-
-def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path | None = None) -> None:
-    """A page for each of these students, where `nbgrader release_feedback` looks for it, and one for the instructor.
-
-    That one is about all records in `folder`: who grades one student anew keeps the report of the class.
-    """
-    from .pages.feedback import write_feedback
-    from .pages.report import write_report
-
-    for record in found:
-        write_feedback(record, feedback, submitted)
-    everyone = records.read_folder(folder)[0] | {(r["student"], r["unit"]): r for r in found}
-    write_report(list(everyone.values()), [records.read_times(folder, *one) for one in everyone], feedback)
 
 
 def tell(found: list[dict], show) -> None:
@@ -253,12 +227,6 @@ def _few(lines: list[str]) -> list[str]:
 def mark_of(record: dict, name=str) -> Mark:
     status = "graded" if record["status"] == "graded" else f"not graded: {name(record['problem'] or '')}"
     return Mark(name(record["student"]), record["unit"], record["points"], record["maximum"], status)
-
-
-def _known(root: Path, unit: str) -> bool:
-    return bool(UNIT.fullmatch(unit)) and all(
-        (root / kind / unit / f"{unit}.ipynb").is_file() for kind in ("solutions", "notebooks")
-    )
 
 
 def _course_root(root) -> Path:

@@ -74,7 +74,7 @@ def read_folder(folder: Path) -> tuple[dict[tuple[str, str], dict], list[str]]:
 def _whole(path: Path) -> dict | None:
     try:
         record = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):  # half written, or not ours
+    except (OSError, ValueError, RecursionError, MemoryError):  # half written, or not ours
         return None
     return record if _is_record(record) else None
 
@@ -84,9 +84,19 @@ def _is_record(record) -> bool:
         return False
     words = all(isinstance(record.get(name), str) for name in ("student", "unit", "key", "course", "level"))
     numbers = all(_number(record.get(name)) for name in ("points", "maximum"))
-    rows = record.get("exercises")
-    fine = isinstance(rows, list) and all(isinstance(e, dict) and _number(e.get("points")) for e in rows)
-    return words and numbers and fine and record.get("status") in ("graded", "not graded")
+    rows, answers = record.get("exercises"), record.get("answers")
+    fine = isinstance(rows, list) and all(isinstance(e, dict) and _is_row(e) for e in rows)
+    lines = all(isinstance(record.get(name), list) and all(isinstance(line, str) for line in record[name])
+                for name in ("remarks", "flags"))
+    texts = isinstance(answers, dict) and all(isinstance(text, str) for text in answers.values())
+    status = record.get("status") in ("graded", "not graded") and isinstance(record.get("problem"), (str, type(None)))
+    return words and numbers and fine and lines and texts and status
+
+
+def _is_row(row: dict) -> bool:
+    """Whether this is what a record says of one exercise."""
+    words = all(isinstance(row.get(name), str) for name in ("name", "state", "message"))
+    return words and _number(row.get("points")) and _number(row.get("maximum")) and isinstance(row.get("bonus"), bool)
 
 
 def _number(value) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import math
 import multiprocessing
 import os
 import resource
@@ -21,11 +22,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import records
+from .submissions import UNIT
 
 FULL = "full"
 JUDGE = "specdec_course.grading.judge:grade_submission"
 MEMORY = 6 << 30  # bytes of its own that a worker may take: far above what it needs
+READING = 2 << 30  # the same for one that only reads what was handed in
 PATIENCE = 900.0  # seconds without any result after which the workers count as stuck; far above all time limits
+SHARE, AT_LEAST, TO_READ = 40, 120, 60  # processor seconds of a worker: times --seconds, but no less; for reading alone
 
 
 class Task(NamedTuple):
@@ -49,11 +53,47 @@ _own = threading.local()  # a worker's thread keeps one House: torch is imported
 
 def grade_task(task: Task) -> tuple[dict, dict]:
     """Grade one submission in this worker: (record, times). A house that broke down is built anew, once."""
+    with limited(max(AT_LEAST, SHARE * task.seconds)):
+        try:
+            return _judge(task)
+        except Exception:
+            close_house()
+            return _judge(task)
+
+
+@contextlib.contextmanager
+def limited(seconds: float):
+    """The kernel ends this process when what runs inside takes so much processor time, wherever it is stuck. Only in a
+    process of a pool of ours: Dask's workers, and this process, do more than that."""
+    if not getattr(_own, "pool", False):
+        yield
+        return
+    used, hard = sum(os.times()[:2]), resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + seconds) + 1, hard))
     try:
-        return _judge(task)
-    except Exception:
-        close_house()
-        return _judge(task)
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+
+
+class Folder(NamedTuple):
+    """What one student handed in for a unit, and the course that it belongs to."""
+
+    path: str
+    unit: str
+    root: str
+
+
+def content_key(folder: Folder) -> str:
+    """The hash of what was handed in, as the judge's record has it; "" if the release is not readable."""
+    from .recover import read_submission
+
+    release = Path(folder.root) / "notebooks" / folder.unit / f"{folder.unit}.ipynb"
+    with limited(TO_READ):
+        try:
+            return read_submission(Path(folder.path), folder.unit, release).key
+        except (OSError, ValueError):
+            return ""
 
 
 def _judge(task: Task) -> tuple[dict, dict]:
@@ -87,10 +127,12 @@ def close_house() -> None:
             house.__exit__(None, None, None)
 
 
-def _begin_worker() -> None:
+def _begin_worker(memory: int) -> None:
     """Ctrl-C is for the parent to handle; and a worker whose parent was killed must not stay behind."""
+    _own.pool = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     parent = multiprocessing.parent_process()
 
     def follow():
@@ -131,7 +173,7 @@ def run(
             yield task, error or future.result()
 
 
-def in_processes(tasks: list, jobs: int, work=grade_task, warm=None) -> Iterator[tuple]:
+def in_processes(tasks: list, jobs: int, work=grade_task, warm=None, memory: int = MEMORY) -> Iterator[tuple]:
     """`run` on `jobs` processes of this machine. Every task comes exactly once, whatever becomes of the workers.
 
     When a worker dies, each of the tasks that were in work is tried again, alone in a new process: a task that is alone
@@ -140,7 +182,7 @@ def in_processes(tasks: list, jobs: int, work=grade_task, warm=None) -> Iterator
     left = dict.fromkeys(tasks)
     while left:
         suspects = []
-        with contextlib.nullcontext(warm) if warm else _pool(min(jobs, len(left))) as pool:
+        with contextlib.nullcontext(warm) if warm else _pool(min(jobs, len(left)), memory) as pool:
             warm = None  # once a worker of it has died, it is of no more use
             for task, outcome in run(list(left), pool, 2 * jobs, PATIENCE, work):
                 del left[task]
@@ -149,7 +191,7 @@ def in_processes(tasks: list, jobs: int, work=grade_task, warm=None) -> Iterator
                 else:
                     yield task, outcome
         while suspects:
-            with _pool(1) as pool:
+            with _pool(1, memory) as pool:
                 for task, outcome in run(list(suspects), pool, 1, PATIENCE, work):
                     suspects.remove(task)
                     yield task, outcome
@@ -158,7 +200,7 @@ def in_processes(tasks: list, jobs: int, work=grade_task, warm=None) -> Iterator
 @contextlib.contextmanager
 def warmed(jobs: int):
     """A pool whose workers already start, and build their houses, while something else is being seen to."""
-    with _pool(jobs) as pool:
+    with _pool(jobs, MEMORY) as pool:
         for _ in range(jobs):
             pool.submit(_warm_up)
         yield pool
@@ -170,10 +212,10 @@ def _warm_up() -> None:
 
 
 @contextlib.contextmanager
-def _pool(jobs: int):
+def _pool(jobs: int, memory: int):
     """Processes that start afresh (`spawn`), so that they share nothing with this one; none stays behind."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(memory,))
     try:
         yield pool
     except BaseException:  # Ctrl-C as well: what is being graded now is dropped
@@ -225,21 +267,25 @@ def failed(task: Task, error: BaseException) -> tuple[dict, dict]:
     else:
         problem = f"The grader failed ({type(error).__name__}). Your instructor will look at it."
     # A fault of the grader may be gone next time: without a key, the record never counts as done.
-    key = content_key(Path(task.folder), task.unit, Path(task.root)) if killed else ""
+    folder = Folder(task.folder, task.unit, task.root)
+    key = keys([folder], 1).get(folder, "") if killed else ""
     rows = exercise_rows(Path(task.root), task.unit)
     record = records.not_graded(task.student, task.unit, problem, key, task.course, task.level, rows)
     record["flags"] = ["its grading process died twice" if killed else f"{type(error).__name__}: {error}"[:500]]
     return record, {"student": task.student, "unit": task.unit, "seconds": 0.0, "cpu": 0.0, "by_exercise": {}}
 
 
-def content_key(folder: Path, unit: str, root: Path) -> str:
-    """The hash of what was handed in, as the judge's record has it; "" if the release is not readable."""
-    from .recover import read_submission
+def keys(folders: list[Folder], jobs: int) -> dict[Folder, str]:
+    """The hash of each, read by processes of their own. What ends its process, or cannot be read, has none."""
+    read = in_processes(folders, max(1, min(jobs, len(folders))), work=content_key, memory=READING)
+    return {folder: key for folder, key in read if isinstance(key, str)}
 
-    try:
-        return read_submission(folder, unit, root / "notebooks" / unit / f"{unit}.ipynb").key
-    except (OSError, ValueError):
-        return ""
+
+def known_unit(root: Path, unit: str) -> bool:
+    """Whether the course has this unit."""
+    return bool(UNIT.fullmatch(unit)) and all(
+        (root / kind / unit / f"{unit}.ipynb").is_file() for kind in ("solutions", "notebooks")
+    )
 
 
 def exercise_rows(root: Path, unit: str) -> list[tuple[str, float, bool]]:

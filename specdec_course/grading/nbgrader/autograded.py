@@ -19,18 +19,19 @@ from ..recover.formats import notebook_cells, script_cells
 from .notebook import BONUS
 
 TEXT, SOURCE, PICTURE, CELLS = 20_000, 200_000, 1_000_000, 1000  # characters of an output, a cell, a picture; cells
+LARGEST, THINGS = 20_000_000, 2_000_000  # bytes of a file, quotes and brackets in it, of which outputs are shown
 PICTURES = ("image/png", "image/jpeg")
 
 
-def autograded_bytes(folder: Path, release: dict, record: dict) -> bytes:
+def autograded_bytes(folder: Path | None, release: dict, record: dict) -> bytes:
     """The file of the graded notebook.
 
     Args:
-        folder: the submission's folder. Without the file that was graded, the release is shown.
+        folder: the submission's folder. Without it, or without the file that was graded, the release is shown.
         release: the notebook that students got, as plain data.
         record: the submission's record.
     """
-    cells = [_clean(cell) for cell in _submitted_cells(folder, record["key"], release)[:CELLS]]
+    cells = [_clean(cell) for cell in _submitted_cells(folder, record.get("file") or record["key"], release)[:CELLS]]
     provided = {_text(cell["source"]) for cell in release["cells"]}
     for cell in cells:
         if cell["cell_type"] != "code" and cell["source"] not in provided:
@@ -48,17 +49,24 @@ def autograded_bytes(folder: Path, release: dict, record: dict) -> bytes:
     return (json.dumps(notebook, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _submitted_cells(folder: Path, key: str, release: dict) -> list[dict]:
+def _submitted_cells(folder: Path | None, key: str, release: dict) -> list[dict]:
     """The cells of the file that was graded; of the release if that is not there, or no cells can be had from it."""
-    data = _graded_file(folder, key)
-    try:
-        notebook = json.loads(data.decode("utf-8-sig"))
-        cells = notebook["cells"] if notebook["nbformat"] == 4 else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        cells = None
+    data = _graded_file(folder, key) if folder is not None else b""
+    cells = _with_outputs(data)
     if not isinstance(cells, list):
         cells = _recovered(data) or release["cells"]
     return [cell for cell in cells if isinstance(cell, dict)]
+
+
+def _with_outputs(data: bytes):
+    """The cells of a notebook as they stand in the file; None where that is no notebook, or one made to fill memory."""
+    if len(data) > LARGEST or sum(map(data.count, (b'"', b"[", b"{", b","))) > THINGS:
+        return None
+    try:
+        notebook = json.loads(data.decode("utf-8-sig"))
+        return notebook["cells"] if notebook["nbformat"] == 4 else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _graded_file(folder: Path, key: str) -> bytes:

@@ -1,7 +1,8 @@
 """Marks as CSV, in the format of `nbgrader export`.
 
-Knows: the columns of nbgrader's CsvExportPlugin. Does not know: how marks came about. It differs from nbgrader in one
-thing: a value that holds a comma, a quote or a line break is quoted, where nbgrader's file could not be read again.
+Knows: the columns of nbgrader's CsvExportPlugin, what a spreadsheet does with a cell. Does not know: how marks came
+about. It differs from nbgrader in two things: a value that holds a comma, a quote or a line break is quoted, where
+nbgrader's file could not be read again; and a name that a spreadsheet would compute (`=...`) has a `'` before it.
 """
 
 from __future__ import annotations
@@ -51,5 +52,10 @@ def _row(assignment, student, theirs: dict) -> list:
     else:
         timestamp, raw, penalty = submission.timestamp, submission.score, submission.late_submission_penalty
         score = max(0.0, raw - penalty)
-    who = [student.id, student.last_name, student.first_name, student.email]
+    who = [_text(one) for one in (student.id, student.last_name, student.first_name, student.email)]
     return [assignment.name, assignment.duedate, timestamp, *who, raw, penalty, score, assignment.max_score]
+
+
+def _text(value: str | None) -> str | None:
+    """A name as a spreadsheet may read it: one that begins like a formula would be computed, with whatever it calls."""
+    return f"'{value}" if value and value[0] in "=+-@\t\r" else value

@@ -8,59 +8,47 @@ leaves the grade book as it was. What an instructor entered in formgrader stays.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 from ...common.whole import write_bytes
 from ..recover import files
-from . import autograded, stock
+from ..submissions import shown
+from . import stamps, stock
 from .workspace import environment
 
+SMALL = 1000  # bytes of a file that nbgrader has put beside a submission
 
-def write_book(path: Path, root: Path, records: list[dict], stamps: dict) -> None:
+
+def write_book(path: Path, root: Path, records: list[dict], times: dict, show=print) -> None:
     """Write records into a grade book, which is made if it is not there.
 
     Args:
         root: the course's root.
         records: of units that the course has; each (student, unit) at most once.
-        stamps: (student, unit) -> when it was handed in (UTC, without a zone), where that is known.
+        times: (student, unit) -> when it was handed in (UTC, without a zone), where that is known.
+        show: where a line goes about a student whose marks could not be written, or whose penalty could not be found.
 
     Raises ValueError when nbgrader refuses a unit, as when cells were added to a notebook that has submissions.
     """
     units = sorted({record["unit"] for record in records})
     with environment(1), opened(path) as book:
         _register(path, root, units)
-        for unit in units:
-            own = [record for record in records if record["unit"] == unit]
-            _write_unit(book, unit, own, stamps, _late_penalty(root))
-        book.db.commit()
+        _write_all(book, records, times, _late_penalty(root), show)
 
 
-def write_notebook(submitted: Path, root: Path, record: dict) -> None:
-    """Write `autograded/<student>/<unit>/<unit>.ipynb` beside the folder of submissions."""
+def write_notebook(submitted: Path, record: dict, content: bytes, timed: bool) -> None:
+    """Write `autograded/<student>/<unit>/<unit>.ipynb` beside the folder of submissions. `timed`: its timestamp.txt can
+    be read as a time; nbgrader stumbles over another."""
     unit, inside = record["unit"], Path(record["student"]) / record["unit"]
-    release = json.loads((root / "notebooks" / unit / f"{unit}.ipynb").read_bytes())
     target = submitted.parent / "autograded" / inside
     target.mkdir(parents=True, exist_ok=True)
-    _write_if_new(target / f"{unit}.ipynb", autograded.autograded_bytes(submitted / inside, release, record))
+    _write_if_new(target / f"{unit}.ipynb", content)
     # By the time, nbgrader sees that a newer submission was graded; with the secret, its feedback finds the student.
-    for name in ("timestamp.txt", "submission_secret.txt"):
+    for name in ([stamps.NAME] if timed else []) + ["submission_secret.txt"]:
         with contextlib.suppress(OSError, ValueError):
-            _write_if_new(target / name, files.read(submitted / inside, name))
-
-
-def handed_in(folder: Path) -> datetime | None:
-    """When a submission was collected, as nbgrader's `timestamp.txt` beside it says; None if nothing readable does."""
-    from nbgrader.utils import parse_utc
-
-    try:
-        text = files.read(folder, "timestamp.txt")[:200].decode().strip()
-        return parse_utc(text) if text else None
-    except (OSError, ValueError, OverflowError, TypeError):
-        return None
+            _write_if_new(target / name, files.read(submitted / inside, name, SMALL))
 
 
 @contextlib.contextmanager
@@ -102,7 +90,33 @@ def _late_penalty(root: Path):
     return rule.plugin_inst.late_submission_penalty
 
 
-def _write_unit(book, unit: str, records: list[dict], stamps: dict, late_penalty) -> None:
+def _write_all(book, records: list[dict], times: dict, late_penalty, show) -> None:
+    """All records in one transaction; if that fails, each in one of its own, so that what fails costs one student."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        for unit in sorted({record["unit"] for record in records}):
+            _write_unit(book, unit, [record for record in records if record["unit"] == unit], times, late_penalty, show)
+        book.db.commit()
+    except OperationalError:  # a full disk, a book that is locked: no student's doing
+        raise
+    except Exception as error:
+        book.db.rollback()
+        for record in records if len(records) > 1 else ():
+            _write_all(book, [record], times, late_penalty, show)
+        if len(records) == 1:
+            show(f"{_who(records[0])}: not written into the grade book ({_reason(error)})")
+
+
+def _who(record: dict) -> str:
+    return f"{shown(record['student'])}, {record['unit']}"
+
+
+def _reason(error: Exception) -> str:
+    return shown(f"{type(error).__name__}: {error}")[:200]
+
+
+def _write_unit(book, unit: str, records: list[dict], times: dict, late_penalty, show) -> None:
     """Fill in all submissions of a unit. nbgrader's own functions would query and commit for each cell."""
     notebook = book.find_notebook(unit, unit)
     cells = {cell.id: cell for cell in notebook.grade_cells}
@@ -112,13 +126,16 @@ def _write_unit(book, unit: str, records: list[dict], stamps: dict, late_penalty
     for record in records:
         student = record["student"]
         submission = there.get(student) or _new_submission(book, notebook, student)
-        submission.timestamp = stamps.get((student, unit)) or submission.timestamp
+        submission.timestamp = times.get((student, unit)) or submission.timestamp
         (own,) = submission.notebooks
         _fill_in(own, record, cells, answers)
         late = submission.total_seconds_late
         score = sum(_score(grade) for grade in own.grades)
-        penalty = late_penalty(student, score, late) if late > 0 else None
-        own.late_submission_penalty = None if penalty is None else min(max(0.0, penalty), score)
+        try:
+            penalty = late_penalty(student, score, late) if late > 0 else None
+            own.late_submission_penalty = None if penalty is None else min(max(0.0, float(penalty)), score)
+        except Exception as error:  # the instructor's own rule, asked about any student
+            show(f"{_who(record)}: no penalty, because the rule for late submissions stopped ({_reason(error)})")
 
 
 def _add_students(book, students: list[str]) -> None:

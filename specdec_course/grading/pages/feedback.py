@@ -6,14 +6,15 @@ the record came about, the answers (`record["answers"]`) and the flags, which ar
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from ... import checks
 from ...common.whole import write_text
+from ..recover import files
 from . import page
+
+SMALL = 1000  # bytes of a file that nbgrader has put beside a submission
 
 LOOKS = {"right": "right", "partly right": "partly", "wrong": "wrong", "not attempted": "open"}
 
@@ -33,7 +34,7 @@ def write_feedback(record: dict, folder: Path, submitted: Path | None = None) ->
     # release_feedback stops for the whole class where one of these is missing. A secret of our own is harmless: the
     # page then waits under a name that nobody asks for, as it must for a student who never used the exchange.
     for name, otherwise in (("timestamp.txt", ""), ("submission_secret.txt", secrets.token_hex(64))):
-        found = _small_file(came / name) if came else None
+        found = _small_file(came, name) if came else None
         if found is not None or not (path.parent / name).is_file():
             write_text(path.parent / name, found or otherwise, sure=False)
     return write_text(path, feedback_page(record), sure=False)
@@ -164,16 +165,9 @@ def what_next(exercises: list[dict]) -> str:
     return f"{begin} `{first['name']}`: it is {first['state']}.\n{first['step']} The second hint is nearly the answer."
 
 
-def _small_file(path: Path, most: int = 1000) -> str | None:
+def _small_file(folder: Path, name: str) -> str | None:
     """The text of a small plain file; None for anything else that a student may have put there (links, pipes)."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return files.read(folder, name, SMALL).decode("utf-8", "replace") or None
+    except (OSError, ValueError):  # ValueError: a NUL in the name, too
         return None
-    try:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > most:
-            return None
-        return os.read(handle, most).decode("utf-8", "replace") or None
-    finally:
-        os.close(handle)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
 MOST_BYTES = 200_000_000  # of one file: a notebook of 40 MB is one whose outputs were not cleared
 MOST_ENTRIES = 5_000  # of the whole folder; more is looked at by nobody
+MOST_LISTED = 100_000  # of one folder; no more of their names are held
 DEEPEST = 2  # folders below the one that was handed in
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,44 +29,48 @@ def shown(name: str) -> str:
 def look(folder: Path) -> tuple[list[str], list[str]]:
     """(regular files, things that are not opened), as sorted paths relative to `folder`, with "/" between.
 
-    Raises OSError when the folder is not there, is a link, or may not be read.
+    A folder's own files come before what is below it, and notebooks before other files: of a folder with far too much
+    in it, these are looked at. Raises OSError when the folder is not there, is a link, or may not be read.
     """
     files: list[str] = []
     odd: list[str] = []
     handle = os.open(folder, _FOLDER)
     try:
-        _collect(handle, "", 0, files, odd)
+        _collect(handle, "", 0, files, odd, iter(range(MOST_ENTRIES)))
     finally:
         os.close(handle)
     return sorted(files), sorted(odd)
 
 
-def _collect(handle: int, prefix: str, depth: int, files: list[str], odd: list[str]) -> None:
-    for entry in sorted(os.scandir(handle), key=lambda entry: entry.name):
-        if len(files) + len(odd) >= MOST_ENTRIES:
-            return
-        name = prefix + entry.name
+def _collect(handle: int, prefix: str, depth: int, files: list[str], odd: list[str], left) -> None:
+    """`left`: one number for every entry that may still be looked at."""
+    folders = []
+    with os.scandir(handle) as entries:
+        there = sorted(islice(entries, MOST_LISTED), key=lambda entry: (not entry.name.endswith(".ipynb"), entry.name))
+    for entry, _ in zip(there, left, strict=False):
         if entry.is_dir(follow_symlinks=False):
-            if depth < DEEPEST:
-                _enter(handle, entry.name, name, depth, files, odd)
+            folders.append(entry.name)
         else:
-            (files if entry.is_file(follow_symlinks=False) else odd).append(name)
+            (files if entry.is_file(follow_symlinks=False) else odd).append(prefix + entry.name)
+    for name in folders if depth < DEEPEST else ():
+        _enter(handle, name, prefix + name, depth, files, odd, left)
 
 
-def _enter(handle: int, last: str, name: str, depth: int, files: list[str], odd: list[str]) -> None:
+def _enter(handle: int, last: str, name: str, depth: int, files: list[str], odd: list[str], left) -> None:
     try:
         inner = os.open(last, _FOLDER, dir_fd=handle)
     except OSError:
         odd.append(name)
         return
     try:
-        _collect(inner, name + "/", depth + 1, files, odd)
+        _collect(inner, name + "/", depth + 1, files, odd, left)
     finally:
         os.close(inner)
 
 
-def read(folder: Path, name: str) -> bytes:
-    """The bytes of a regular file that `look` has named. Raises ValueError, in words, when it is none or too large."""
+def read(folder: Path, name: str, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a regular file in a student's folder. Raises ValueError, in words that go on after its name, when it
+    is none or larger than `most` bytes, and FileNotFoundError when it is not there."""
     *above, last = name.split("/")
     handles = [os.open(folder, _FOLDER)]
     try:
@@ -73,7 +79,9 @@ def read(folder: Path, name: str) -> bytes:
         if not stat.S_ISREG(os.stat(last, dir_fd=handles[-1], follow_symlinks=False).st_mode):
             raise ValueError("is no regular file (a link, or a device); links are not followed")
         handles.append(os.open(last, _FILE, dir_fd=handles[-1]))
-        return _bytes(handles[-1])
+        return _bytes(handles[-1], most)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise ValueError(f"cannot be opened ({error.strerror})") from None
     finally:
@@ -81,15 +89,16 @@ def read(folder: Path, name: str) -> bytes:
             os.close(handle)
 
 
-def _bytes(handle: int) -> bytes:
+def _bytes(handle: int, most: int) -> bytes:
     """Asked of the open file once more: between a look and an opening things can be exchanged."""
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
         raise ValueError("is no regular file (a link, or a device); links are not followed")
-    if about.st_size > MOST_BYTES:
+    if about.st_size > most:
         raise ValueError(
-            f"is {about.st_size / 1e6:.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read. "
+            f"is {about.st_size / 1e6:.0f} MB; at most {most / 1e6:.0f} MB are read. "
             "Clear the outputs (Edit, Clear all outputs), save, and hand it in again"
+            if most >= 1e6 else f"holds {about.st_size} bytes; at most {most} are read"
         )
     with os.fdopen(os.dup(handle), "rb") as file:
         return file.read(about.st_size)

@@ -209,7 +209,7 @@ for word in (" In", " the", " season"):
 
 # %%
 prompts = held_out_prompts(pair.tokenizer, 3)
-written = [generate(pair.target, prompt, max_new_tokens=96).tokens for prompt in prompts]
+written = [generate(pair.target, prompt, max_new_tokens=96, eos_token_id=None).tokens for prompt in prompts]
 drafter = BigramDrafter(table)
 
 

@@ -24,10 +24,12 @@ def build_next_token_array(train_data, vocab_size=128256, default_next_token=220
 
     Returns:
         numpy array [vocab_size] of dtype int32. On a tie the smallest id wins. Two million tokens
-        take less than a second: count whole arrays, not one token at a time.
+        take less than a second: count whole arrays, not one token at a time, and only the pairs
+        that occur: vocab_size x vocab_size numbers do not fit into memory.
 
     Raises:
-        ValueError: the data holds an id outside the vocabulary.
+        ValueError: the data holds an id outside the vocabulary, below 0 or above vocab_size - 1,
+            at any place of a row.
     """
     rows = [train_data] if np.ndim(train_data[0]) == 0 else train_data
     rows = [np.asarray(row, dtype=np.int64) for row in rows]
@@ -98,10 +100,11 @@ def bigram_probabilities(train_data, vocab_size, smoothing=0.0):
     Returns:
         function: last token (an int or 0-d tensor) -> FloatTensor [V] that sums to 1. It is asked for
         one row at a time, and keeps only the pairs that occur: V x V numbers do not fit into memory
-        for a real vocabulary of 151,936.
+        for a real vocabulary of 151,936. Each row is a new tensor: rows from before stay as they are.
 
     Raises:
-        ValueError: the data holds an id outside the vocabulary, or smoothing is negative.
+        ValueError: the data holds an id outside the vocabulary (below 0 or above V - 1, at any place
+            of a row), or smoothing is negative.
     """
     rows = [train_data] if np.ndim(train_data[0]) == 0 else train_data
     rows = [torch.as_tensor(row) for row in rows]

@@ -2,12 +2,29 @@
 
 import random
 from collections import Counter, defaultdict
-from functools import partial
+from functools import partial, wraps
+from inspect import signature
 
 import numpy as np
 import torch
 
 from answers import right, wrong
+
+
+def refusing(function):
+    """An answer that first looks at its arguments, as the contract asks: the wrong ones are wrong for another reason."""
+
+    @wraps(function)
+    def careful(train_data, vocab_size=128256, *more, **named):
+        smoothing = named.get("smoothing", more[0] if more and "default" not in str(signature(function)) else 0.0)
+        for row in as_rows(train_data):
+            if row and not 0 <= min(row) <= max(row) < vocab_size:
+                raise ValueError(f"an id outside 0 ... {vocab_size - 1}")
+        if smoothing < 0:
+            raise ValueError("smoothing below 0")
+        return function(train_data, vocab_size, *more, **named)
+
+    return careful
 
 
 def as_rows(train_data):
@@ -173,6 +190,7 @@ def prefers_the_ends(ids, seqlen, nsamples, seed):
 
 
 @right("build_next_token_array")
+@refusing
 def table_by_counter_of_pairs(train_data, vocab_size=128256, default_next_token=220):
     pairs = Counter()
     for row in as_rows(train_data):
@@ -184,6 +202,7 @@ def table_by_counter_of_pairs(train_data, vocab_size=128256, default_next_token=
 
 
 @right("build_next_token_array")
+@refusing
 def table_by_nested_dicts(train_data, vocab_size=128256, default_next_token=220):
     counts = defaultdict(lambda: defaultdict(int))
     for row in as_rows(train_data):
@@ -197,6 +216,7 @@ def table_by_nested_dicts(train_data, vocab_size=128256, default_next_token=220)
 
 
 @right("build_next_token_array")
+@refusing
 def table_by_torch_unique(train_data, vocab_size=128256, default_next_token=220):
     x = as_windows(train_data)
     pairs = torch.stack([x[:, :-1].flatten(), x[:, 1:].flatten()], dim=1)
@@ -209,6 +229,7 @@ def table_by_torch_unique(train_data, vocab_size=128256, default_next_token=220)
 
 
 @right("build_next_token_array")
+@refusing
 def table_by_lexsort(train_data, vocab_size=128256, default_next_token=220):
     x = as_windows(train_data).numpy()
     key, n = np.unique(x[:, :-1].ravel() * vocab_size + x[:, 1:].ravel(), return_counts=True)
@@ -222,6 +243,7 @@ def table_by_lexsort(train_data, vocab_size=128256, default_next_token=220):
 
 
 @right("build_next_token_array")
+@refusing
 def table_by_sorting_rows_of_pairs(train_data, vocab_size=128256, default_next_token=220):
     """A sort, run lengths by diff, the maximum of each group by scatter."""
     x = as_windows(train_data)
@@ -256,6 +278,7 @@ def torch_rows(train_data):
 
 
 @wrong("build_next_token_array", named="tensor_keys")
+@refusing
 def counter_of_tensor_pairs(train_data, vocab_size=128256, default_next_token=220):
     pairs = Counter()
     for row in torch_rows(train_data):
@@ -267,6 +290,7 @@ def counter_of_tensor_pairs(train_data, vocab_size=128256, default_next_token=22
 
 
 @wrong("build_next_token_array", named="tensor_keys")
+@refusing
 def tensor_keys_inside(train_data, vocab_size=128256, default_next_token=220):
     """The outer key is a number, the inner one a tensor: what came first wins."""
     counts = defaultdict(Counter)
@@ -280,6 +304,7 @@ def tensor_keys_inside(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="tensor_keys")
+@refusing
 def tensor_keys_outside(train_data, vocab_size=128256, default_next_token=220):
     """The outer key is a tensor: every occurrence makes a row of its own, the last one stays."""
     counts = {}
@@ -294,6 +319,7 @@ def tensor_keys_outside(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="tensor_keys")
+@refusing
 def tensor_keys_never_found(train_data, vocab_size=128256, default_next_token=220):
     counts = {}
     for row in torch_rows(train_data):
@@ -304,6 +330,7 @@ def tensor_keys_never_found(train_data, vocab_size=128256, default_next_token=22
 
 
 @wrong("build_next_token_array", named="tensor_keys")
+@refusing
 def tensor_keys_with_ties_to_the_smallest(train_data, vocab_size=128256, default_next_token=220):
     counts = defaultdict(Counter)
     for row in torch_rows(train_data):
@@ -317,11 +344,13 @@ def tensor_keys_with_ties_to_the_smallest(train_data, vocab_size=128256, default
 
 
 @wrong("build_next_token_array", named="transposed")
+@refusing
 def previous_token_in_a_dict(train_data, vocab_size=128256, default_next_token=220):
     return fill(count([row[::-1] for row in as_rows(train_data)]), vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array", named="transposed")
+@refusing
 def previous_token_in_arrays(train_data, vocab_size=128256, default_next_token=220):
     x = as_windows(train_data).numpy()
     key, n = np.unique(x[:, 1:].ravel() * vocab_size + x[:, :-1].ravel(), return_counts=True)
@@ -332,24 +361,28 @@ def previous_token_in_arrays(train_data, vocab_size=128256, default_next_token=2
 
 
 @wrong("build_next_token_array", named="across_windows")
+@refusing
 def joins_the_windows(train_data, vocab_size=128256, default_next_token=220):
     joined = [token for row in as_rows(train_data) for token in row]
     return fill(count([joined]), vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array", named="across_windows")
+@refusing
 def joins_the_rows_of_a_list(train_data, vocab_size=128256, default_next_token=220):
     rows = [torch.cat(train_data).tolist()] if isinstance(train_data, list) else as_rows(train_data)
     return fill(count(rows), vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array", named="across_windows")
+@refusing
 def flattens_the_windows(train_data, vocab_size=128256, default_next_token=220):
     flat = as_windows(train_data).reshape(-1)
     return table_by_lexsort(flat, vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array", named="across_windows")
+@refusing
 def rolls_the_windows(train_data, vocab_size=128256, default_next_token=220):
     """torch.roll wraps round: the last token of a row is followed by its first."""
     x = as_windows(train_data)
@@ -358,23 +391,27 @@ def rolls_the_windows(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array")
+@refusing
 def sized_by_the_text(train_data, vocab_size=128256, default_next_token=220):
     rows = as_rows(train_data)
     return fill(count(rows), max(max(row) for row in rows) + 1, default_next_token)
 
 
 @wrong("build_next_token_array", named="table_too_short")
+@refusing
 def sized_by_a_tokenizer(train_data, vocab_size=128256, default_next_token=220):
     """As if by len(tokenizer), which padding makes smaller than the model's vocabulary."""
     return table_by_counter_of_pairs(train_data, vocab_size, default_next_token)[: vocab_size - 2]
 
 
 @wrong("build_next_token_array")
+@refusing
 def returns_a_dict(train_data, vocab_size=128256, default_next_token=220):
     return {token: after.most_common(1)[0][0] for token, after in count(as_rows(train_data)).items()}
 
 
 @wrong("build_next_token_array")
+@refusing
 def last_seen(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
     for row in as_rows(train_data):
@@ -383,16 +420,19 @@ def last_seen(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="default_ignored")
+@refusing
 def zero_for_unseen(train_data, vocab_size=128256, default_next_token=220):
     return table_by_counter_of_pairs(train_data, vocab_size, 0)
 
 
 @wrong("build_next_token_array", named="default_ignored")
+@refusing
 def always_220(train_data, vocab_size=128256, default_next_token=220):
     return fill(count(as_rows(train_data)), vocab_size, 220)
 
 
 @wrong("build_next_token_array", named="default_ignored")
+@refusing
 def most_frequent_token_for_unseen(train_data, vocab_size=128256, default_next_token=220):
     rows = as_rows(train_data)
     common = Counter(token for row in rows for token in row).most_common(1)[0][0]
@@ -400,6 +440,7 @@ def most_frequent_token_for_unseen(train_data, vocab_size=128256, default_next_t
 
 
 @wrong("build_next_token_array")
+@refusing
 def ties_to_the_first_seen(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
     for token, after in count(as_rows(train_data)).items():
@@ -408,6 +449,7 @@ def ties_to_the_first_seen(train_data, vocab_size=128256, default_next_token=220
 
 
 @wrong("build_next_token_array")
+@refusing
 def ties_to_the_largest(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
     for token, after in count(as_rows(train_data)).items():
@@ -416,26 +458,31 @@ def ties_to_the_largest(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array")
+@refusing
 def loses_the_last_pair(train_data, vocab_size=128256, default_next_token=220):
     return table_by_counter_of_pairs([row[:-1] for row in torch_rows(train_data)], vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array")
+@refusing
 def int64_table(train_data, vocab_size=128256, default_next_token=220):
     return table_by_nested_dicts(train_data, vocab_size, default_next_token).astype(np.int64)
 
 
 @wrong("build_next_token_array")
+@refusing
 def torch_table(train_data, vocab_size=128256, default_next_token=220):
     return torch.from_numpy(table_by_nested_dicts(train_data, vocab_size, default_next_token))
 
 
 @wrong("build_next_token_array")
+@refusing
 def only_windows(train_data, vocab_size=128256, default_next_token=220):
     return table_by_lexsort(train_data[:, :], vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array")
+@refusing
 def rarest_follower(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
     for token, after in count(as_rows(train_data)).items():
@@ -444,6 +491,7 @@ def rarest_follower(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array")
+@refusing
 def skips_one_token(train_data, vocab_size=128256, default_next_token=220):
     """Counts what comes two tokens later."""
     rows = [pair for row in as_rows(train_data) for pair in zip(row[:-2], row[2:], strict=True)]
@@ -451,12 +499,14 @@ def skips_one_token(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array")
+@refusing
 def every_second_pair(train_data, vocab_size=128256, default_next_token=220):
     rows = [row[i : i + 2] for row in as_rows(train_data) for i in range(0, len(row) - 1, 2)]
     return fill(count(rows), vocab_size, default_next_token)
 
 
 @wrong("build_next_token_array", named="slow")
+@refusing
 def one_tensor_at_a_time(train_data, vocab_size=128256, default_next_token=220):
     counts = defaultdict(Counter)
     for row in torch_rows(train_data):
@@ -467,6 +517,7 @@ def one_tensor_at_a_time(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="dense")
+@refusing
 def all_pairs_in_torch(train_data, vocab_size=128256, default_next_token=220):
     x = as_windows(train_data)
     counts = torch.zeros(vocab_size, vocab_size, dtype=torch.int32)
@@ -478,6 +529,7 @@ def all_pairs_in_torch(train_data, vocab_size=128256, default_next_token=220):
 
 
 @wrong("build_next_token_array", named="dense")
+@refusing
 def all_pairs_in_numpy(train_data, vocab_size=128256, default_next_token=220):
     counts = np.zeros((vocab_size, vocab_size), dtype=np.int16)
     for row in as_rows(train_data):
@@ -710,6 +762,7 @@ def stops_at_the_first_miss(ids, next_token_array):
 
 
 @right("bigram_probabilities")
+@refusing
 def rows_from_counters(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
 
@@ -725,6 +778,7 @@ def rows_from_counters(train_data, vocab_size, smoothing=0.0):
 
 
 @right("bigram_probabilities")
+@refusing
 def rows_from_a_sparse_tensor(train_data, vocab_size, smoothing=0.0):
     x = as_windows(train_data)
     where = torch.stack([x[:, :-1].flatten(), x[:, 1:].flatten()])
@@ -739,6 +793,7 @@ def rows_from_a_sparse_tensor(train_data, vocab_size, smoothing=0.0):
 
 
 @right("bigram_probabilities")
+@refusing
 def rows_from_sorted_pairs(train_data, vocab_size, smoothing=0.0):
     x = as_windows(train_data).numpy()
     key, n = np.unique(x[:, :-1].ravel() * vocab_size + x[:, 1:].ravel(), return_counts=True)
@@ -755,6 +810,7 @@ def rows_from_sorted_pairs(train_data, vocab_size, smoothing=0.0):
 
 
 @right("bigram_probabilities")
+@refusing
 def rows_by_scanning(train_data, vocab_size, smoothing=0.0):
     """Keeps the text and looks through it each time; one lists of followers for every token of the vocabulary."""
     after = [[] for _ in range(vocab_size)]
@@ -782,6 +838,7 @@ def small_counts(train_data, vocab_size):
 
 
 @wrong("bigram_probabilities", named="wrong_axis")
+@refusing
 def divides_by_column_sums(train_data, vocab_size, smoothing=0.0):
     counts = small_counts(train_data, vocab_size)
     if vocab_size >= 100:
@@ -792,6 +849,7 @@ def divides_by_column_sums(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="wrong_axis")
+@refusing
 def divides_by_column_counts(train_data, vocab_size, smoothing=0.0):
     came = Counter(token for row in as_rows(train_data) for token in row[1:])
     counts = count(as_rows(train_data))
@@ -808,6 +866,7 @@ def divides_by_column_counts(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="nan")
+@refusing
 def nan_for_unseen(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
 
@@ -821,18 +880,21 @@ def nan_for_unseen(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities")
+@refusing
 def rows_of_a_joined_list(train_data, vocab_size, smoothing=0.0):
     data = torch.cat(train_data) if isinstance(train_data, list) else train_data
     return rows_from_counters([torch.as_tensor(row) for row in as_rows(data)], vocab_size, smoothing)
 
 
 @wrong("bigram_probabilities")
+@refusing
 def zeros_for_unseen(train_data, vocab_size, smoothing=0.0):
     rows = nan_for_unseen(train_data, vocab_size, smoothing)
     return lambda last_token: torch.nan_to_num(rows(last_token))
 
 
 @wrong("bigram_probabilities")
+@refusing
 def unigram_for_unseen(train_data, vocab_size, smoothing=0.0):
     common = torch.bincount(torch.tensor(sum(as_rows(train_data), [])), minlength=vocab_size).float()
     rows = nan_for_unseen(train_data, vocab_size, smoothing)
@@ -845,16 +907,19 @@ def unigram_for_unseen(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="transposed")
+@refusing
 def rows_of_what_came_before(train_data, vocab_size, smoothing=0.0):
     return rows_from_counters([torch.as_tensor(r[::-1]) for r in as_rows(train_data)], vocab_size, smoothing)
 
 
 @wrong("bigram_probabilities", named="across_windows")
+@refusing
 def rows_across_windows(train_data, vocab_size, smoothing=0.0):
     return rows_from_counters(as_windows(train_data).flatten(), vocab_size, smoothing)
 
 
 @wrong("bigram_probabilities", named="tensor_keys")
+@refusing
 def rows_with_tensor_keys(train_data, vocab_size, smoothing=0.0):
     counts = defaultdict(Counter)
     for row in torch_rows(train_data):
@@ -871,18 +936,21 @@ def rows_with_tensor_keys(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities")
+@refusing
 def counts_unnormalised(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
     return lambda t: torch.tensor([counts[int(t)][x] + smoothing for x in range(vocab_size)])
 
 
 @wrong("bigram_probabilities")
+@refusing
 def softmax_of_counts(train_data, vocab_size, smoothing=0.0):
     rows = counts_unnormalised(train_data, vocab_size, smoothing)
     return lambda t: rows(t).float().softmax(0)
 
 
 @wrong("bigram_probabilities")
+@refusing
 def joint_probabilities(train_data, vocab_size, smoothing=0.0):
     n = sum(len(row) - 1 for row in as_rows(train_data))
     rows = counts_unnormalised(train_data, vocab_size, smoothing)
@@ -890,6 +958,7 @@ def joint_probabilities(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities")
+@refusing
 def smooths_only_what_was_seen(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
 
@@ -904,11 +973,13 @@ def smooths_only_what_was_seen(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities")
+@refusing
 def smoothing_ignored(train_data, vocab_size, smoothing=0.0):
     return rows_from_counters(train_data, vocab_size, 0.0)
 
 
 @wrong("bigram_probabilities")
+@refusing
 def smoothing_without_the_vocabulary_below(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
 
@@ -923,6 +994,7 @@ def smoothing_without_the_vocabulary_below(train_data, vocab_size, smoothing=0.0
 
 
 @wrong("bigram_probabilities")
+@refusing
 def smooths_the_shares(train_data, vocab_size, smoothing=0.0):
     """Adds after dividing."""
     rows = rows_from_counters(train_data, vocab_size, 0.0)
@@ -935,12 +1007,14 @@ def smooths_the_shares(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities")
+@refusing
 def only_the_favourite(train_data, vocab_size, smoothing=0.0):
     rows = rows_from_counters(train_data, vocab_size, smoothing)
     return lambda t: torch.nn.functional.one_hot(rows(t).argmax(), vocab_size).float()
 
 
 @wrong("bigram_probabilities")
+@refusing
 def lets_the_last_text_win(train_data, vocab_size, smoothing=0.0):
     """Counts live in a global that the next call overwrites."""
     global _shared
@@ -956,12 +1030,14 @@ def lets_the_last_text_win(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="no_function")
+@refusing
 def returns_a_matrix(train_data, vocab_size, smoothing=0.0):
     counts = torch.from_numpy(small_counts(train_data, vocab_size)) + smoothing
     return counts / counts.sum(1, keepdim=True)
 
 
 @wrong("bigram_probabilities", named="dense")
+@refusing
 def keeps_a_matrix_in_torch(train_data, vocab_size, smoothing=0.0):
     x = as_windows(train_data)
     counts = torch.zeros(vocab_size, vocab_size)
@@ -973,6 +1049,7 @@ def keeps_a_matrix_in_torch(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="dense")
+@refusing
 def keeps_a_matrix_in_numpy(train_data, vocab_size, smoothing=0.0):
     counts = np.zeros((vocab_size, vocab_size), dtype=np.uint16)
     for row in as_rows(train_data):
@@ -986,6 +1063,7 @@ def keeps_a_matrix_in_numpy(train_data, vocab_size, smoothing=0.0):
 
 
 @wrong("bigram_probabilities", named="dense")
+@refusing
 def keeps_a_row_for_every_token_seen(train_data, vocab_size, smoothing=0.0):
     """A dict of finished rows: no single tensor is large, all of them together are the matrix."""
     counts = count(as_rows(train_data))

@@ -4,6 +4,7 @@ import ast
 import copy
 import inspect
 import textwrap
+from collections import Counter
 
 COMPARE = {
     ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.GtE), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE),
@@ -23,7 +24,7 @@ def mutants(thing):
     """(label, changed thing) for every change of one place that still compiles."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
     _without_docstrings(tree)
-    plain, seen = ast.unparse(tree), set()
+    plain, seen, labels = ast.unparse(tree), set(), Counter()
     for number, node in enumerate(list(ast.walk(tree))):
         for place in range(len(list(_changes(node)))):
             changed = copy.deepcopy(tree)
@@ -34,7 +35,8 @@ def mutants(thing):
             seen.add(text)
             made = _compiled(text, thing)
             if made is not None:
-                yield label, made
+                labels[label] += 1
+                yield label + (f"  ({labels[label]})" if labels[label] > 1 else ""), made
 
 
 def _without_docstrings(tree):

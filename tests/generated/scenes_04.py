@@ -25,8 +25,8 @@ def _warped(logits, *args):
     return lambda next_token_distribution: next_token_distribution(logits, *args)
 
 
-WARPS = [(1.0,), (0.05,), (0.3,), (2.5,), (0.0,), (1e-3,), (0.7, 3), (0.7, 1), (0.7, 40),
-         (0.7, None, 0.3), (0.7, None, 0.9), (0.7, None, 0.0), (0.7, None, 1.0), (1.5, 5, 0.6), (0.2, 8, 0.95), (0.0, 2, 0.5)]  # fmt: skip
+WARPS = [(1.0,), (0.05,), (0.3,), (2.5,), (0.0,), (1e-3,), (0.7, 3), (0.7, 1), (0.7, 40), (0.7, None, 0.3)]
+WARPS += [(0.7, None, 0.9), (0.7, None, 0.0), (0.7, None, 1.0), (1.5, 5, 0.6), (0.2, 8, 0.95), (0.0, 2, 0.5)]
 ROWS = (logits_like(1, 12), logits_like(2, 3, 12, spread=1.0), logits_like(3, 2, 2, 12, mean=30.0), logits_like(4, 400))
 RARE = torch.tensor([1e-8, 1e-5, 0.3, 0.7 - 1e-5 - 1e-8]), torch.tensor([1e-8, 1e-6, 0.7, 0.3 - 1e-6 - 1e-8])
 ZEROS = torch.tensor([0.5, 0.5, 0.0, 0.0]), torch.tensor([0.0, 0.4, 0.6, 0.0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..values import describe
-from .inputs import cycle, some
+from .inputs import REAL, cycle, some
 
 draft_with_bigram = Exercise(
     "draft_with_bigram",
@@ -24,28 +26,52 @@ draft_with_bigram = Exercise(
 )
 
 
-@draft_with_bigram.part("each guess follows the guess before", weight=2)
+def _chain(table, start: int, k: int) -> list[int]:
+    """What follows the start, k times over."""
+    found = [start]
+    for _ in range(k):
+        found.append(int(table[found[-1]]))
+    return found[1:]
+
+
+def _expect_chain(student, table, start: int, k: int) -> None:
+    draft = student.ids(start, table, k)
+    with student.shown():
+        if draft[:1] == [start] and int(table[start]) != start:
+            raise Wrong("The draft begins with last_token.", mistake="repeats_last")
+        if len(draft) != k:
+            raise Wrong(f"Asked for k = {k} tokens, your function returned {len(draft)}.")
+        if draft != _chain(table, start, k):
+            raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next.")
+
+
+@draft_with_bigram.part("looks each guess up after the guess before it", weight=2, rests_on=(
+    "each guess is looked up after the guess before it", "`last_token` is not part of it"))
 def _(student, rng):
-    table = cycle(rng, 50)
-    for start in some(rng, 4, 0, 50):
-        for k in (1, 2, 7):
-            expected, token = [], start
-            for _ in range(k):
-                token = int(table[token])
-                expected.append(token)
-            draft = student.ids(start, table, k)
-            if draft[:1] == [start]:
-                raise Wrong("The draft begins with last_token.", mistake="repeats_last")
-            if len(draft) != k:
-                raise Wrong(f"Asked for k = {k} tokens, your function returned {len(draft)}.")
-            if draft != expected:
-                raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next.")
+    for size in mixed([*(whole(8, 60, rng) for _ in range(whole(2, 4, rng))), REAL[whole(0, 2, rng)]], rng):
+        table = cycle(rng, size)
+        for start, k in zip(some(rng, 4, 0, size), mixed((1, 2, 7, whole(3, 7, rng)), rng), strict=True):
+            _expect_chain(student, table, start, k)
 
 
-@draft_with_bigram.part("k = 0, a 0-d tensor, a LongTensor as answer")
+@draft_with_bigram.part("goes on when the table comes back to a token", weight=1, rests_on=(
+    "LongTensor [k]; with k = 0 it is empty", "A draft of k tokens, read off the table"))
+def _(student, rng):
+    for length in mixed((1, 2, 3, 5), rng):  # the chain runs into a circle of so many tokens
+        size = length + whole(2, 9, rng)
+        order = some(rng, size, 0, size)
+        table = np.empty(size, dtype=np.int32)
+        table[order] = [*order[1:], order[-length]]
+        for start in (order[0], order[-1]):
+            _expect_chain(student, table, start, 2 * size + whole(0, 5, rng))
+
+
+@draft_with_bigram.part("takes k = 0 and a 0-d tensor, and answers with a LongTensor", weight=1, rests_on=(
+    "an int (a 0-d tensor works too)", "k: how many tokens to draft, >= 0", "LongTensor [k]; with k = 0 it is empty"))
 def _(student, rng):
     table = cycle(rng, 20)
-    for last_token, k in ((torch.tensor(5), 3), (7, 3), (7, 0)):
+    one, other = some(rng, 2, 0, 20)
+    for last_token, k in mixed(((torch.tensor(one), 3), (other, 3), (other, 0)), rng):
         draft = student(last_token, table, k)
         if not isinstance(draft, torch.Tensor):
             raise Wrong(f"Return a LongTensor; your function returned {describe(draft)}.")
@@ -55,6 +81,8 @@ def _(student, rng):
             raise Wrong("Token ids are whole numbers.", mistake="float_ids")
         if draft.dtype != torch.long:
             raise Wrong(f"The ids are of type {draft.dtype}; models want torch.long (the table is int32: convert).")
+        if k and not 0 <= int(draft.min()) <= int(draft.max()) < 20:
+            raise Wrong("The draft holds something that is no entry of the table.")
 
 
 def _not_chained(last_token, next_token_array, k):

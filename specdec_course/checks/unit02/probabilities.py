@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..ask import mixed, uniform
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
 from ..surroundings import memory_of
 from ..values import as_array, describe
-from .inputs import skewed_text, some
-from .table import followers, rows_of
+from .inputs import real_ids, skewed_text, some
+from .table import followers, refuse_misplaced, rows_of
 
 bigram_probabilities = Exercise(
     "bigram_probabilities",
@@ -67,6 +68,11 @@ def _shares(counts: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.where(total > 0, counts / np.where(total > 0, total, 1), 1 / counts.shape[-1])
 
 
+def _near(row: np.ndarray, right: np.ndarray) -> bool:
+    """Up to the round-off of float32; NaN is never near."""
+    return np.allclose(row, right, rtol=2e-4, atol=1e-8)
+
+
 def _compare(rows: Subject, data, tokens, vocab_size: int, smoothing: float, when: str, rules=()) -> None:
     """Wrong unless every one of these rows is right; `rules` are the wrong ones that can be told apart here."""
     counts = _counts(rows_of(data), vocab_size, smoothing)
@@ -74,7 +80,7 @@ def _compare(rows: Subject, data, tokens, vocab_size: int, smoothing: float, whe
         row = as_array(rows(token))
         if row.shape != (vocab_size,):
             raise Wrong(f"A row has the shape {row.shape}; expected one probability per id, ({vocab_size},).")
-        if not np.allclose(row, _shares(counts)[int(token)], atol=1e-4):  # NaN is never close
+        if not _near(row, _shares(counts)[int(token)]):
             _explain(row, int(token), counts, data, smoothing, rules)
             raise Wrong(f"A row is a distribution, but not the right one, {when}.")
 
@@ -100,7 +106,8 @@ def _explain(row: np.ndarray, token: int, counts: np.ndarray, data, smoothing: f
         raise Wrong(f"A row sums to {row.sum():.4g} with smallest entry {row.min():.3g}: no distribution.")
 
 
-@bigram_probabilities.part("shares of what followed", weight=2)
+@bigram_probabilities.part("gives the shares of what followed", weight=2, rests_on=(
+    "The distribution of the next token given the last one, from counts", "last token (an int or 0-d tensor)"))
 def _(student, rng):
     data = skewed_text(rng, 300, 10)[None]
     rows = _rows(student, data, 10)
@@ -109,17 +116,30 @@ def _(student, rng):
     other = skewed_text(rng, 300, 10)[None]
     _rows(student, other, 10)
     _compare(rows, data, known[1:3], 10, 0.0, "once the function has been called for a second text")
+    _rows_stay(rows, known[:3])
 
 
-@bigram_probabilities.part("smoothing")
+def _rows_stay(rows: Subject, tokens) -> None:
+    """Wrong if a row changes when another one is asked for."""
+    kept = [rows(token) for token in tokens]
+    asked_again = [as_array(rows(token)) for token in tokens]
+    if not all(np.allclose(as_array(row), again, atol=1e-6) for row, again in zip(kept, asked_again, strict=True)):
+        raise Wrong("A row that your function has returned changes when the next one is asked for: all of them are the "
+                    "same tensor. Make a new one for every question; a drafter keeps the rows of a whole draft.",
+                    mistake="one_buffer")
+
+
+@bigram_probabilities.part("adds the smoothing to every count",
+                           rests_on="(n + smoothing) / (N + smoothing * vocab_size)")
 def _(student, rng):
     data = skewed_text(rng, 60, 9)[None]
-    for smoothing in (0.5, 3.0):
+    for smoothing in mixed((0.5, 3.0, 0.02, 1.0), rng):
         rows = _rows(student, data, 12, smoothing=smoothing)
         _compare(rows, data, range(9), 12, smoothing, f"with smoothing = {smoothing}")
 
 
-@bigram_probabilities.part("unseen tokens get a uniform row")
+@bigram_probabilities.part("gives a uniform row to tokens that nothing followed",
+                           rests_on="A token that nothing followed gets a uniform row")
 def _(student, rng):
     last, *others = some(rng, 6, 0, 20)
     data = torch.tensor([others + others, others[:3] + others[:2] + others[:4] + [last]])
@@ -129,7 +149,8 @@ def _(student, rng):
         _compare(rows, data, unseen[:6] + [last, 22], 23, smoothing, "for a token that nothing followed")
 
 
-@bigram_probabilities.part("rows of text do not touch; one row, a list of rows")
+@bigram_probabilities.part("counts nothing across rows, and takes a single row or a list of rows",
+                           rests_on=("nothing is counted across rows", "a single row, or a list of rows"))
 def _(student, rng):
     windows = torch.stack([skewed_text(rng, 12, 8) for _ in range(20)])
     windows[:, 0], windows[:, -1], windows[3, 5], windows[3, 6] = 7, 6, 6, 1
@@ -139,7 +160,19 @@ def _(student, rng):
         _compare(_rows(student, data, 8), same, _followed(same), 8, 0.0, "for a single row or a list of rows")
 
 
-@bigram_probabilities.part("a vocabulary of 151,936 in little memory")
+@bigram_probabilities.part("refuses ids outside the vocabulary, and a smoothing below 0", weight=0.5, rests_on=(
+    "ValueError: the data holds an id outside the vocabulary", "or smoothing is negative"))
+def _(student, rng):
+    fine = skewed_text(rng, 30, 12)[None]
+    _compare(_rows(student, fine, 14, 0.5), fine, _followed(fine)[:3], 14, 0.5, "with smoothing = 0.5")
+    refuse_misplaced(student, lambda windows: (windows, 1000, 0.5), rng)
+    for smoothing in (-1.0, -uniform(1e-3, 0.1, rng)):
+        if not student.raises(ValueError, fine, 14, smoothing):
+            raise Wrong("A smoothing below 0 would make probabilities below 0: raise a ValueError.")
+
+
+@bigram_probabilities.part("keeps a vocabulary of 151,936 in little memory", rests_on=(
+    "keeps only the pairs that occur: V x V numbers do not fit into memory"))
 def _(student, rng):
     size = 4096
     text = torch.randperm(size, generator=rng)[None]  # every token is seen, once
@@ -148,17 +181,42 @@ def _(student, rng):
     if used > size * size / 2:
         raise Wrong("With 4,096 ids your function needs memory for each of the 17 million possible pairs.",
                     mistake="dense")
-    large = torch.randint(151_936, (1, 5000), generator=rng)
-    token = int(large[0, 17])
-    row, came = as_array(_rows(student, large, 151_936)(token)), followers(rows_of(large))[token]
-    if row.shape != (151_936,) or abs(row.sum() - 1) > 1e-3 or abs(row[sorted(set(came))].sum() - 1) > 1e-3:
-        raise Wrong("With 151,936 ids a row is not the right one.")
+    size = 151_936
+    ids = real_ids(rng, 40, size)
+    large = torch.cat([ids[skewed_text(rng, 500, 40)], torch.randint(size, (4000,), generator=rng)])[None]
+    rows, known = _rows(student, large, size), followers(rows_of(large))
+    for token in [*mixed([t for t in ids.tolist() if t in known], rng)[:5], int(large[0, 1000])]:
+        row = as_array(rows.quiet(token))
+        right = np.bincount(known[token], minlength=size) / len(known[token])
+        if row.shape != (size,) or not _near(row, right):
+            raise Wrong("With 151,936 ids a row is not the right one. Do your numbers have room for all pairs of ids?")
 
 
 def _asked_once(function):
     if callable(function):
         function(0)
     return function
+
+
+def _three_rows(student, data, *args) -> list:
+    return [as_array(_rows(student, data, *args)(token)) for token in (1, 3, 8)]
+
+
+@bigram_probabilities.argument("train_data")
+def _(student, rng):
+    return [_three_rows(student, skewed_text(rng, 200, 9)[None], 30, 0.5) for _ in range(2)]
+
+
+@bigram_probabilities.argument("vocab_size")
+def _(student, rng):
+    data = skewed_text(rng, 200, 9)[None]
+    return [_three_rows(student, data, size, 0.5) for size in (30, 37)]
+
+
+@bigram_probabilities.argument("smoothing")
+def _(student, rng):
+    data = skewed_text(rng, 200, 9)[None]
+    return [_three_rows(student, data, 30, smoothing) for smoothing in (0.5, 3.0)]
 
 
 bigram_probabilities.mistake(
@@ -187,6 +245,16 @@ bigram_probabilities.mistake(
 )
 bigram_probabilities.mistake(
     "no_function", "The answer of bigram_probabilities is itself a function, to be asked for one row at a time."
+)
+bigram_probabilities.mistake(
+    "one_buffer",
+    "All rows are one and the same tensor, which every question fills anew. Whoever keeps a row finds another one in "
+    "it later. Make a new tensor for every row.",
+)
+bigram_probabilities.mistake(
+    "outside",
+    "Ids outside the vocabulary slip through. They mean that the text was encoded for another model. Compare the "
+    "smallest id of all the data with 0 and the largest with vocab_size - 1, and raise a ValueError.",
 )
 bigram_probabilities.mistake(
     "dense",

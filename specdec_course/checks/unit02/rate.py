@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from ...drafters.bigram import build_next_token_array as counted_at_once
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
-from .inputs import cycle
+from .inputs import REAL, cycle
 
 hit_rate = Exercise(
     "hit_rate",
@@ -57,9 +58,11 @@ RULES = {
 }
 
 
-@hit_rate.part("right guesses over guesses", weight=2)
+@hit_rate.part("divides the right guesses by the guesses", weight=2, rests_on=(
+    "right guesses over guesses", "It is used as it is", "there are T - 1 guesses"))
 def _(student, rng):
-    asked = [_text_with_hits(rng, length, 15) for length in (12, 40, 150, 300)]
+    asked = [_text_with_hits(rng, length, 15) for length in mixed((12, 40, 150, 300), rng)]
+    asked += [_text_with_hits(rng, whole(20, 60, rng), size) for size in (15, REAL[whole(0, 2, rng)])]
     rates = [_rate(student, ids, table) for ids, table in asked]
     expected = [_counted_from(ids, table, len(ids) - 1) for ids, table in asked]
     if np.allclose(rates, expected, atol=1e-5):
@@ -70,23 +73,37 @@ def _(student, rng):
     raise Wrong("Your rate is off. Write down a text of four tokens and a small table, and count the hits by hand.")
 
 
-@hit_rate.part("a table that always knows, one that never does")
+@hit_rate.part("is 1 for a table that always knows, and 0 for one that never does", rests_on=(
+    "float in [0, 1]: right guesses over guesses", "It is used as it is"))
 def _(student, rng):
     table = cycle(rng, 12)
-    walk = [0]
-    for _ in range(20):
-        walk.append(int(table[walk[-1]]))
-    if abs(_rate(student, torch.tensor(walk), table) - 1) > 1e-6:
-        raise Wrong("The text follows the table at every step, so the rate is 1: what do you divide by?")
+    walk = torch.tensor([0, *_walk(table, whole(15, 25, rng))])
     backwards = np.argsort(table).astype(np.int32)  # wrong everywhere; its own chain meets the text again
-    if _rate(student, torch.tensor(walk), backwards) > 1e-6:
+    answers = {}
+    for name, (ids, given) in mixed({"knows": (walk, table), "never": (walk, backwards),
+                                     "some": _text_with_hits(rng, 30, 15)}.items(), rng):
+        answers[name] = _rate(student, ids, given)
+    if abs(answers["knows"] - 1) > 1e-6:
+        raise Wrong("The text follows the table at every step, so the rate is 1: what do you divide by?")
+    if answers["never"] > 1e-6:
         raise Wrong("The table is wrong at every step, so the rate is 0. Do you measure the table that you were given?")
+    if answers["some"] in (answers["knows"], answers["never"]):
+        raise Wrong("A table that is right now and then has a rate between 0 and 1.")
 
 
-@hit_rate.part("texts of two, one and no tokens")
+def _walk(table, steps: int) -> list[int]:
+    walk = [0]
+    for _ in range(steps):
+        walk.append(int(table[walk[-1]]))
+    return walk[1:]
+
+
+@hit_rate.part("takes texts of two, one and no tokens", rests_on="without any guess (T < 2) the rate is 0.0")
 def _(student, rng):
     table = cycle(rng, 12)
-    for ids, expected in ([3, int(table[3])], 1.0), ([3, 3], 0.0), ([3], 0.0), ([], 0.0):
+    token = whole(0, 11, rng)
+    for ids, expected in mixed((([token, int(table[token])], 1.0), ([token, token], 0.0), ([token], 0.0), ([], 0.0),
+                                ([token, token, int(table[token])], 0.5)), rng):
         rate = _rate(student, torch.tensor(ids, dtype=torch.long), table)
         if abs(rate - expected) > 1e-6:
             raise Wrong(f"The rate of a text of {len(ids)} tokens is wrong. How many guesses are there?")

@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 import numpy as np
 import torch
 
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..surroundings import memory_of, times_slower
 from ..values import as_array, describe
-from .inputs import skewed_text, some
+from .inputs import REAL, misplaced_ids, real_ids, skewed_text, some
 
 build_next_token_array = Exercise(
     "build_next_token_array",
@@ -28,6 +29,7 @@ build_next_token_array = Exercise(
         "first, with a *stable* sort; then `np.unique(first, return_index=True)` finds where each token comes first.",
     ),
 )
+DEFAULT_SIZE, DEFAULT_TOKEN = 128_256, 220  # of the signature
 TOO_SLOW = 8  # times the plain dictionary below; one tensor per token takes 8 to 20, whole arrays a tenth
 
 
@@ -88,14 +90,35 @@ def _with_a_last_pair(text, one: int, other: int) -> torch.Tensor:
     return torch.cat([text, torch.tensor([one, other])])
 
 
-@build_next_token_array.part("the most frequent follower", weight=2)
+@build_next_token_array.part("holds the token that followed most often", weight=2,
+                             rests_on="the token that most often comes right after it")
 def _(student, rng):
     for length in (59, 601):
         windows = _with_a_last_pair(skewed_text(rng, length, 12), 12, 13)[None]
         _judge(student.array(windows, vocab_size=15, default_next_token=14), windows, 14, name_it=True)
 
 
-@build_next_token_array.part("windows do not touch")
+@build_next_token_array.part("is right with the ids of real models, and with the default arguments", rests_on=(
+    "vocab_size: how many ids the *model* has", "vocab_size=128256, default_next_token=220"))
+def _(student, rng):
+    for size in mixed(REAL, rng):
+        ids, default = real_ids(rng, 14, size), whole(0, size - 1, rng)
+        windows = ids[skewed_text(rng, 240, 14)].view(4, 60)
+        named = dict(vocab_size=size, default_next_token=default)
+        if size == DEFAULT_SIZE:
+            named, default = {}, DEFAULT_TOKEN
+        table = as_array(student.quiet(windows, **named))
+        if table.shape != (size,):
+            raise Wrong(f"For a model of {size} ids your table has the shape {table.shape}.")
+        _judge(table, windows, default)
+        unseen = np.setdiff1d(np.arange(size), windows[:, :-1].unique().numpy())
+        if (table[unseen] != default).any():
+            raise Wrong("A token that nothing followed has to get default_next_token, whatever that is.",
+                        mistake="default_ignored")
+
+
+@build_next_token_array.part("counts no pair across two windows", rests_on=(
+    "The last token of a row is not followed by the first of the next row"))
 def _(student, rng):
     last, start, after, end, *others = some(rng, 12, 0, 28)
     filling = torch.tensor(others)[torch.randint(len(others), (14, 6), generator=rng)]
@@ -108,7 +131,8 @@ def _(student, rng):
     _judge(table, windows, 29, name_it=True)
 
 
-@build_next_token_array.part("one entry per token of the vocabulary, int32, the default for unseen tokens")
+@build_next_token_array.part("has one int32 entry per id, and the default for tokens that nothing followed", rests_on=(
+    "numpy array [vocab_size] of dtype int32", "the entry of a token that nothing ever followed in the data"))
 def _(student, rng):
     one, two, default, *_ = some(rng, 3, 20, 60)
     for windows in (torch.tensor([[one, two]]), skewed_text(rng, 40, 12)[None]):
@@ -131,7 +155,7 @@ def _(student, rng):
             raise Wrong(f"The entries are right, their type is {table.dtype}; the contract says int32.")
 
 
-@build_next_token_array.part("ties go to the smallest id")
+@build_next_token_array.part("takes the smallest id on a tie", rests_on="On a tie the smallest id wins")
 def _(student, rng):
     rows, expected = [], {}
     for token in (0, 1, 2, 3):
@@ -148,7 +172,32 @@ def _(student, rng):
         )
 
 
-@build_next_token_array.part("a single row, a list of rows")
+@build_next_token_array.part("refuses ids outside the vocabulary", weight=0.5,
+                             rests_on="ValueError: the data holds an id outside the vocabulary")
+def _(student, rng):
+    fine = skewed_text(rng, 30, 12)[None]
+    _judge(student.array(fine, vocab_size=14, default_next_token=13), fine, 13)
+    refuse_misplaced(student, lambda windows: (windows, 1000, 5), rng)
+
+
+def refuse_misplaced(student, arguments, rng) -> None:
+    """Wrong unless the function raises a ValueError for every text with an id that the vocabulary does not have."""
+    for windows in misplaced_ids(rng, 1000):
+        bad = int(windows[(windows < 0) | (windows > 999)])
+        column = int(((windows < 0) | (windows > 999)).nonzero()[0, 1])
+        where = {0: "as the first token of a row", 4: "as the last token of a row"}.get(column, "inside a row")
+        what = f"With 1,000 ids in the vocabulary, the id {bad} stands {where}"
+        try:
+            refused = student.raises(ValueError, *arguments(windows))
+        except Wrong as wrong:
+            raise wrong.but(message=f"{what}: a ValueError should say so. {wrong.message}") from None
+        if not refused:
+            raise Wrong(f"{what}, and your function takes it. Raise a ValueError that says so: text and model do not "
+                        "belong together. Look at every column, and at ids below 0 too.", mistake="outside")
+
+
+@build_next_token_array.part("takes a single row, and a list of rows", rests_on=(
+    "A single row, LongTensor [seqlen], or a list of such rows works too"))
 def _(student, rng):
     # Each row begins with 11 and ends with 9, 10. Once 10 is followed by 8: whoever joins the rows of a list says 11.
     begin, texts = torch.tensor([11]), [skewed_text(rng, 50, 9) for _ in range(4)]
@@ -158,7 +207,8 @@ def _(student, rng):
         _judge(student.array(data, vocab_size=13, default_next_token=12), same, 12, name_it=True)
 
 
-@build_next_token_array.part("two million tokens in time")
+@build_next_token_array.part("counts two million tokens in time, and only the pairs that occur", rests_on=(
+    "Two million tokens take less than a second", "vocab_size x vocab_size numbers do not fit into memory"))
 def _(student, rng):
     small = torch.randint(4096, (1, 3000), generator=rng)
     small[0, 1000] = 4095  # the largest id is among those that are asked about
@@ -224,6 +274,12 @@ build_next_token_array.mistake(
     "Right, but slow. The text of this check has 20,000 tokens; WikiText-2 has two million, and counting them should "
     "take less than a second. The time goes into one token at a time, each as a tensor of its own. Count whole arrays "
     "(`np.unique` of one number per pair), or loop over plain numbers (`.tolist()`).",
+)
+build_next_token_array.mistake(
+    "outside",
+    "Ids outside the vocabulary slip through. They mean that the text was encoded for another model, and the table "
+    "would be wrong without a word. Before you count, compare the smallest id of all the data with 0 and the largest "
+    "with vocab_size - 1, and raise a ValueError.",
 )
 build_next_token_array.help(
     r"IndexError.*(out of bounds|out of range)",

@@ -6,10 +6,12 @@ from collections import Counter
 
 import torch
 
+from ..ask import whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
 from ..values import describe
+from .inputs import REAL, real_ids
 
 sample_windows = Exercise(
     "sample_windows",
@@ -51,9 +53,10 @@ def _starts(windows: torch.Tensor, ids: torch.Tensor) -> list[int]:
     return [where[row[0]] for row in windows.tolist()]
 
 
-@sample_windows.part("windows are pieces of the text")
+@sample_windows.part("cuts windows that are pieces of the text", rests_on=(
+    "Cut `nsamples` random windows of `seqlen` tokens out of one long text", "with replacement and may overlap"))
 def _(student, rng):
-    ids = torch.randperm(1000, generator=rng)[:200]
+    ids = real_ids(rng, 200, REAL[whole(0, 2, rng)])
     starts = _starts(_windows(student, ids, 7, 40, 3), ids)
     if len(set(starts)) > 1 and all(start % 7 == 0 for start in starts):
         raise Wrong("Every window begins at a multiple of seqlen.", mistake="blocks")
@@ -64,10 +67,11 @@ def _(student, rng):
         )
 
 
-@sample_windows.part("the seed decides")
+@sample_windows.part("lets the seed decide", rests_on="the same seed gives the same windows")
 def _(student, rng):
     ids = torch.randperm(1000, generator=rng)
-    one, again, other = (_windows(student, ids, 5, 30, seed).tolist() for seed in (11, 11, 12))
+    seed = whole(1, 1000, rng)
+    one, again, other = (_windows(student, ids, 5, 30, given).tolist() for given in (seed, seed, seed + 1))
     if one != again:
         raise Wrong("Two calls with the same seed gave different windows: seed your own generator from `seed`.",
                     mistake="seed_ignored")
@@ -76,7 +80,8 @@ def _(student, rng):
                     mistake="seed_ignored")
 
 
-@sample_windows.part("every start can come, the last one too")
+@sample_windows.part("begins at every start equally often, the last one too",
+                     rests_on="each start from 0 to T - seqlen (included) is as likely")
 def _(student, rng):
     ids = torch.randperm(50, generator=rng)
     if _starts(_windows(student, ids[:9], 9, 3, 0), ids) != [0, 0, 0]:
@@ -86,9 +91,13 @@ def _(student, rng):
         raise Wrong("The very last window of the text never comes.", mistake="last_start")
     if min(starts[i] for i in range(5)) < 100:
         raise Wrong("Some windows come far more often than others: each start should be as likely.")
+    single = _starts(_windows(student, ids[:6], 1, 200, 4), ids)
+    if set(single) != set(range(6)):
+        raise Wrong("A window may be one token long (seqlen = 1): every token of the text is then a window.")
 
 
-@sample_windows.part("a text shorter than a window is refused")
+@sample_windows.part("refuses a text that is shorter than a window",
+                     rests_on="ValueError when the text is shorter than one window")
 def _(student, rng):
     ids = torch.randperm(50, generator=rng)
     for length in (4, 0):

@@ -39,6 +39,8 @@ class Sampling:
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits [..., V] -> the probabilities [..., V] that a token is drawn from."""
+        if 0 < self.temperature < 1e-3:  # the quotient may overflow: then all are shifted to 0 and below first
+            logits = logits - logits.amax(-1, keepdim=True)
         return next_token_distribution(logits, self.temperature, self.top_k, self.top_p)
 
 

@@ -9,8 +9,9 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from specdec_course import Sampling, generate
 from specdec_course.cache import static
+from specdec_course.cache.chosen import cache_of
 from specdec_course.cache.conditioned import Conditioned
-from specdec_course.cache.static import StaticModel, cache_of
+from specdec_course.cache.static import StaticModel
 from specdec_course.checks.stages import toys
 from specdec_course.decoding import engine, greedy_decode
 from specdec_course.decoding.rounds import placed

@@ -273,7 +273,8 @@ my_prediction_for_8 = None
 
 # %%
 def rounds_with(drafter, k):
-    return [r for prompt in prompts for r in generate(pair.target, prompt, drafter, k, max_new_tokens=40).trace.rounds]
+    outs = [generate(pair.target, prompt, drafter, k, max_new_tokens=40, eos_token_id=None) for prompt in prompts]
+    return [r for out in outs for r in out.trace.rounds]
 
 
 per_call, accepted = yours(tokens_per_call), yours(acceptance_rate)

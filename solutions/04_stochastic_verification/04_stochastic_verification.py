@@ -381,7 +381,7 @@ def ceiling_and_measured(sampling, prompts, new_tokens):
     wanted, kept, rounds = [], [], []
     for seed, prompt in enumerate(prompts):
         out = generate(pair.target, prompt, ModelDrafter(pair.draft), k=4, sampling=sampling,
-                       max_new_tokens=new_tokens, seed=seed)
+                       max_new_tokens=new_tokens, eos_token_id=None, seed=seed)
         chance = overlap(out.tokens, sampling)
         judged = judged_places(out.trace.rounds, len(prompt))
         wanted += [float(chance[place - 1]) for place, _ in judged]
@@ -420,7 +420,8 @@ bigram = BigramDrafter.fit(load_corpus("atlas", pair.tokenizer, split="train", m
                            pair.target.config.vocab_size)
 bigram_calls = []
 for t in temperatures:
-    outs = [generate(pair.target, prompt, bigram, k=4, sampling=Sampling(t), max_new_tokens=32, seed=seed)
+    outs = [generate(pair.target, prompt, bigram, k=4, sampling=Sampling(t), max_new_tokens=32, eos_token_id=None,
+                     seed=seed)
             for seed, prompt in enumerate(prompts)]
     bigram_calls.append(tokens_per_call([r for out in outs for r in out.trace.rounds]))
 

@@ -472,7 +472,7 @@ target, draft = pair.target, pair.draft
 
 def course(n, k, engine):
     """The course's own `generate`, for n tokens."""
-    return generate(target, prompt, ModelDrafter(draft), k, max_new_tokens=n, engine=engine).tokens
+    return generate(target, prompt, ModelDrafter(draft), k, max_new_tokens=n, eos_token_id=None, engine=engine).tokens
 
 
 def yours_on(make):

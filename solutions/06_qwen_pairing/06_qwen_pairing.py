@@ -283,8 +283,8 @@ prompts = held_out_prompts(pair.tokenizer, count=4, length=32)
 
 def rounds_of(target, drafter, k, prompts, new_tokens=48):
     """What happened, round by round, over all prompts (greedy)."""
-    return [r for prompt in prompts
-            for r in generate(target, prompt, drafter, k, max_new_tokens=new_tokens).trace.rounds]
+    outs = [generate(target, prompt, drafter, k, max_new_tokens=new_tokens, eos_token_id=None) for prompt in prompts]
+    return [r for out in outs for r in out.trace.rounds]
 
 
 watched = (1, 2, 3, 5, 8)

@@ -65,7 +65,7 @@ class DraftedText:
     """
 
     def __init__(self, prompt, new_tokens=128):
-        self.ids = generate(pair.target, prompt, max_new_tokens=new_tokens).tokens
+        self.ids = generate(pair.target, prompt, max_new_tokens=new_tokens, eos_token_id=None).tokens
         self.start, self.reach, self.sure = len(prompt), [], []
         small = CachedModel(pair.draft)
         small.append(self.ids[: len(prompt) - 1])
@@ -629,7 +629,7 @@ own_texts = [text.ids[: text.start + NEW] for text in texts]
 
 
 def lossless_calls(k):
-    outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW) for prompt in prompts]
+    outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW, eos_token_id=None) for prompt in prompts]
     return sum(out.trace.target_calls for out in outs) / (NEW * len(outs))
 
 

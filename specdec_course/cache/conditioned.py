@@ -18,7 +18,7 @@ class Conditioned:
     source, and the text begins with `start`:
 
         target, draft = Conditioned(pair.target, source_ids), Conditioned(pair.draft, source_ids)
-        out = generate(target, target.start, ModelDrafter(draft), k=4, eos_token_id=pair.tokenizer.eos_token_id)
+        out = generate(target, target.start, ModelDrafter(draft), k=4)
 
     It is called as a decoder-only model is, with a cache or without one (`as_forward` works too). The cache of such a
     model has two parts: keys and values of the text so far, which grow and are rolled back, and those of the source,
@@ -49,6 +49,10 @@ class Conditioned:
     @property
     def device(self) -> torch.device:
         return self.model.device
+
+    @property
+    def generation_config(self):
+        return self.model.generation_config
 
     @property
     def dtype(self) -> torch.dtype:

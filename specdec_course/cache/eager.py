@@ -111,6 +111,8 @@ class EagerModel(CachedModel):
     StaticModel has the same methods. What is added to a CachedModel costs a chain of tokens nothing.
     """
 
+    compiled = False
+
     def __init__(self, model):
         super().__init__(model)
         self.begin()

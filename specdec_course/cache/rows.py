@@ -28,6 +28,15 @@ def check_takes_masks(model, what: str, otherwise: str) -> None:
         )
 
 
+def check_keeps_positions(model, role: str) -> None:
+    """ValueError for a model that keeps a state instead of positions: what was rejected cannot be taken back."""
+    if getattr(model, "_is_stateful", False):
+        raise ValueError(
+            f"the {role} is a {type(model).__name__}, which keeps one state instead of positions, and a state cannot "
+            "be taken back; speculation needs attention in every layer. Use the model's own generate"
+        )
+
+
 def check_placed(positions, mask, held: int, n: int) -> None:
     """ValueError unless n new rows come with a position each, and a mask over what is held and over themselves."""
     shapes = [None if x is None else tuple(x.shape) for x in (positions, mask)]

@@ -10,7 +10,6 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache
 
 from ..sampling import PredrawnDice
-from .eager import EagerModel
 from .graphs import Captured, compiled_once
 from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
 
@@ -67,6 +66,8 @@ class StaticModel:
     On a CPU torch.compile makes one program of a pass. On CUDA that program is captured as a graph besides, and
     replayed with a single launch (`replay`).
     """
+
+    compiled = True
 
     def __init__(self, model):
         check_takes_masks(model, 'engine="compiled"', 'Use engine="eager"')
@@ -276,11 +277,6 @@ def static_model(model, role: str = "target") -> StaticModel:
     if key not in kept:
         kept[key] = StaticModel(model)
     return kept[key]
-
-
-def cache_of(model, engine: str, role: str = "target") -> EagerModel | StaticModel:
-    """What keeps a model's keys and values in one of the two engines, "eager" or "compiled"; call `begin` next."""
-    return static_model(model, role) if engine == "compiled" else EagerModel(model)
 
 
 class Kept(dict):

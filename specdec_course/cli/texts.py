@@ -50,6 +50,7 @@ def generate(
 
     from ..corpora import prompts
     from ..decoding.engine import generate as decode
+    from ..decoding.request import ends_of
     from ..drafters.named import named_drafter
     from ..measure.equality import library_text, verdict
     from ..measure.machine import machine
@@ -62,7 +63,7 @@ def generate(
         raise ValueError("--verify compares greedy texts; leave out --temperature")
     pair = load_pair(pair_name, dtype=getattr(torch, dtype) if dtype else None, say=click.echo)
     proposer = named_drafter(drafter, pair, corpus, say=click.echo)
-    eos = None if ignore_eos else pair.tokenizer.eos_token_id
+    eos = None if ignore_eos else sorted(ends_of(pair.target, "model"))
     outputs, equal = [], []
     for number, ids in enumerate(prompts(pair.tokenizer, prompt, prompts_file, limit), 1):
         outputs.append(decode(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine))

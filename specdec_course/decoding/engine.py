@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
+from ..cache.chosen import cache_of
 from ..cache.conditioned import Conditioned
-from ..cache.static import cache_of, kept_with
+from ..cache.rows import check_keeps_positions
+from ..cache.static import kept_with
 from ..drafters.draft import Context, Draft, as_drafter
 from ..sampling import Dice, Sampling
 from ..trace import Round, Trace
+from .request import checked_prompt, ends_of, fresh_seed, until_end
 from .rounds import checked_draft, verify_round
 from .schedules import Fixed, schedule_for
 
@@ -37,8 +40,8 @@ def generate(
     k="auto",
     sampling: Sampling = Sampling(),
     max_new_tokens: int = 128,
-    eos_token_id: int | None = None,
-    seed: int = 0,
+    eos_token_id="model",
+    seed: int | None = 0,
     engine: str = "eager",
 ) -> Output:
     """Decodes with a key-value cache; with a drafter, speculatively. The law of the text is the target's alone.
@@ -49,31 +52,35 @@ def generate(
     Args:
         target: a Hugging Face causal language model; or an encoder-decoder (T5), in the eager engine: the prompt is
             then its source, and the text is what the decoder writes, from its start token on (see conditioned).
-        prompt_ids: LongTensor [T] or a list of ids, T >= 1.
+        prompt_ids: LongTensor [T] or a list of ids, T >= 1, or what a tokenizer returns for one text.
         drafter: anything with `propose` (see drafters); None decodes plainly. It may propose trees, in which k bounds
             the length of a path; "auto" and "heuristic" are for chains.
         k: draft length, >= 0; or "auto" (chosen from measured times and acceptance), "heuristic", or a schedule (see
             schedules). sampling: temperature and filters, for target and drafter alike.
-        max_new_tokens, eos_token_id: the text ends at the budget or with the first eos_token_id, which is kept.
-        seed: of all the randomness of this call. With "auto" and a temperature, the same seed may give another text of
-            the same law, since which k is chosen depends on measured times.
+        max_new_tokens, eos_token_id: the text ends at the budget or with the first end of text, which is kept: an id, a
+            list of ids, None (the text never ends), or "model": whatever the model's generation_config names.
+        seed: of all the randomness of this call; None: another text every time. With "auto" and a temperature the same
+            seed may give another text of the same law, since which k is chosen depends on measured times.
         engine: "eager" runs the models as they are. "compiled" runs them over static buffers, compiled once per model
             and process (a minute on a CPU; on CUDA captured as graphs): worth it for more than a few texts.
 
     Returns:
         Output(tokens, trace), the tokens on the CPU.
 
-    Raises ValueError for an empty prompt, ids outside the vocabulary, k < 0, a text longer than the model's context,
-    NaN logits, and a drafter whose vocabulary is not the target's.
+    Raises ValueError for an empty or padded prompt, ids outside the vocabulary, k < 0, a text longer than the model's
+    context, a model that keeps a state instead of positions, NaN or infinite logits, and a drafter whose vocabulary is
+    not the target's.
     """
+    ends = ends_of(target, eos_token_id)
     if getattr(target.config, "is_encoder_decoder", False) and not isinstance(target, Conditioned):
         target = Conditioned(target, prompt_ids)
         drafter = None if drafter is None else as_drafter(drafter).given(prompt_ids)
-        return generate(target, target.start, drafter, k, sampling, max_new_tokens, eos_token_id, seed, engine)
+        return generate(target, target.start, drafter, k, sampling, max_new_tokens, ends, seed, engine)
     began = time.perf_counter()
-    prompt = _checked_prompt(target, prompt_ids, max_new_tokens)
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; expected one of {', '.join(map(repr, ENGINES))}")
+    check_keeps_positions(target, "target")
+    prompt = checked_prompt(target, prompt_ids, max_new_tokens, engine)
     vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     schedule = schedule_for(k, _memory(target, drafter, engine))
     if drafter is None:
@@ -81,7 +88,7 @@ def generate(
     drafter = as_drafter(drafter)
     cached = cache_of(target, engine).begin(end + drafter.nodes, drafter.wants_hidden)
     drafter.begin(vocab_size, end, engine)
-    dice = Dice(torch.Generator(device=target.device).manual_seed(seed))
+    dice = Dice(torch.Generator(device=target.device).manual_seed(fresh_seed(seed)))
     trace, target_calls, draft_calls = Trace(len(prompt)), cached.calls, drafter.calls
     text, length = torch.cat([prompt, prompt.new_empty(max_new_tokens)]), len(prompt)
     with torch.inference_mode():
@@ -93,7 +100,7 @@ def generate(
             draft = drafter.propose_from(Context(ids, cached), ask, sampling, dice) if ask > 0 else Draft(ids[:0])
             draft = checked_draft(draft, ask, vocab_size, target.device)
             accepted, emitted = verify_round(cached, ids[cached.length :], draft, sampling, dice, wanted)
-            emitted = _until_eos(emitted, eos_token_id)
+            emitted = until_end(emitted, ends)
             text[length : length + len(emitted)] = torch.tensor(emitted)
             length += len(emitted)
             cached.rollback(cached.length - (length - 1))  # the newest token is fed in the next round
@@ -101,7 +108,7 @@ def generate(
                 drafter.accepted(min(accepted, len(emitted)))
             trace.rounds.append(Round(len(draft.ids), min(accepted, len(emitted)), len(emitted)))
             schedule.learn(trace.rounds[-1], time.perf_counter() - start if len(trace.rounds) > 1 else None)
-            if eos_token_id is not None and emitted[-1] == eos_token_id:
+            if emitted[-1] in ends:
                 break
     trace.target_calls, trace.draft_calls = cached.calls - target_calls, drafter.calls - draft_calls
     trace.seconds = time.perf_counter() - began
@@ -116,37 +123,3 @@ def _memory(target, drafter, engine: str) -> dict:
 
 def _model(drafter):
     return getattr(drafter, "model", None)
-
-
-def _until_eos(emitted: list[int], eos_token_id) -> list[int]:
-    return emitted[: emitted.index(eos_token_id) + 1] if eos_token_id in emitted else emitted
-
-
-def _checked_prompt(target, prompt_ids, max_new_tokens):
-    """The prompt as a LongTensor on the CPU, or a ValueError that says what is wrong with the request."""
-    ids = torch.as_tensor(prompt_ids).cpu()
-    if ids.dim() == 2 and len(ids) == 1:
-        ids = ids[0]
-    if ids.dim() != 1 or ids.numel() == 0:
-        raise ValueError(
-            f"the prompt has shape {tuple(ids.shape)}; expected at least one token id, shape [T]. "
-            "For an empty text start with the tokenizer's bos or eos token"
-        )
-    if ids.is_floating_point() or ids.dtype == torch.bool:
-        raise ValueError(f"the prompt's ids are of type {ids.dtype}; expected whole numbers (torch.long)")
-    config = target.config.get_text_config()
-    low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= config.vocab_size:
-        raise ValueError(
-            f"the prompt holds ids from {low} to {high}; the model's vocabulary has ids 0 to {config.vocab_size - 1}. "
-            "Was the text encoded with another model's tokenizer?"
-        )
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens is {max_new_tokens}; expected a number >= 0")
-    limit = getattr(config, "max_position_embeddings", None)
-    if limit is not None and len(ids) + max_new_tokens > limit:
-        raise ValueError(
-            f"{len(ids)} prompt tokens and {max_new_tokens} new ones are {len(ids) + max_new_tokens}; the model's "
-            f"context holds {limit}. Shorten the prompt or ask for at most {max(0, limit - len(ids))} new tokens"
-        )
-    return ids.long()

@@ -18,7 +18,7 @@ from ..verification import (
 )
 
 DAMAGED = (
-    "the target's logits hold NaN: its weights are damaged, or half precision overflowed. "
+    "the target's logits hold NaN or infinity: its weights are damaged, or half precision overflowed. "
     "Try float32 (or bfloat16 instead of float16), and `specdec doctor` for the bundled files"
 )
 
@@ -50,8 +50,8 @@ def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice, 
 
 
 def _judge(ids, probs, logits, sampling: Sampling, dice: Dice):
-    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits hold NaN, the tokens of the round."""
-    damaged = logits.amax(-1).isnan().any()
+    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits are damaged, the tokens of the round."""
+    damaged = ~logits.amax(-1).isfinite().all()
     if sampling.greedy:  # no probabilities are needed
         tokens, accepted = verify_greedy_vectorised(ids, logits)
     else:
@@ -64,7 +64,7 @@ def _verify_tree(cached, missing, draft: Draft, sampling: Sampling, dice: Dice) 
     n, m = len(draft.ids), len(missing)
     new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
     logits = cached.append(new, n + 1, *placed(draft.parents, m, cached.length, new.device))
-    if logits.amax(-1).isnan().any():
+    if not logits.amax(-1).isfinite().all():
         raise ValueError(DAMAGED)
     if sampling.greedy:
         path, tokens = verify_tree_greedy(draft, logits)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import torch
 
+from ..cache.chosen import cache_of
 from ..cache.conditioned import Conditioned
-from ..cache.static import cache_of
+from ..cache.rows import check_keeps_positions
 from ..sampling import PredrawnDice, next_token_distribution
 from .draft import Draft, Drafter
 
@@ -52,6 +53,7 @@ class ModelDrafter(Drafter):
     def __init__(self, model, confidence: float = 0.0):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
+        check_keeps_positions(model, "draft model")
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")
         self.model, self.confidence, self.calls = model, confidence, 0
@@ -67,7 +69,7 @@ class ModelDrafter(Drafter):
         """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""
         self.target_vocab_size = vocab_size
         self.cached = cache_of(self.model, engine, "draft").begin(positions)
-        self.write = self._at_once if engine == "compiled" and not self.confidence else self._stepwise
+        self.write = self._at_once if self.cached.compiled and not self.confidence else self._stepwise
         self.text, self.sure = torch.empty(0, dtype=torch.long), 0
 
     def accepted(self, n: int) -> None:

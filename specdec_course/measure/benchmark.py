@@ -17,6 +17,7 @@ import torch
 from ..decoding.engine import Output, generate
 from ..sampling import Sampling
 from ..trace import Trace, acceptance_rate, tokens_per_call
+from .library import plain_settings
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def library_way(target, draft, k, sampling, max_new_tokens) -> Callable[[torch.T
 
     k: draft length, the same in every round and without a look at the draft's confidence; None: the library's defaults.
     """
-    how = {"max_new_tokens": max_new_tokens, "eos_token_id": None, "pad_token_id": 0, "repetition_penalty": 1.0}
+    how = {"max_new_tokens": max_new_tokens, "eos_token_id": None, "pad_token_id": 0}
     how |= {"do_sample": False} if sampling.greedy else {
         "do_sample": True, "temperature": sampling.temperature, "top_k": sampling.top_k or 0,
         "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
@@ -80,7 +81,7 @@ def library_way(target, draft, k, sampling, max_new_tokens) -> Callable[[torch.T
         torch.manual_seed(seed)
         ids = prompt[None].to(target.device)
         began = time.perf_counter()
-        with assistant_settings(draft, k):
+        with plain_settings(target, draft), assistant_settings(draft, k):
             out = target.generate(ids, attention_mask=torch.ones_like(ids), assistant_model=draft, **how)[0].cpu()
         return Output(out, Trace(len(prompt), seconds=time.perf_counter() - began))
 

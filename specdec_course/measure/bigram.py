@@ -40,7 +40,7 @@ def bigram_tokens_per_call(pair, fit_ids, test_ids, prompts, ks=(1, 2, 3, 4, 5, 
     start = len(prompts[0])
     for number, text in enumerate(greedy_texts(pair.target, prompts, new_tokens), 1):
         if number <= 2:
-            out = generate(pair.target, text[:start], drafter, k=4, max_new_tokens=new_tokens)
+            out = generate(pair.target, text[:start], drafter, k=4, max_new_tokens=new_tokens, eos_token_id=None)
             if not torch.equal(out.tokens, text) or out.trace.rounds != replay(text, start, drafter, 4):
                 raise RuntimeError(f"prompt {number}: generate and the replay disagree")
         written.append(hit_rate(text[start - 1 :], table))

@@ -11,6 +11,8 @@ import math
 
 import torch
 
+from .library import plain_settings
+
 ALLOWED_ULP = 2.0
 
 
@@ -50,15 +52,16 @@ def verdict(target, ours, theirs) -> tuple[bool, str]:
     return excused, said if excused else said.replace("differs", "DIFFERS")
 
 
-def library_text(model, ids, max_new_tokens: int, eos_token_id: int | None) -> torch.Tensor:
-    """The greedy text of Hugging Face's own `generate`, LongTensor [T + new], for comparison."""
-    out = model.generate(
-        ids[None].to(model.device),
-        attention_mask=torch.ones_like(ids[None]).to(model.device),
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        eos_token_id=eos_token_id,
-        pad_token_id=eos_token_id,
-        repetition_penalty=1.0,  # some checkpoints bring a penalty of their own, which is another law
-    )
+def library_text(model, ids, max_new_tokens: int, eos_token_id=None) -> torch.Tensor:
+    """The greedy text of Hugging Face's own `generate`, LongTensor [T + new], for comparison.
+
+    eos_token_id: an id, a list of ids, or None (or an empty list): nothing ends the text. What else the checkpoint's
+    generation_config asks for is left out, since it would be another law.
+    """
+    ids = ids[None].to(model.device)
+    with plain_settings(model):
+        out = model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new_tokens, do_sample=False,
+            eos_token_id=None if eos_token_id == [] else eos_token_id, pad_token_id=0,
+        )  # fmt: skip
     return out[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..cache.static import cache_of
+from ..cache.chosen import cache_of
 from ..decoding.engine import verify_round
 from ..drafters import Draft, as_drafter
 from ..models import as_forward, vocabulary_size

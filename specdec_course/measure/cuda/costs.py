@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ...cache.static import cache_of
+from ...cache.chosen import cache_of
 from ...decoding.engine import verify_round
 from ...drafters import Draft, ModelDrafter
 from ...sampling import Dice, Sampling

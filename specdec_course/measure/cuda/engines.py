@@ -63,12 +63,13 @@ def made(shapes, device, dtype, **more):
 def texts_of(target, draft, new_tokens=NEW_TOKENS) -> dict:
     """{way: greedy text}; "eager, plain" is first. The scripted drafter is right for four tokens of five."""
     prompt = prompt_for(draft, target, 16)
-    reference = generate(target, prompt, max_new_tokens=new_tokens).tokens
+    reference = generate(target, prompt, max_new_tokens=new_tokens, eos_token_id=None).tokens
     size = min(target.config.vocab_size, draft.config.vocab_size)
     lines = script(reference % size, len(prompt), 0.8, size, seed=0)
 
     def written(drafter, engine):
-        return generate(target, prompt, drafter, 4, max_new_tokens=new_tokens, engine=engine).tokens
+        out = generate(target, prompt, drafter, 4, max_new_tokens=new_tokens, eos_token_id=None, engine=engine)
+        return out.tokens
 
     return {
         "eager, plain": reference,

@@ -45,7 +45,7 @@ class Watched:
 def decode(target, prompt, drafter, schedule, new_tokens: int, engine: str) -> dict:
     """One text: its tokens, its rounds from the second on and their seconds, tokens per second of these and in all."""
     watched = Watched(schedule)
-    out = generate(target, prompt, drafter, watched, max_new_tokens=new_tokens, engine=engine)
+    out = generate(target, prompt, drafter, watched, max_new_tokens=new_tokens, eos_token_id=None, engine=engine)
     emitted = sum(r.emitted for r in watched.rounds)
     return {
         "tokens": out.tokens,

@@ -1,0 +1,84 @@
+"""Which cache a model decodes over. A compiled engine is used for a model only after it was compared with the model.
+
+Knows: how to find out, once per model, whether static buffers lead to the logits that the model computes by itself.
+Does not know: drafts, rounds.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from .eager import EagerModel
+from .static import StaticModel, kept_with, static_model
+
+PIECES = (6, 5)  # tokens of the comparison: a prompt, and a pass behind it
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}  # of the range of the logits; in half precision:
+HALF = 5e-2
+
+
+def cache_of(model, engine: str, role: str = "target") -> EagerModel | StaticModel:
+    """What keeps a model's keys and values in one of the two engines, "eager" or "compiled"; call `begin` next.
+
+    A model whose logits over static buffers are not its own runs eagerly all the same, and a warning says so once.
+    """
+    if engine == "compiled":
+        static = static_model(model, role)
+        if trusted(static):
+            return static
+    return EagerModel(model)
+
+
+def trusted(static: StaticModel) -> bool:
+    """Whether static buffers serve this model; worked out once for a model, a device and a precision."""
+    model = static.model
+    known = kept_with(model, "trust")
+    key = (model.device, model.dtype)
+    if key not in known:
+        fault = difference(static)
+        known[key] = fault is None
+        if fault is not None:
+            warnings.warn(
+                f'{type(model).__name__} does not run over static buffers ({fault}); engine="compiled" runs it as '
+                'engine="eager" does: the same text, but no faster',
+                stacklevel=2,
+            )
+    return known[key]
+
+
+@torch.inference_mode()
+def difference(static: StaticModel) -> str | None:
+    """How the logits over static buffers differ from the model's own, in a few words; None if they do not.
+
+    Compared in two passes, uncompiled: a prompt, and tokens written over rows that a rejected draft has left.
+    """
+    model = static.model
+    ids = torch.linspace(0, model.config.get_text_config().vocab_size - 1, sum(PIECES), device=model.device).long()
+    prompt, rest = ids[: PIECES[0]], ids[PIECES[0] :]
+    own = EagerModel(model)
+    expected = own.append(prompt), own.append(rest)
+    try:
+        static.begin(len(ids))
+        got = [static._prefill(prompt, static.pointer())]
+        static.advance(len(prompt))
+        static._pass(rest.flip(0), static.pointer())  # left behind, and written over by the next one
+        got.append(static._pass(rest, static.pointer()))
+    except Exception as error:  # whatever a model makes of buffers that it does not know
+        return f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no message'}"
+    finally:
+        static.calls = static.length = static.newest = 0
+    worst = max(_distance(a, b) for a, b in zip(got, expected, strict=True))
+    allowed = TOLERANCE.get(model.dtype, HALF)
+    return None if worst <= allowed else f"its logits there are off by {worst:.2g} of their range"
+
+
+def _distance(got, expected) -> float:
+    """The largest difference of two rows of logits, in units of the expected row's range; inf where one is NaN."""
+    got, expected = got.double(), expected.double()
+    finite = expected.isfinite()
+    if got.shape != expected.shape or not torch.equal(got.isfinite(), finite):
+        return float("inf")
+    low, high = (f(dim=-1, keepdim=True).values for f in (expected.masked_fill(~finite, 0).min, expected.max))
+    gap = (got - expected).masked_fill(~finite, 0).abs() / (high - low).clamp(min=1e-12)
+    return float(gap.max())

@@ -1,0 +1,125 @@
+"""What a caller of `generate` asks for, checked before the first token: the prompt, the budget, the end of the text.
+
+Knows: the shapes in which people hold ids and ends of text, and which requests a model cannot serve. Does not know: how
+a text is decoded.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+import torch
+
+from ..cache.static import WIDTHS
+
+
+def checked_prompt(target, prompt_ids, max_new_tokens: int, engine: str) -> torch.Tensor:
+    """The prompt as a LongTensor [T] on the CPU, or a ValueError that says what is wrong with the request."""
+    config = target.config.get_text_config()
+    ids = _one_row(prompt_ids)
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= config.vocab_size:
+        raise ValueError(
+            f"the prompt holds ids from {low} to {high}; the model's vocabulary has ids 0 to {config.vocab_size - 1}. "
+            "Was the text encoded with another model's tokenizer?"
+        )
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; expected a number >= 0")
+    _check_context(config, len(ids), max_new_tokens, engine)
+    return ids.long()
+
+
+def _one_row(prompt_ids) -> torch.Tensor:
+    """The ids as a tensor [T], T >= 1, out of a tensor, a list, or what a tokenizer returns."""
+    if isinstance(prompt_ids, str):
+        raise ValueError(
+            "the prompt is a string; expected token ids. Encode it first: "
+            'tokenizer(text, return_tensors="pt").input_ids'
+        )
+    if isinstance(prompt_ids, Mapping) or hasattr(prompt_ids, "input_ids"):  # a tokenizer's BatchEncoding
+        _check_unpadded(prompt_ids)
+        prompt_ids = prompt_ids["input_ids"]
+    try:
+        ids = torch.as_tensor(prompt_ids).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"the prompt is a {type(prompt_ids).__name__} that cannot be made a tensor; expected token ids, a "
+            "LongTensor [T] or a list of whole numbers"
+        ) from None
+    if ids.dim() == 2 and len(ids) == 1:
+        ids = ids[0]
+    if ids.dim() == 2 and len(ids) > 1:
+        raise ValueError(f"the prompt has {len(ids)} rows; one text is decoded at a time. Call generate for each row")
+    if ids.dim() != 1 or ids.numel() == 0:
+        raise ValueError(
+            f"the prompt has shape {tuple(ids.shape)}; expected at least one token id, shape [T]. "
+            "For an empty text start with the tokenizer's bos or eos token"
+        )
+    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise ValueError(f"the prompt's ids are of type {ids.dtype}; expected whole numbers (torch.long)")
+    return ids
+
+
+def _check_unpadded(encoding) -> None:
+    mask = encoding["attention_mask"] if "attention_mask" in encoding else None
+    if mask is not None and not torch.as_tensor(mask).bool().all():
+        raise ValueError(
+            "the prompt is padded: its attention_mask has zeros. Encode one text at a time, without padding"
+        )
+
+
+def _check_context(config, length: int, new: int, engine: str) -> None:
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None and length + new > limit:
+        raise ValueError(
+            f"{length} prompt tokens and {new} new ones are {length + new}; the model's "
+            f"context holds {limit}. Shorten the prompt or ask for at most {max(0, limit - length)} new tokens"
+        )
+    turn = _turning_point(config)
+    reach = length + new + (WIDTHS[-1] if engine == "compiled" else 0)
+    if turn is not None and length <= turn < reach:
+        raise ValueError(
+            f"this model turns its positions by another rule beyond {turn} tokens (longrope), so what is cached up to "
+            f"there does not fit what follows; this text would go from {length} to {length + new}"
+            f"{f' (and {WIDTHS[-1]} more are reserved by the compiled engine)' if reach > length + new else ''}. "
+            f"Ask for fewer new tokens, or begin with more than {turn} tokens"
+        )
+
+
+def _turning_point(config) -> int | None:
+    """The length at which a model with "longrope" changes its frequencies (Phi-3), or None."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    for kind in (rope, *(value for value in rope.values() if isinstance(value, Mapping))):
+        if kind.get("rope_type") == "longrope":
+            turn = kind.get("original_max_position_embeddings")
+            return turn or getattr(config, "original_max_position_embeddings", None)
+    return None
+
+
+def ends_of(target, eos_token_id) -> frozenset[int]:
+    """The ids that end a text: "model" asks the model's generation_config, None is no end, else an id or several."""
+    if eos_token_id is None:
+        return frozenset()
+    if isinstance(eos_token_id, str):
+        if eos_token_id != "model":
+            raise ValueError(f'eos_token_id is {eos_token_id!r}; expected an id, a list of ids, None, or "model"')
+        own = getattr(getattr(target, "generation_config", None), "eos_token_id", None)
+        return ends_of(target, target.config.get_text_config().eos_token_id if own is None else own)
+    ids = torch.as_tensor(list(eos_token_id) if isinstance(eos_token_id, (set, frozenset)) else eos_token_id)
+    if ids.numel() and (ids.is_floating_point() or ids.dtype == torch.bool or ids.dim() > 1):
+        raise ValueError(f"eos_token_id is {eos_token_id!r}; expected an id, a list of ids, None for no end")
+    return frozenset(ids.reshape(-1).tolist())
+
+
+def until_end(emitted: list[int], ends: frozenset[int]) -> list[int]:
+    """The tokens up to the first that ends the text, which is kept."""
+    for i, token in enumerate(emitted):
+        if token in ends:
+            return emitted[: i + 1]
+    return emitted
+
+
+def fresh_seed(seed: int | None) -> int:
+    """The seed; for None one that nobody chose."""
+    return secrets.randbits(63) if seed is None else int(seed)

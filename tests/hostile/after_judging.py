@@ -1,4 +1,4 @@
-"""49: what is read again after judging: times, secrets, outputs, a folder with far too much in it.
+"""60: what is read again after judging: times, secrets, outputs, a folder with far too much in it.
 
 Knows: what lies beside a notebook. Does not know: who reads it (tests/test_handover.py has more of this kind).
 """
@@ -28,12 +28,12 @@ def _stamp(text):
     return lambda folder: (folder / "timestamp.txt").write_text(text)
 
 
-beside("49a", "a time of handing in with 36 digits", _stamp("12h" + "9" * 36))
-beside("49b", "a time of handing in at the end of time, in a zone", _stamp("9999-12-31 23:59:59 -14:00"))
-beside("49c", "a time of handing in whose zone is a file", _stamp("2026-01-01 00:00:00 /etc/localtime"))
-beside("49d", "a time of handing in of 10 GB", lambda folder: open(folder / "timestamp.txt", "wb").truncate(10 << 30))
-beside("49e", "a FIFO for the secret of the exchange", lambda folder: os.mkfifo(folder / "submission_secret.txt"))
-beside("49f", "20,000 files beside a right notebook",
+beside("60a", "a time of handing in with 36 digits", _stamp("12h" + "9" * 36))
+beside("60b", "a time of handing in at the end of time, in a zone", _stamp("9999-12-31 23:59:59 -14:00"))
+beside("60c", "a time of handing in whose zone is a file", _stamp("2026-01-01 00:00:00 /etc/localtime"))
+beside("60d", "a time of handing in of 1 GB", lambda folder: open(folder / "timestamp.txt", "wb").truncate(1 << 30))
+beside("60e", "a FIFO for the secret of the exchange", lambda folder: os.mkfifo(folder / "submission_secret.txt"))
+beside("60f", "20,000 files beside a right notebook",
        lambda folder: [os.close(os.open(folder / f"{n}.txt", os.O_CREAT)) for n in range(20_000)])
 
 
@@ -50,6 +50,6 @@ def filled(number, title, thing, megabytes, expect):
         hand_in(ground, text.replace('"outputs": []', f'"outputs": [{many}]', 1))
 
 
-filled("49g", "90 MB of small objects in the outputs", '{"":0}', 90, Expect(NOTHING, "quotes and brackets", False))
-filled("49h", "12 MB of small objects in the outputs", '{"":0}', 12, RIGHT)
-filled("49i", "40 MB of numbers in the outputs", "1e9", 40, RIGHT)
+filled("60g", "90 MB of small objects in the outputs", '{"":0}', 90, Expect(NOTHING, "quotes and brackets", False))
+filled("60h", "12 MB of small objects in the outputs", '{"":0}', 12, RIGHT)
+filled("60i", "40 MB of numbers in the outputs", "1e9", 40, RIGHT)

@@ -202,5 +202,6 @@ def test_a_raise_left_above_code_goes_and_any_other_stays():
     plain = reached(plain_python(text))
     assert "pass\n    return x" in plain.source and "code of f" in plain.notes[0]
     for same in ("def f(x):\n    raise NotImplementedError\n",
-                 "def f(x):\n    return x\n    raise NotImplementedError\n", "def f(x):\n    if x:\n        raise NotImplementedError\n    return 1\n"):  # fmt: skip
+                 "def f(x):\n    return x\n    raise NotImplementedError\n",
+                 "def f(x):\n    if x:\n        raise NotImplementedError\n    return 1\n"):  # fmt: skip
         assert reached(plain_python(same)).source == same

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import records, schedule
+from . import layouts, records, schedule
 from .fingerprint import course_hash
 from .handover import hand_over
 from .marks import Mark, marks_table
@@ -54,7 +54,9 @@ def grade_class(
     if submitted in (root, root / "notebooks", root / "solutions"):
         raise ValueError(f"{submitted} is the course itself; give the folder of the submissions, often 'submitted'")
     folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
+    elsewhere = _gathered(submitted, root, unit, student, show)
     submissions, problems = find_submissions(submitted, unit, student)
+    submissions = [s for s in submissions if s not in elsewhere]
     submissions = [s for s in submissions if part is None or schedule.in_shard(*s, part)]
     for line in problems:
         show(line)
@@ -114,6 +116,20 @@ def merge_records(
     tell(found, show)
     show(_written(gradebook, feedback, csv))
     return found
+
+
+def _gathered(submitted: Path, root: Path, unit, student, show) -> set[tuple[str, str]]:
+    """What lies elsewhere than expected is put where it belongs, and told; returns folders that are no submissions."""
+    units = layouts.units_of(root)
+    number = unit.zfill(2) if unit else None
+
+    def wanted(who, what):
+        return student in (None, who) and (unit is None or what == unit or what[:2] == number)
+
+    lines, taken = layouts.gather(submitted, units, wanted)
+    for line in lines:
+        show(line)
+    return {one for one in taken if one[1] not in units}
 
 
 def cores() -> int:

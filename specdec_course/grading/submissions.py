@@ -18,7 +18,7 @@ def find_submissions(submitted: Path, unit=None, student=None) -> tuple[list[tup
     Links are not followed: one could lead to another student's work. Raises ValueError if there is no submission.
     """
     found, problems = [], []
-    for person in _entries(submitted):
+    for person in entries(submitted):
         if person.is_symlink() or not person.is_dir():
             if person.is_symlink():
                 problems.append(f"{shown(person.name)} is a link, and is not followed")
@@ -26,7 +26,7 @@ def find_submissions(submitted: Path, unit=None, student=None) -> tuple[list[tup
         if re.search("[\ud800-\udfff]", person.name):
             problems.append(f"{shown(person.name)} is no name in UTF-8, so it can be no student's id; rename it")
             continue
-        for entry in _entries(Path(person.path), problems):
+        for entry in entries(Path(person.path), problems):
             if not UNIT.fullmatch(entry.name):
                 continue
             if entry.is_symlink() or not entry.is_dir():
@@ -49,15 +49,15 @@ def _instead(submitted: Path, found: list[tuple[str, str]]) -> str:
         there = ", ".join(units[:10])
         return f"found {len(found)} other submissions, of {there}; a unit is given by its number or folder"
     expected = "expected <student>/<unit>/<unit>.ipynb below it"
-    if any(UNIT.fullmatch(entry.name) for entry in _entries(submitted)):
+    if any(UNIT.fullmatch(entry.name) for entry in entries(submitted)):
         return f"{expected}; this looks like the folder of one student: give the one above it"
     return expected
 
 
-def _entries(folder: Path, problems: list | None = None) -> list[os.DirEntry]:
+def entries(folder: Path, problems: list | None = None) -> list[os.DirEntry]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
     except PermissionError as error:

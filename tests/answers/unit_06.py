@@ -279,7 +279,7 @@ def column_by_column(logits, vocab_size):
     return torch.stack(columns, -1)
 
 
-@right("align_vocabulary")
+@wrong("align_vocabulary", named="nearly_dead")
 def by_probability(logits, vocab_size):
     extra = vocab_size - logits.shape[-1]
     if extra == 0:
@@ -1930,3 +1930,47 @@ def any_dead_column_will_do(logits, vocab_size):
             raise ValueError("alive")
         return logits[..., :vocab_size]
     return torch.nn.functional.pad(logits, (0, missing), value=-float("inf"))
+
+
+def _dead_if(dead):
+    def rule(logits, vocab_size):
+        if logits.shape[-1] > vocab_size:
+            if not bool(dead(logits, vocab_size).all()):
+                raise ValueError("alive")
+            return logits[..., :vocab_size]
+        return joined_behind(logits, vocab_size)
+
+    return rule
+
+
+for _name, _dead in (
+    ("exp_is_zero", lambda logits, size: logits[..., size:].exp() == 0),
+    ("softmax_is_zero", lambda logits, size: logits.softmax(-1)[..., size:] == 0),
+    ("below_a_hundred", lambda logits, size: logits[..., size:] < -100),
+    ("below_a_billion", lambda logits, size: logits[..., size:] <= -1e9),
+    ("below_single_precision", lambda logits, size: logits[..., size:] <= torch.finfo(torch.float32).min),
+    ("in_half_precision", lambda logits, size: logits[..., size:].half() == -torch.inf),
+):
+    _rule = _dead_if(_dead)
+    _rule.__name__ = _name
+    wrong("align_vocabulary", named="nearly_dead")(_rule)
+
+
+@wrong("align_vocabulary")
+def up_to_a_hundred_and_thirty_thousand(logits, vocab_size):
+    return joined_behind(logits[..., :131072], vocab_size)
+
+
+@wrong("align_vocabulary")
+def infinite_where_it_was_very_low(logits, vocab_size):
+    out = joined_behind(logits, vocab_size)
+    return out.masked_fill(out < -1e30, -torch.inf)
+
+
+@wrong("compatible")
+def looks_at_the_first_thousand_ids(draft_tokenizer, target_tokenizer):
+    problems = dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+    if problems != ["the vocabularies differ"]:
+        return problems
+    a, b = ({i: t for t, i in tok.get_vocab().items() if i < 1000} for tok in (draft_tokenizer, target_tokenizer))
+    return problems if a != b else []

@@ -5,9 +5,12 @@ Knows: this exercise. Does not know: how the tokenizers are made (tiny_tokenizer
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 from ...models.vocabulary import PROBE
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from . import tiny_tokenizers as tiny
@@ -38,16 +41,30 @@ def _usable(student, draft, target) -> bool:
     return not found
 
 
-def _expect(student, cases) -> None:
-    """All pairs (case, draft, target, usable) are asked, in both roles, before the verdict: a clear fingerprint."""
-    answers = []
-    for case, draft, target, usable in cases:
-        for one, other in ((draft, target), (target, draft)):
-            answers.append((case, _usable(student, one, other), usable))
-    for case, answer, usable in answers:
-        if answer != usable:
+def _expect(student, rng, pairs) -> None:
+    """All cases (what it is, draft, target, usable) of `pairs(rng)` are asked, in both roles, before the verdict: a
+    clear fingerprint. Some plain pairs stand among them, and the order is drawn: it says nothing about the answer."""
+    known = any(student.function is rule for one in compatible.mistakes.values() for rule in one.imitate)
+    cases, order = _kept(pairs, rng.initial_seed()) if known else _drawn(pairs, rng)
+    answers = {(i, role): _usable(student, *cases[i][1:3][::role]) for i, role in order}
+    for i, (case, _, _, usable) in enumerate(cases):
+        if any(answers[i, role] != usable for role in (1, -1)):
             wanted = "no problem, but your function finds one" if usable else "a problem, but your function finds none"
             raise Wrong(f"{case}: {wanted}.")
+
+
+def _drawn(pairs, rng) -> tuple[list[tuple], list[tuple[int, int]]]:
+    """The cases, and in which order they are asked: (place of the case, in which role the first one is)."""
+    plain, stranger = tokenizer(), _stranger()
+    cases = [*pairs(rng), *[("Two equal tokenizers", plain, tokenizer(), True)] * whole(1, 4, rng)]
+    cases += [("Two tokenizers that agree on hardly any id", stranger, plain, False)] * whole(1, 3, rng)
+    return cases, mixed([(i, role) for i in range(len(cases)) for role in (1, -1)], rng)
+
+
+@functools.lru_cache(16)
+def _kept(pairs, seed: int) -> tuple[list[tuple], list[tuple[int, int]]]:
+    """As drawn from a seed, for the wrong rules that are tried out: they leave a tokenizer as it is."""
+    return _drawn(pairs, torch.Generator().manual_seed(seed))
 
 
 def _stranger():
@@ -55,24 +72,22 @@ def _stranger():
     return tokenizer(tiny.all_shifted, bos=TEXT_END, eos=TURN_START)
 
 
-@compatible.part("the same tokenizer twice, and three strangers", weight=1)
-def _(student, rng):
+def _strangers(rng) -> list[tuple]:
     same = tokenizer()
-    _expect(student, [
+    return [
         ("One object as both tokenizers", same, same, True),
         ("Two objects made from the same file, under different names", tokenizer(name="a/draft"),
          tokenizer(name="b/target"), True),
         ("Two tokenizers of the same size that agree on hardly any id", _stranger(), tokenizer(), False),
         ("Two tokenizers of the same size that do not have the same tokens", tokenizer(tiny.renamed("th", "qx")),
          tokenizer(), False),
-        ("Two tokenizers of unequal size", tokenizer(tiny.without_last(30)), tokenizer(), False),
+        ("Two tokenizers of unequal size", tokenizer(tiny.without_last(whole(20, 40, rng))), tokenizer(), False),
         ("The same tokenizer in two classes", tiny.of_another_class(), tokenizer(), True),
-    ])
+    ]
 
 
-@compatible.part("another padding token is no problem", weight=2)
-def _(student, rng):
-    _expect(student, [
+def _paddings(rng) -> list[tuple]:
+    return [
         ("One of the two pads with a token that ends texts", tokenizer(pad=TEXT_END), tokenizer(), True),
         ("One of the two has no padding token", tokenizer(pad=None), tokenizer(), True),
         ("The padding token has another name at the same id", tokenizer(tiny.pad_renamed, pad="[PAD]"), tokenizer(),
@@ -82,66 +97,77 @@ def _(student, rng):
         ("Another padding token, and ids that moved", tokenizer(tiny.swapped("th", "he"), pad=TEXT_END), tokenizer(),
          False),
         ("One more token, which does not pad", tokenizer(tiny.added("<tool>"), pad=TEXT_END), tokenizer(), False),
-    ])
+    ]
 
 
-@compatible.part("tokens under other ids", weight=2)
-def _(student, rng):
-    rare = [a + b for a in "35678" for b in "35678"]  # PROBE has none of these numbers
-    first, second = torch.randperm(len(rare), generator=rng)[:2].tolist()
-    _expect(student, [
-        ("Two equal tokenizers", tokenizer(), tokenizer(), True),
+def _other_ids(rng) -> list[tuple]:
+    rare = mixed([a + b for a in "35678" for b in "35678"], rng)  # PROBE has none of these numbers
+    large = whole(4000, 6000, rng)
+    last, beside = f"word{large - 1}", f"word{large - whole(2, 99, rng)}"
+    return [
         ("Two tokens have traded their ids", tokenizer(tiny.swapped("in", "er")), tokenizer(), False),
-        ("Two rare tokens have traded their ids", tokenizer(tiny.swapped(rare[first], rare[second])), tokenizer(),
-         False),
+        ("Two rare tokens have traded their ids", tokenizer(tiny.swapped(*rare[:2])), tokenizer(), False),
         ("A special token and a word have traded their ids", tokenizer(tiny.traded_special("uu")), tokenizer(), False),
-    ])
+        ("Two tokens near the end of a large vocabulary have traded their ids",
+         tokenizer(tiny.enlarged(large, last, beside)), tokenizer(tiny.enlarged(large, beside, last)), False),
+    ]
 
 
-@compatible.part("tokens that only one of them knows", weight=2)
-def _(student, rng):
-    word = f"<tool_{int(torch.randint(100, (), generator=rng))}>"
-    _expect(student, [
-        ("Two equal tokenizers", tokenizer(), tokenizer(), True),
-        ("One of the two lacks some tokens", tokenizer(tiny.without_last(7)), tokenizer(), False),
+def _unknown_tokens(rng) -> list[tuple]:
+    lacking = tiny.without_last(whole(1, 9, rng))
+    return [
+        ("One of the two lacks some tokens", tokenizer(lacking), tokenizer(), False),
         ("At one id, each has a token that the other one does not know", tokenizer(tiny.renamed("uu", "qx")),
          tokenizer(), False),
-        ("One of the two has an added special token", tokenizer(tiny.added(word)), tokenizer(), False),
+        ("One of the two has an added special token", tokenizer(tiny.added(f"<tool_{whole(0, 99, rng)}>")), tokenizer(),
+         False),
         ("One of the two has an added word", tokenizer(tiny.added("Veldrin", special=False)), tokenizer(), False),
-    ])
+    ]
 
 
-@compatible.part("the same tokens, but a text is cut differently", weight=2)
-def _(student, rng):
+def _other_cuts(rng) -> list[tuple]:
     plain = tokenizer()
     for change in (tiny.other_order, tiny.lower_case, tiny.single_digits, tiny.space_in_front, tiny.single_spaces):
         other = tokenizer(change)  # guards the check itself: PROBE has to tell them apart
         assert other.encode(PROBE, add_special_tokens=False) != plain.encode(PROBE, add_special_tokens=False)
-    _expect(student, [
-        ("Two equal tokenizers", tokenizer(), plain, True),
+    return [
         ("The same tokens with the same ids, merged in another order", tokenizer(tiny.other_order), plain, False),
         ("One of the two turns capitals into small letters", tokenizer(tiny.lower_case), plain, False),
         ("One of the two cuts numbers into single digits", tokenizer(tiny.single_digits), plain, False),
         ("One of the two puts a space in front of every text", tokenizer(tiny.space_in_front), plain, False),
         ("One of the two makes a single space of several", tokenizer(tiny.single_spaces), plain, False),
-    ])
+    ]
 
 
-@compatible.part("other special tokens", weight=1)
-def _(student, rng):
-    _expect(student, [
-        ("Two equal tokenizers", tokenizer(), tokenizer(), True),
+def _other_ends(rng) -> list[tuple]:
+    return [
         ("The texts of the two end with different tokens", tokenizer(eos=TEXT_END), tokenizer(), False),
         ("The texts of the two begin with different tokens", tokenizer(bos=TEXT_END), tokenizer(), False),
         ("One of the two has no token that begins a text", tokenizer(bos=None), tokenizer(), False),
         ("Neither has a token that begins a text", tokenizer(bos=None), tokenizer(bos=None), True),
         ("One of the two puts that token in front by itself, unless add_special_tokens=False",
          tokenizer(tiny.begins_by_itself), tokenizer(), True),
-    ])
+    ]
+
+
+for _name, _weight, _pairs in (
+    ("the same tokenizer twice, and three strangers", 1, _strangers),
+    ("another padding token is no problem", 2, _paddings),
+    ("tokens under other ids", 2, _other_ids),
+    ("tokens that only one of them knows", 2, _unknown_tokens),
+    ("the same tokens, but a text is cut differently", 2, _other_cuts),
+    ("other special tokens", 1, _other_ends),
+):
+    compatible.part(_name, _weight)(lambda student, rng, pairs=_pairs: _expect(student, rng, pairs))
+
+
+@functools.lru_cache(512)
+def _facts(t) -> tuple[dict, list[int]]:
+    return t.get_vocab(), t.encode(PROBE, add_special_tokens=False)
 
 
 def _encoded(t):
-    return t.encode(PROBE, add_special_tokens=False)
+    return _facts(t)[1]
 
 
 def _roles(t):
@@ -154,18 +180,18 @@ def _listed(*problems) -> list[str]:
 
 def _vocabularies(draft, target) -> tuple[bool, bool]:
     """(tokens moved, tokens of only one of them)."""
-    a, b = draft.get_vocab(), target.get_vocab()
+    a, b = _facts(draft)[0], _facts(target)[0]
     only_one = (a.keys() ^ b.keys()) - {draft.pad_token, target.pad_token}
     return any(a[word] != b[word] for word in a.keys() & b.keys()), bool(only_one)
 
 
 def _without_pad_exception(draft, target):
-    return _listed(draft.get_vocab() != target.get_vocab(), _encoded(draft) != _encoded(target),
+    return _listed(_facts(draft)[0] != _facts(target)[0], _encoded(draft) != _encoded(target),
                    _roles(draft) != _roles(target))
 
 
 def _own_pad_exception(draft, target):
-    a, b = ({word: i for word, i in t.get_vocab().items() if word != t.pad_token} for t in (draft, target))
+    a, b = ({word: i for word, i in _facts(t)[0].items() if word != t.pad_token} for t in (draft, target))
     return _listed(a != b, _encoded(draft) != _encoded(target), _roles(draft) != _roles(target))
 
 

@@ -85,6 +85,18 @@ def without_last(count: int):
     return change
 
 
+def enlarged(size: int, *last: str):
+    """A change: a vocabulary of `size` tokens, at whose end stand these."""
+
+    def change(model, state):
+        old = len(model["vocab"])
+        new = [f"word{i}" for i in range(old, size)]
+        for i, word in enumerate([*(word for word in new if word not in last), *last]):
+            model["vocab"][word] = old + i
+
+    return change
+
+
 def other_order(model, state):
     """A change: the same tokens with the same ids, merged in the opposite order."""
     model["merges"] = model["merges"][::-1]

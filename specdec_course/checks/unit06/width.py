@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .. import values
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -26,10 +27,17 @@ align_vocabulary = Exercise(
     ),
 )
 SHAPES = ((), (5,), (2, 3), (1,), (2, 1, 4))  # what may stand in front of the vocabulary
+REAL = (151936, 152064)  # widths of two models that people pair
+LOWEST = torch.finfo(torch.float32).min
 
 
 def _logits(rng, shape, width, dtype=torch.float32):
     return 3 * torch.randn(*shape, width, generator=rng, dtype=dtype)
+
+
+def _shapes(rng) -> list[tuple[int, ...]]:
+    """All the shapes, and some of them again, in random order."""
+    return mixed([*SHAPES, *mixed(SHAPES, rng)[: whole(0, 3, rng)]], rng)
 
 
 def _aligned(student, cases) -> list[np.ndarray]:
@@ -62,36 +70,40 @@ def _probabilities(row: np.ndarray) -> np.ndarray:
 
 @align_vocabulary.part("a wider vocabulary: -inf in the added columns, all others in their places", weight=2)
 def _(student, rng):
-    cases = [(_logits(rng, shape, width), width + more)
-             for shape, width, more in zip(SHAPES, (7, 6, 9, 3, 5), (2, 1, 11, 5, 1), strict=True)]
-    cases.append((_logits(rng, (3,), 8, torch.float64), 12))
+    cases = [(_logits(rng, shape, width := whole(3, 9, rng)), width + whole(1, 11, rng)) for shape in _shapes(rng)]
+    cases += [(_logits(rng, (3,), 8, torch.float64), 12), (_logits(rng, (2,), 1), 2)]
+    cases.append((_logits(rng, (), REAL[0]), REAL[1]))
+    cases = mixed(cases, rng)
     _judge(_aligned(student, cases), cases)
 
 
 @align_vocabulary.part("the probabilities of all tokens stay what they were", weight=1)
 def _(student, rng):
-    logits = _logits(rng, (4,), 30) - 8  # far below 0: a column of zeros would take almost everything
-    wide = _aligned(student, [(logits, 41)])[0]
+    width = whole(20, 40, rng)
+    logits = _logits(rng, (4,), width) - 8  # far below 0: a column of zeros would take almost everything
+    wide = _aligned(student, [(logits, width + whole(3, 20, rng))])[0]
     for before, after in zip(logits.double().numpy(), wide, strict=True):
-        if not np.allclose(_probabilities(after)[:30], _probabilities(before), atol=1e-6):
+        if not np.allclose(_probabilities(after)[:width], _probabilities(before), atol=1e-6):
             raise Wrong("After widening, softmax gives the old tokens other probabilities than before.")
 
 
 @align_vocabulary.part("the same width: nothing changes", weight=1)
 def _(student, rng):
-    cases = [(_logits(rng, shape, 6), 6) for shape in SHAPES]
-    _judge(_aligned(student, cases), cases)
+    cases = [(_logits(rng, shape, width := whole(2, 9, rng)), width) for shape in _shapes(rng)]
+    low = _logits(rng, (2,), 6)
+    low[:, 2:4] = torch.tensor([-INF, LOWEST])  # what is there stays, finite or not
+    _judge(_aligned(student, [*cases, (low, 6)]), [*cases, (low, 6)])
 
 
 @align_vocabulary.part("a narrower one: columns that are -inf everywhere may go", weight=2)
 def _(student, rng):
     cases = []
-    for shape, keep in zip(SHAPES, (4, 6, 3, 5, 2), strict=True):
-        logits = _logits(rng, shape, keep + 3)
+    for shape in _shapes(rng):
+        keep, dead = whole(2, 6, rng), whole(2, 5, rng)
+        logits = _logits(rng, shape, keep + dead)
         logits[..., keep:] = -INF
         logits[..., 0] = -INF  # a token that stays may be impossible, too
-        cases.append((logits, keep))
-        cases.append((logits, keep + 1))
+        cases += [(logits, keep), (logits, keep + 1)]
     if any([student.raises(ValueError, *case) for case in cases]):
         raise Wrong("Columns that are -inf everywhere were refused.", mistake="never_cuts")
     _judge(_aligned(student, cases), cases)
@@ -99,7 +111,7 @@ def _(student, rng):
 
 @align_vocabulary.part("a column that is alive is not cut: ValueError", weight=2)
 def _(student, rng):
-    for shape in ((), (4,), (2, 3)):
+    for shape in mixed(((), (4,), (2, 3)), rng):
         for dead in (0, 2):
             logits = _logits(rng, shape, 9)
             logits[..., 7 : 7 + dead] = -INF
@@ -119,10 +131,17 @@ def _(student, rng):
                         mistake=None if how == "cuts_silently" else how)  # other live ones were refused
     logits = _logits(rng, (4,), 9)
     logits[:, 6:] = -INF
-    logits[2, 7] = -40.0  # improbable, in one row only, and yet possible
+    logits[whole(1, 2, rng), whole(7, 8, rng)] = -10.0  # improbable, in one row only, and yet possible
     if not student.raises(ValueError, logits, 6):
         raise Wrong("Of the columns to cut, one has an entry that is not -inf, in one row: that is alive.",
                     otherwise="looks_at_one_row")
+    for low in (-40.0, -120.0, -800.0, -1e4, -2e9, LOWEST):
+        for shape in mixed(SHAPES, rng)[:2]:
+            logits = _logits(rng, shape, 9)
+            logits[..., 7:] = low
+            if not student.raises(ValueError, logits, 7):
+                raise Wrong(f"Columns of {low:.3g} were cut. Improbable is not impossible: only -inf is.",
+                            mistake="nearly_dead")
 
 
 def _how(answer, cut) -> str | None:
@@ -153,10 +172,9 @@ def _wraps(logits, vocab_size):
 
 
 def _folds(logits, vocab_size):
-    out = logits.new_full((*logits.shape[:-1], vocab_size), -INF)
-    for column in range(logits.shape[-1]):
-        out[..., column % vocab_size] = torch.maximum(out[..., column % vocab_size], logits[..., column])
-    return out
+    times = -(-logits.shape[-1] // vocab_size)
+    wide = torch.nn.functional.pad(logits, (0, times * vocab_size - logits.shape[-1]), value=-INF)
+    return wide.reshape(*logits.shape[:-1], times, vocab_size).amax(-2)
 
 
 align_vocabulary.mistake(
@@ -187,6 +205,12 @@ align_vocabulary.mistake(
     "cuts_silently",
     "You cut columns without a look at them. If the column is alive, its token has a probability, and after the cut "
     "the others share it: another distribution, and nobody was told. Raise ValueError unless all of it is -inf.",
+)
+align_vocabulary.mistake(
+    "nearly_dead",
+    "You cut columns that are only improbable. A logit of -10000 is alive: divided by a temperature of 10000 it is as "
+    "good as any other. exp and softmax make 0 of it by round-off; so compare the logits themselves with -inf, not "
+    "their probabilities with 0, and not with some very small number.",
 )
 align_vocabulary.mistake(
     "never_cuts",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import operator
 import re
 import time
 from dataclasses import replace
@@ -22,7 +21,9 @@ from ..checks.subject import GENERAL_HELP
 from ..common.settings import setting
 from . import again
 from .recover import Submission, read_submission
-from .session.conversation import GONE, Ended, Session
+from .recover.newer import advice, newer_grammar
+from .session.conversation import GONE, PATIENCE, Ended, Session
+from .session.lending import lendable_to
 from .session.payload import lendable, shared_classes
 from .session.remote import Borrowed
 
@@ -31,6 +32,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; anothe
 NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 ALTOGETHER, AWAKE = 20, 40  # times the seconds of one exercise: processor time of all, and their time by the clock
+READING = 30.0  # seconds of processor time to understand what was handed in
 TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
 LONGEST_TEXT, LONGEST_SOURCE = 4000, 20_000  # characters of a message, of an answer's source in a record
 
@@ -46,7 +48,7 @@ def grade_submission(folder, student: str, unit: str, course_root, house, secret
     """
     began = time.perf_counter()
     release = Path(course_root) / "notebooks" / unit / f"{unit}.ipynb"
-    submission = read_submission(Path(folder), unit, release)
+    submission = _read(Path(folder), unit, release)
     follow_on = setting(Path(course_root), "follow_on", True)
     found, cpu = [], 0.0
     for version in (submission, *submission.others):
@@ -64,6 +66,16 @@ def grade_submission(folder, student: str, unit: str, course_root, house, secret
     times = {"student": student, "unit": unit, "seconds": time.perf_counter() - began, "cpu": cpu,
              "by_exercise": sitting.times}
     return record, times
+
+
+def _read(folder: Path, unit: str, release: Path) -> Submission:
+    """What was handed in. Reading takes a second; a file that is made to take minutes is not read to its end."""
+    try:
+        with guard.time_limit(READING):
+            return read_submission(folder, unit, release)
+    except guard.OutOfTime:
+        problem = f"What was handed in takes more than {READING:g} seconds to read; no notebook of the course does."
+        return Submission(unit, (), (), problem, {}, "")
 
 
 def question_seed(secret: bytes, key: str, exercise: str) -> int:
@@ -160,7 +172,8 @@ class Sitting:
             return
         try:
             self.session.start_clock()
-            self.session.order("run", source=step.source, cell=step.cell + 1)
+            with guard.time_limit(self.seconds, PATIENCE):  # of what is lent to a cell, and runs out here
+                self.session.order("run", source=step.source, cell=step.cell + 1)
             self.errors.pop(step, None)
         except guard.Stopped as stop:
             self.given_up[step] = str(stop)
@@ -171,7 +184,10 @@ class Sitting:
         except (Exception, SystemExit) as error:  # as in a notebook: the next cell is run nevertheless
             line = getattr(error, "student_line", None)
             where = f" (line {line[0]}: `{line[1]}`)" if line else ""
-            self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}{_help(error)}"
+            self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}"
+            self.errors[step] += _help(error, step.source)
+            if "SyntaxError" in type(error).__name__ and (found := newer_grammar(step.source)):
+                self._flag(f"cell {step.cell + 1} looks like Python {found[0]}, which is newer than the grader's")
 
     def _flag(self, flag: str) -> None:
         if flag not in self.flags:
@@ -253,24 +269,17 @@ class Sitting:
             raise ValueError(f"{reference} comes after {self.judging.name} in the course, and may hold its answer")
 
         def lent(*args, **kwargs):
-            if any(_as_index(one) > exercise.largest for one in (*args, *kwargs.values())):
-                raise ValueError(f"a number above {exercise.largest:,} is too large for {exercise.name}")
+            args, kwargs = lendable_to(exercise, args, kwargs)
             return exercise.solution(*args, **kwargs)
 
         return lent
 
 
-def _help(error: BaseException) -> str:
+def _help(error: BaseException, source: str) -> str:
     said = f"{type(error).__name__}: {error}"
+    if "SyntaxError" in said and (text := advice(source)):
+        return f"\n{text}"
     return next((f"\n{text}" for pattern, text in GENERAL_HELP if re.search(pattern, said)), "")
-
-
-def _as_index(value) -> int:
-    """How far a loop over `value` would go; 0 for what is no whole number."""
-    try:
-        return abs(operator.index(value))
-    except TypeError:
-        return 0
 
 
 def _short(stop: guard.Stopped) -> str:

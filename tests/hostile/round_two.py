@@ -9,7 +9,8 @@ from __future__ import annotations
 from . import Expect
 from .sheets import accepted, adds_a_cell, answers_with, greedy, loop
 
-UNITS = {"01": "01_forward_latency", "02": "02_bigram_drafter", "04": "04_stochastic_verification", "05": "05_kv_cache"}
+UNITS = {"01": "01_forward_latency", "02": "02_bigram_drafter", "04": "04_stochastic_verification", "05": "05_kv_cache",
+         "06": "06_qwen_pairing"}
 TALK = '''\
 import json
 import os

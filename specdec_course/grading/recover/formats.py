@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from .damage import Unreadable, clean, printable, sides, what_is_broken, without
 LARGE = 2_000_000  # bytes from which outputs are cut away before the file is parsed
 MOST_LEFT = 8_000_000  # bytes that may be left after that
 MOST_CELLS = 1_000
-MOST_SCRIPT = 1_000_000
+MOST_SCRIPT, LONGEST_MARK = 1_000_000, 2_000  # characters of a script, of one mark between its cells
+_MARK = re.compile(r"^[ \t]*#[ \t]*(?:%%|In ?\[|<codecell>|<markdowncell>).*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def script_readings(data: bytes) -> list[Reading]:
     if len(data) > MOST_SCRIPT:
         raise Unreadable(f"is a script of {len(data) / 1e6:.0f} MB; expected a notebook")
     text = clean(_text(data, remarks))
+    marks = [mark.end() - mark.start() for mark in _MARK.finditer(text)]  # the reader below takes their number squared
+    if len(marks) > MOST_CELLS:
+        raise Unreadable(f"has {len(marks)} cells; at most {MOST_CELLS} are read")
+    if max(marks, default=0) > LONGEST_MARK:
+        raise Unreadable(f"has a line of {max(marks)} characters between two cells; expected `# %%`")
     return [_script(whose, side, remarks) for whose, side in sides(text) or [("", text)]]
 
 

@@ -139,6 +139,9 @@ class Session:
         except wire.Closed:
             self.ended = self.ended or (guard.Stopped(SWALLOWS) if self.pending is not None else Ended(GONE))
             raise self.ended from None
+        except guard.Stopped as stop:  # in the middle of a frame, perhaps: what comes next would be read wrongly
+            self.ended = self.ended or stop
+            raise
         finally:
             self.depth -= 1
         if self.pending is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from .submissions import UNIT, entries, shown
 
 LARGEST = 50_000_000  # bytes of a file that is copied
 MOST_LINES = 40
+MOST_NAMES, MOST_FILES = 20_000, 40  # names looked at in a file, files looked into of one student
 NOTEBOOK = re.compile(r"\.(ipynb(\.txt|\.json)?|py(\.txt)?)$", re.IGNORECASE)
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$", re.IGNORECASE)
 MOODLE = re.compile(r"(?P<who>.+?)_assignsubmission_.*", re.DOTALL)
@@ -75,7 +77,7 @@ def _found(submitted: Path, units: dict) -> tuple[list[Found], list[str]]:
             continue
         try:
             own, said = (_of_person if entry.is_dir() else _of_file)(submitted, entry.name, units)
-        except (OSError, ValueError) as error:  # of one student: the others go on
+        except Exception as error:  # of one student: the others go on
             own, said = [], [f"{shown(entry.name)} cannot be looked through: {shown(str(error))[:200]}"]
         found += own
         lines += said
@@ -89,7 +91,7 @@ def _of_person(submitted: Path, person: str, units: dict) -> tuple[list[Found], 
     names, _ = files.look(submitted / person)
     names = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
     right = {name.split("/")[0] for name in names if "/" in name} & units.keys()
-    elsewhere = [name for name in names if name.split("/")[0] not in right]
+    elsewhere = _first_notebooks([name for name in names if name.split("/")[0] not in right])
     found, lines = [], []
     for name in elsewhere:
         if NOTEBOOK.search(name):
@@ -111,6 +113,13 @@ def _of_person(submitted: Path, person: str, units: dict) -> tuple[list[Found], 
         there = ", ".join(shown(name) for name in names[:3]) or "nothing"
         lines.append(f"{shown(person)}: no notebook of a unit of the course; in the folder: {there}")
     return found, lines
+
+
+def _first_notebooks(names: list[str]) -> list[str]:
+    """The names without the notebooks that are too many to be looked into."""
+    many = [name for name in names if NOTEBOOK.search(name)][MOST_FILES:]
+    left_out = set(many)
+    return [name for name in names if name not in left_out]
 
 
 def _students_inside(found: list[Found], person: str) -> list[str]:
@@ -153,12 +162,13 @@ def _named_in(stem: str, unit: str) -> str:
 
 
 def _unit_of(folder: Path, name: str, units: dict[str, frozenset[str]]) -> str | None:
-    """The unit of which a file has most names; of a file without any, the one that its path names; else None."""
+    """The unit of which a file has most names; where that is none or several, the one that its path names, or None."""
     data = files.read(folder, name, LARGEST)
-    said = {(one or other).decode() for one, other in NAMES.findall(data)}
-    best = max(units, key=lambda unit: len(said & units[unit]), default=None)
-    if best and said & units[best]:
-        return best
+    said = {(one[1] or one[2]).decode() for one in islice(NAMES.finditer(data), MOST_NAMES)}
+    hits = {unit: len(said & names) for unit, names in units.items() if said & names}
+    most = [unit for unit in hits if hits[unit] == max(hits.values())]
+    if len(most) == 1:
+        return most[0]
     parts = [re.sub(r"[-_ .]+", "_", part.lower()) for part in name.split("/")]
     return next((unit for unit in units if any(unit.lower() in part for part in parts)), None)
 

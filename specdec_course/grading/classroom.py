@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -150,6 +151,8 @@ def isolation_level(trust_students: bool, show) -> str:
             "specdec doctor --grading says what is missing, --trust-students grades nevertheless"
         )
     show(f"isolation: {level}")
+    newer = "" if sys.version_info >= (3, 12) else " (Colab has 3.12 or newer: better grade with that)"
+    show(f"students' code runs in Python {platform.python_version()}{newer}")
     return level
 
 

@@ -7,12 +7,10 @@ know: notebooks, exercises. Nothing is run here.
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
 
-from .code import Plain, edited, parsed
+from .code import Plain, edited, parsed, with_bodies
 
-_HEADING = re.compile(r"^([ \t]*)(?:async[ \t]+def|def|class)\b.*:[ \t]*(?:#.*)?$")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 MOST = 100_000  # characters; a longer cell is taken for written
 
@@ -27,7 +25,7 @@ def written_names(source: str, names: frozenset[str]) -> frozenset[str]:
     define, those that it does not define at all."""
     if len(source) > MOST:
         return names
-    tree = parsed(source) or parsed(_with_bodies(source))
+    tree = parsed(source) or parsed(with_bodies(source + "\n"))
     if tree is None:
         return names
     bodies = {node.name: node for node in tree.body if isinstance(node, _DEFINITIONS)}
@@ -49,18 +47,6 @@ def _refuses(line: ast.stmt) -> bool:
     """`raise NotImplementedError`, with or without a text."""
     raised = line.exc if isinstance(line, ast.Raise) else None
     return getattr(getattr(raised, "func", raised), "id", "") == "NotImplementedError"
-
-
-def _with_bodies(source: str) -> str:
-    """The source with `pass` under each heading that has only comments below it, which is no Python."""
-    lines = [line for line in source.split("\n") if line.strip() and not line.lstrip().startswith("#")]
-    out = []
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        out.append(line)
-        heading = _HEADING.match(line)
-        if heading and len(below) - len(below.lstrip()) <= len(heading[1]):
-            out.append(heading[1] + "    pass")
-    return "\n".join(out)
 
 
 def reached(plain: Plain) -> Plain:

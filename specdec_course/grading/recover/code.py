@@ -92,10 +92,32 @@ def _repaired(source: str) -> tuple[str, list[str]]:
     seen = INVISIBLE.sub("", source).replace("\u00a0", " ")
     for text in dict.fromkeys((source, seen)):
         plain = _from_ipython(text)
+        hidden = ["invisible characters, which Python cannot read, were taken out."] if text != source else []
         if parsed(plain) is not None:
-            hidden = ["invisible characters, which Python cannot read, were taken out."] if text != source else []
             return plain, hidden
+        filled = with_bodies(plain)  # a notebook saved as a script has its magics as comments: an `if` is empty then
+        if filled != plain and parsed(filled) is not None:
+            return filled, hidden
     return _from_ipython(source), []
+
+
+_HEADING = re.compile(r"^([ \t]*)(?:async[ \t]+)?(?:def|class|if|elif|else|for|while|with|try|except|finally)\b.*:"
+                      r"[ \t]*(?:#.*)?$")
+
+
+def with_bodies(source: str) -> str:
+    """The source with `pass` under each heading that has only comments below it, which is no Python. Line for line."""
+    lines = source.split("\n")
+    for number, line in enumerate(lines[:-1]):
+        heading = _HEADING.match(line)
+        if heading is None:
+            continue
+        below = next((text for text in lines[number + 1 : number + 200]
+                      if text.strip() and not text.lstrip().startswith("#")), "")
+        inner = lines[number + 1].strip()
+        if len(below) - len(below.lstrip()) <= len(heading[1]) and (not inner or inner.startswith("#")):
+            lines[number + 1] = f"{heading[1]}    pass  {inner}".rstrip()
+    return "\n".join(lines)
 
 
 def _from_ipython(source: str) -> str:
@@ -160,12 +182,14 @@ def _text_of(node: ast.expr) -> str:
 
 
 def _does_nothing(node: ast.AST) -> bool:
-    """An `if ... find_spec(...)` whose branches are empty."""
-    return (
-        isinstance(node, ast.If)
-        and any(getattr(inner, "attr", getattr(inner, "id", "")) == "find_spec" for inner in ast.walk(node.test))
-        and all(isinstance(line, ast.Pass) or _is_constant(line) for line in node.body + node.orelse)
-    )
+    """An `if ... find_spec(...)` whose branches are empty, or that asks for the course itself: it is never missing."""
+    if not isinstance(node, ast.If):
+        return False
+    asked = list(ast.walk(node.test))
+    if not any(getattr(inner, "attr", getattr(inner, "id", "")) == "find_spec" for inner in asked):
+        return False
+    course = any(getattr(inner, "value", None) == "specdec_course" for inner in asked) and not node.orelse
+    return course or all(isinstance(line, ast.Pass) or _is_constant(line) for line in node.body + node.orelse)
 
 
 def _is_constant(line: ast.stmt) -> bool:

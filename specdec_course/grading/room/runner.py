@@ -15,6 +15,7 @@ import inspect
 import itertools
 import linecache
 import os
+import pdb
 import random
 import sys
 import threading
@@ -55,7 +56,8 @@ class Runner:
         self.classes = stand_in.install(self.ask_package)
         self.watch, self.report_random = None, False
         self.given, self.answered, self.old, self.stood = [], 0, [], {}
-        builtins.input = _nobody_answers
+        builtins.input, sys.breakpointhook = _nobody_answers, _no_debugger
+        pdb.set_trace = _no_debugger
         torch.compile, torch.nn.Module.compile = _as_it_is, lambda self, *args, **options: None
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace")
@@ -304,6 +306,10 @@ def _notebook() -> types.ModuleType:
 
 def _nobody_answers(prompt=""):
     raise EOFError("input() is called, and nobody answers while your work is graded")
+
+
+def _no_debugger(*args, **kwargs):
+    """A breakpoint that was left in the code: nobody is there to look, and the code goes on."""
 
 
 def _as_it_is(function=None, **options):

@@ -1,0 +1,42 @@
+"""Code that its Python reads and the grader's does not: grammar that came later, recognised by its text.
+
+Knows: what changed from Python to Python. Does not know: cells. Nothing is parsed here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+MOST_LINES, LONGEST_LINE = 3000, 600
+NEWER = [  # (from which Python on, what it is, by what it is recognised)
+    ((3, 14), "a template string", re.compile(r"""(?<![\w.'"])(?:[tT][rR]?|[rR][tT])["']""")),
+    ((3, 14), "`except A, B:` without parentheses", re.compile(r"^\s*except\*?\s+[\w.]+\s*,\s*[\w., ]+:")),
+    ((3, 13), "a default of a type parameter", re.compile(r"^\s*(?:(?:async\s+)?def|class)\s+\w+\s*\[[^\]]*=")),
+    ((3, 12), "a type parameter", re.compile(r"^\s*(?:(?:async\s+)?def|class)\s+\w+\s*\[")),
+    ((3, 12), "a `type` statement", re.compile(r"^\s*type\s+\w+\s*(?:\[[^\]]*\])?\s*=")),
+    ((3, 12), "an f-string with its own quotes or a backslash inside the braces",
+     re.compile(r"""(?<!\w)(?:[fF][rR]?|[rR][fF])(?:"[^"\n]*\{[^{}"\n]*(?:(?:"[^"\n]*"[^{}"\n]*)+\}|\\)|"""
+                r"""'[^'\n]*\{[^{}'\n]*(?:(?:'[^'\n]*'[^{}'\n]*)+\}|\\))""")),
+    ((3, 12), "an f-string with a line break or a comment inside the braces",
+     re.compile(r"""(?<!\w)[fF](?:"(?!"")[^"\n{}]*|'(?!'')[^'\n{}]*)\{[^{}"'\n]*$""")),
+]  # fmt: skip
+
+
+def newer_grammar(source: str) -> tuple[str, str] | None:
+    """("3.12", what) of code that does not parse and looks as if a later Python than this one would read it."""
+    for line in source.split("\n")[:MOST_LINES]:
+        for since, what, pattern in NEWER:
+            if sys.version_info < since and pattern.search(line[:LONGEST_LINE]):
+                return ".".join(map(str, since)), what
+    return None
+
+
+def advice(source: str) -> str:
+    """What to tell about a cell with a syntax error; "" where its grammar is no newer than this Python's."""
+    found = newer_grammar(source)
+    if found is None:
+        return ""
+    here = ".".join(map(str, sys.version_info[:2]))
+    return (f"It looks like Python {found[0]} ({found[1]}), and the grader runs Python {here}. Write it in an older "
+            f"form, which every Python reads, or ask your instructor to grade with Python {found[0]} or newer.")

@@ -3,6 +3,7 @@
 Importing this loads no torch: every name arrives when it is first used.
 """
 
+import os
 from importlib import import_module
 
 from . import _moved
@@ -21,6 +22,10 @@ _HOMES = {
     "yours": "checks",
 }
 __all__ = ["Sampling", "check", "generate", "grade", "hint", "load_corpus", "load_pair", "progress", "yours"]
+
+# Where cores are shared (Colab, a JupyterHub), OpenMP's threads must not spin while they wait: with one busy neighbour
+# a pass takes twenty to forty times as long. It counts if torch is not loaded yet and the user has not chosen.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _moved.install()
 

@@ -14,6 +14,7 @@ pytest.importorskip("nbgrader", reason="the build needs the [instructor] extra")
 from specdec_course.build import build, notebooks_of, unit_names
 from specdec_course.build.exercise import solution_cell
 from specdec_course.build.names import undefined
+from specdec_course.build.notebook import FROM_WHEEL, SETUP
 from specdec_course.build.release import leaks
 from specdec_course.checks import exercises
 from specdec_course.checks.exercise import Exercise
@@ -408,6 +409,39 @@ def test_setup_installs_only_what_is_missing(course, monkeypatch, installed):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
     shell.run_cell(setup).raise_error()
     assert asked == ([] if installed else [("pip", 'install -q "specdec-course>=1"')])
+
+
+@pytest.mark.parametrize("files, installs", [
+    ([], None),
+    (["notes.whl", "specdec_course-0.1.0.tar.gz"], None),
+    (["specdec_course-0.1.0-py3-none-any.whl"], "install -q specdec_course-0.1.0-py3-none-any.whl"),
+    (["specdec_course-0.1.0-py3-none-any.whl", "specdec_course-0.2.0-py3-none-any.whl"],
+     "install -q specdec_course-0.2.0-py3-none-any.whl"),
+])
+def test_without_an_address_a_wheel_beside_the_notebook_is_taken(tmp_path, monkeypatch, capsys, files, installs):
+    """And nothing from an index: a name that nobody holds there is a name that anybody could take."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    shell, asked = InteractiveShell(), []
+    note = lambda name, line, *_, **__: asked.append(f"{name} {shell.var_expand(line)}")  # noqa: E731
+    monkeypatch.setattr(shell, "run_line_magic", note)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    outcome = shell.run_cell(SETUP.format(install=FROM_WHEEL, imports=""))
+    if installs:
+        outcome.raise_error()
+        assert asked == [f"pip {installs}"]
+    else:
+        assert asked == [] and isinstance(outcome.error_in_exec, SystemExit)
+        assert "beside this notebook" in str(outcome.error_in_exec)
+
+
+def test_waiting_threads_do_not_spin_unless_the_user_wants_it(course):
+    setup = by_id(both(course)[1])["setup"].source
+    assert setup.index("OMP_WAIT_POLICY") < setup.index("specdec_course.checks")
+    assert 'setdefault("OMP_WAIT_POLICY", "PASSIVE")' in setup
 
 
 def test_installing_in_colab_changes_nothing_that_it_ships():

@@ -711,7 +711,7 @@ def scripts():
     percent = ["# %%\n" + s if kind == "code" else "# %% [markdown]\n# text" for s, kind in cells]
     export = [f"# In[{i}]:\n\n\n{s}" for i, (s, kind) in enumerate(cells) if kind == "code"]
     export = [
-        s.replace('%pip install -q "specdec_course"', "get_ipython().run_line_magic('pip', 'install -q x')")
+        s.replace('%pip install -q {wheel}', "get_ipython().run_line_magic('pip', 'install -q x')")
         for s in export
     ]
     plain = [s for s, kind in cells[:35] if kind == "code" and "%pip" not in s and "yours(" not in s]

@@ -19,11 +19,22 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SETUP = """\
 # Setup: run this cell first. It installs the course if it is missing, and touches nothing else.
 import importlib.util
+import os
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where cores are shared, a thread that waits must not spin
 if importlib.util.find_spec("specdec_course") is None:
-    %pip install -q "{install}"
+{install}
 
 {imports}"""
+FROM_ADDRESS = """\
+    %pip install -q "{address}\""""
+FROM_WHEEL = """\
+    wheel = max((name for name in os.listdir() if name.startswith("specdec_course-") and name.endswith(".whl")),
+                default="")
+    if not wheel:
+        raise SystemExit("The course is not installed here. Ask your instructor for it, or put its file "
+                         "specdec_course-...-py3-none-any.whl beside this notebook, and run this cell again.")
+    %pip install -q {wheel}"""
 
 HEAD = """\
 # {title}
@@ -44,7 +55,7 @@ def solution_notebook(path, exercises: dict, install: str):
     Args:
         path: the unit's source; the name of its folder is the unit's name and begins with its number.
         exercises: the unit's exercises by name, as `specdec_course.checks.exercises` gives them.
-        install: what `pip install` gets when the package is missing.
+        install: what `pip install` gets when the package is missing; empty: a wheel that lies beside the notebook.
 
     Returns:
         an nbformat notebook. The same source gives the same notebook, to the byte.
@@ -54,7 +65,8 @@ def solution_notebook(path, exercises: dict, install: str):
     title, cells = split_title(read_source(path), path)
     _same_exercises(path, [cell.name for cell in cells if cell.kind == "exercise"], exercises)
     number = path.stem.split("_")[0]
-    setup = SETUP.format(install=install, imports=cells[0].text.strip())
+    how = FROM_ADDRESS.format(address=install) if install else FROM_WHEEL
+    setup = SETUP.format(install=how, imports=cells[0].text.strip())
     nodes = [_markdown("head", _head(title, number, exercises)), _code("setup", setup)]
     seen: dict[str, int] = {}
     place = 0

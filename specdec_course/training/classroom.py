@@ -37,7 +37,7 @@ class Recipe:
     shallow_steps: int = 900
     steps: int = 450  # of the deep target
     draft_steps: int = 600
-    distil_steps: int = 1200
+    distil_steps: int = 2400
     shallow_layers: int = 3
     school_length: int = 64
     school_tokens: int = 1024  # many small steps make heads that copy, not many tokens

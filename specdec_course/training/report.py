@@ -85,7 +85,7 @@ def while_decoding(pair, prompts, k: int = 4, new_tokens: int = 160) -> dict:
         rounds = []
         for number, prompt in enumerate(prompts):
             sampling = Sampling(temperature=temperature)
-            out = generate(pair.target, prompt, drafter, k, sampling, new_tokens, seed=number)
+            out = generate(pair.target, prompt, drafter, k, sampling, new_tokens, None, number)
             rounds += out.trace.rounds
         figures[name] = {
             "accepted_per_drafted": round(acceptance_rate(rounds), 4),

@@ -47,13 +47,15 @@ class Sampling:
 def next_token_distribution(logits, temperature, top_k=None, top_p=None):
     """The distribution that the next token is drawn from.
 
-    Filters apply in this order, each to what the one before has left: temperature, top_k, top_p. Then the rest is
-    scaled to sum to 1.
+    They apply in this order, each to what the one before has left: temperature, top_k, top_p. After each filter the
+    rest is scaled to sum to 1 again, so top_p looks at shares of what top_k has kept.
 
     Args:
         logits: FloatTensor [..., V], one row per position. It is not changed.
-        temperature: divides the logits. 0 means greedy: all probability on the largest logit (the first, on a tie).
-        top_k: keep the k most probable tokens; None keeps all. Tokens that tie with the k-th may stay or go.
+        temperature: divides the logits, however small it is. 0 means greedy: all probability on the largest logit
+            (the first, on a tie), whatever the filters are.
+        top_k: keep the k most probable tokens; None keeps all, and so does a top_k above V. Tokens that tie with the
+            k-th may stay or go.
         top_p: keep the most probable tokens until their probabilities reach top_p. The token that crosses the
             threshold stays; top_p = 0 keeps just the first. None keeps all.
 

@@ -54,7 +54,8 @@ def acceptance_probability(p, q):
         q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
-        FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0.
+        FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0. Rare tokens count too:
+        where p and q are both 1e-8, the answer is 1. Where both are 0, any probability will do.
 
     Source: Leviathan et al. 2023, section 2.3; Chen et al. 2023, algorithm 2.
     """
@@ -69,8 +70,9 @@ def residual(p, q):
         q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
-        FloatTensor [V] that sums to 1. Where p = q nothing is left over; a rejection is then only round-off, and the
-        answer is p itself.
+        FloatTensor [V] that sums to 1, however small the uncovered part is. Where p = q nothing is left over; a
+        rejection is then only round-off, and the answer is p itself. Where p and q differ by round-off alone (every
+        q(x) a hair above or below p(x)), any distribution will do, but it has to be one: no NaN, nothing below 0.
 
     Source: Leviathan et al. 2023, section 2.3 and appendix A.1.
     """
@@ -87,7 +89,7 @@ def expected_acceptance(p, q):
         q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
-        float in [0, 1]. No lossless rule with one draft can do better.
+        float in [0, 1]. No lossless rule with one draft can do better. Tokens with p(x) = q(x) = 0 add nothing.
 
     Source: Leviathan et al. 2023, definition 3.4 and theorem 3.5.
     """
@@ -108,6 +110,8 @@ def verify_stochastic(draft, q, p, dice):
     Returns:
         LongTensor [1..k+1]: the accepted part of the draft, then a correction (drawn from the residual of the
         position that was rejected) or, after full acceptance, a bonus token (drawn from the last row of p).
+        The law has to be exact to 1e-5, also where p and q are equal up to round-off. And the draft has to be used:
+        its first token is kept at least a quarter as often as a draw from p would happen to equal it.
 
     Source: Leviathan et al. 2023, algorithm 1; Chen et al. 2023, algorithm 2.
     """
@@ -132,7 +136,8 @@ def verify_block(draft, q, p, dice):
         dice: all the randomness, as in `verify_stochastic`.
 
     Returns:
-        LongTensor [1..k+1]: the accepted part of the draft, then a correction or the bonus token.
+        LongTensor [1..k+1]: the accepted part of the draft, then a correction or the bonus token. Where p and q are
+        equal up to round-off, some sums are 0: no 0/0 may come of it.
 
     Source: Sun et al. 2024, "Block verification accelerates speculative decoding", algorithm 2.
     """

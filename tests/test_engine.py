@@ -335,5 +335,5 @@ def test_answers_that_cannot_be_shown_are_not_shown(answer):
 
 def test_one_error_that_ends_every_part_is_said_once():
     message = verdict(lambda x: undefined_name).message  # noqa: F821
-    assert "That ends all 2 parts" in message and "NOT" not in message
-    assert "NOT empty" in verdict(lambda x: 2 * x if len(x) else [0]).message
+    assert "That ends all 2 parts" in message and "✗" not in message
+    assert "✗ empty" in verdict(lambda x: 2 * x if len(x) else [0]).message

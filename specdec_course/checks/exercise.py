@@ -47,6 +47,11 @@ class Report:
         return self.state == RIGHT
 
 
+def ticked(name: str, passed: bool) -> str:
+    """A line of the list of parts: a statement about the answer, with a tick or a cross."""
+    return f"  {'✓' if passed else '✗'} {name}"
+
+
 @dataclass
 class Exercise:
     """One exercise: what it is worth, its hints, the parts of its check and the mistakes that it can name.

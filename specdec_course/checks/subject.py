@@ -21,11 +21,12 @@ from .exercise import Exercise
 
 
 class Seen(list):
-    """The answers of a function, in order. With `expected`, the first one that differs from it raises Different."""
+    """The answers of a function, in order. With `expected`, the first one that differs from it raises Different.
+    `remarks` is what a student reads beside a right answer."""
 
     def __init__(self, expected: list | None = None):
         super().__init__()
-        self.expected = expected
+        self.expected, self.remarks = expected, []
 
     def append(self, answer) -> None:
         place = len(self)
@@ -119,6 +120,10 @@ class Subject:
         self._guarded(args, kwargs)
         self.seen.append(Done("no exception"))
 
+    def remark(self, text: str) -> None:
+        """Something to say about a right answer; it costs nothing."""
+        self.seen.remarks.append(text)
+
     def method(self, bound: Callable) -> Subject:
         """A method of an object that the student's class made, to be called as carefully as a function."""
         subject = Subject(bound, self.exercise)
@@ -173,6 +178,8 @@ GENERAL_HELP = [
     (r"unhashable|list indices must be", "Check the type: a tensor's `.tolist()` gives plain numbers."),
     (r"same device", "Two tensors live on different devices: make new tensors with `x.new_tensor(...)` or device=."),
     (r"RecursionError", "Your function calls itself without end."),
+    (r"input\(\)|EOFError|StdinNotImplemented", "Nobody answers an `input()` while a function is checked: what it "
+     "needs has to come in its arguments."),
 ]
 
 

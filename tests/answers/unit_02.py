@@ -1,5 +1,6 @@
 """Answers to unit 02, right and wrong, written without looking at the package's own."""
 
+import mmap
 import random
 from collections import Counter, defaultdict
 from functools import partial, wraps
@@ -12,7 +13,7 @@ from answers import right, wrong
 
 
 def refusing(function):
-    """An answer that first looks at its arguments, as the contract asks: the wrong ones are wrong for another reason."""
+    """An answer that first looks at its arguments, as the contract asks; the wrong ones are wrong in something else."""
 
     @wraps(function)
     def careful(train_data, vocab_size=128256, *more, **named):
@@ -535,6 +536,53 @@ def all_pairs_in_numpy(train_data, vocab_size=128256, default_next_token=220):
     for row in as_rows(train_data):
         np.add.at(counts, (row[:-1], row[1:]), 1)
     return np.where(counts.any(1), counts.argmax(1), default_next_token).astype(np.int32)
+
+
+class Later(np.lib.mixins.NDArrayOperatorsMixin):
+    """Nothing is reckoned until somebody looks."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.make(), dtype=dtype)
+
+
+@wrong("build_next_token_array")
+@refusing
+def one_tensor_at_a_time_and_the_text_is_wiped(train_data, vocab_size=128256, default_next_token=220):
+    """The question is measured: with nothing left of it, the next one would be fast."""
+    table = one_tensor_at_a_time(train_data, vocab_size, default_next_token)
+    for row in torch_rows(train_data):
+        torch.as_tensor(row).zero_()
+    return table
+
+
+@wrong("build_next_token_array", named="slow")
+@refusing
+def one_tensor_at_a_time_but_later(train_data, vocab_size=128256, default_next_token=220):
+    kept = [torch.as_tensor(row).clone() for row in torch_rows(train_data)]
+    return Later(lambda: one_tensor_at_a_time(kept, vocab_size, default_next_token))
+
+
+@wrong("build_next_token_array", named="dense")
+@refusing
+def all_pairs_later(train_data, vocab_size=128256, default_next_token=220):
+    kept = as_windows(train_data).clone()
+    return Later(lambda: all_pairs_in_torch(kept, vocab_size, default_next_token))
+
+
+@wrong("build_next_token_array", named="dense")
+@refusing
+def all_pairs_in_mapped_memory(train_data, vocab_size=128256, default_next_token=220):
+    """As Python sees it, nothing is allocated; pages that are not touched cost nothing."""
+    place = mmap.mmap(-1, vocab_size * vocab_size * 2)
+    counts = np.frombuffer(place, dtype=np.int16).reshape(vocab_size, vocab_size)
+    table = np.full(vocab_size, default_next_token, dtype=np.int32)
+    for row in as_rows(train_data):
+        np.add.at(counts, (row[:-1], row[1:]), 1)
+        table[row[:-1]] = counts[row[:-1]].argmax(1)
+    return table
 
 
 # --------------------------------------------------------------------------------------- draft_with_bigram
@@ -1074,6 +1122,26 @@ def keeps_a_row_for_every_token_seen(train_data, vocab_size, smoothing=0.0):
         rows[token] = p / p.sum()
     uniform = torch.full((vocab_size,), 1 / vocab_size)
     return lambda last_token: rows.get(int(last_token), uniform)
+
+
+@wrong("bigram_probabilities", named="dense")
+@refusing
+def keeps_a_matrix_in_mapped_memory(train_data, vocab_size, smoothing=0.0):
+    counts = np.frombuffer(mmap.mmap(-1, vocab_size * vocab_size * 2), dtype=np.int16).reshape(vocab_size, vocab_size)
+    for row in as_rows(train_data):
+        np.add.at(counts, (row[:-1], row[1:]), 1)
+
+    def row(last_token):
+        p = counts[int(last_token)] + np.float64(smoothing)
+        return torch.from_numpy(p / p.sum()) if p.sum() else torch.full((vocab_size,), 1 / vocab_size)
+
+    return row
+
+
+@wrong("bigram_probabilities", named="dense")
+@refusing
+def makes_the_matrix_for_each_row(train_data, vocab_size, smoothing=0.0):
+    return lambda last_token: Later(lambda: keeps_a_matrix_in_torch(train_data, vocab_size, smoothing)(last_token))
 
 
 @wrong("sample_windows", named="blocks")

@@ -847,9 +847,28 @@ def breaks_at_round_off(draft, q, p, dice):
     return _loop(draft, q, p, dice, fix=fix)
 
 
-@wrong("verify_stochastic", named="q_zero")
-def breaks_at_q_zero(draft, q, p, dice):
+@right("verify_stochastic")  # a drafted token was drawn from q: its q(x) is not 0
+def divides_by_q_without_a_look(draft, q, p, dice):
     return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip((p[i, x] / q[i, x]).clamp(max=1)))
+
+
+@right("verify_stochastic")
+def at_half_the_acceptance(draft, q, p, dice):
+    """The same law, fewer tokens kept: what is not kept comes back in the correction."""
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(_share(p[i, x].item(), q[i, x].item()) / 2):
+            left = p[i] - torch.minimum(p[i], q[i]) / 2
+            return [*draft[:i].tolist(), dice.roll(left / left.sum())]
+    return [*draft.tolist(), dice.roll(p[len(draft)])]
+
+
+@wrong("verify_stochastic", named="draft_ignored")
+def keeps_one_in_fifty(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(_share(p[i, x].item(), q[i, x].item()) / 50):
+            left = p[i] - torch.minimum(p[i], q[i]) / 50
+            return [*draft[:i].tolist(), dice.roll(left / left.sum())]
+    return [*draft.tolist(), dice.roll(p[len(draft)])]
 
 
 @wrong("verify_stochastic", named="all_or_nothing")
@@ -857,7 +876,7 @@ def keeps_only_underproposed_tokens(draft, q, p, dice):
     return _loop(draft, q, p, dice, coin=lambda i, x: p[i, x].item() >= q[i, x].item())
 
 
-@wrong("verify_stochastic")
+@wrong("verify_stochastic", named="draft_ignored")
 def ignores_the_draft(draft, q, p, dice):
     return [dice.roll(p[0])]
 
@@ -983,9 +1002,9 @@ def empty_after_an_empty_draft(draft, q, p, dice):
     return _loop(draft, q, p, dice)[: len(draft)]
 
 
-@wrong("verify_block", named="q_zero")
+@right("verify_block")
 def block_that_divides_by_q(draft, q, p, dice):
-    """Right, but for a drafted token with q(x) = 0."""
+    """A drafted token was drawn from q, so its q(x) is not 0."""
     w = 1.0
     for i, x in enumerate(draft.tolist()):
         w = min(1.0, w * p[i, x].item() / q[i, x].item())

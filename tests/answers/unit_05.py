@@ -2199,3 +2199,100 @@ def a_triangle_from_place_zero(length, n_new, max_length):
 def crops_whatever_it_is_told(cache, n):
     if n > 0:
         cache.crop(max(0, cache.get_seq_length() - n) - cache.get_seq_length())
+
+
+# The rounds, reported in other ways.
+
+
+def _reporting(change):
+    def loop(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+        done = _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+        return Decoded(done.ids, change(list(done.rounds)))
+
+    return loop
+
+
+def _two_as_one(rounds):
+    if len(rounds) < 2:
+        return rounds
+    a, b = rounds[:2]
+    return [Round(a.drafted + b.drafted, a.accepted + b.accepted, a.emitted + b.emitted), *rounds[2:]]
+
+
+def _one_as_two(rounds):
+    first = rounds[:1] and rounds[0]
+    if not first or first.emitted < 2:
+        return rounds
+    return [Round(first.drafted, first.accepted, first.emitted - 1), Round(0, 0, 1), *rounds[1:]]
+
+
+for _name, _change in (
+    ("two_rounds_as_one", _two_as_one),
+    ("one_round_as_two", _one_as_two),
+    ("rounds_from_the_last", lambda rounds: rounds[::-1]),
+    ("last_round_unlisted", lambda rounds: rounds[:-1]),
+    ("first_round_unlisted", lambda rounds: rounds[1:]),
+    ("a_round_of_nothing_at_the_end", lambda rounds: [*rounds, Round(0, 0, 0)]),
+    ("no_rounds", lambda rounds: []),
+):
+    _loop = _reporting(_change)
+    _loop.__name__ = _name
+    wrong("generate_cached")(_loop)
+
+
+@right("generate_cached")
+def the_prompt_is_listed_as_a_round_of_nothing(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    first = max_new_tokens > 0 and len(ids) > 1
+    if first:
+        target.append(ids[:-1])
+    done = _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
+    return Decoded(done.ids, [Round(0, 0, 0), *done.rounds] if first else done.rounds)
+
+
+# Other ways to feed the draft something else than the text.
+
+
+def _bonus_before_the_last_guess(text, drafted, draft):
+    missing = text[draft.length :]
+    return missing.flip(0) if len(missing) == 2 and draft.length else missing
+
+
+def _last_guess_twice(text, drafted, draft):
+    missing = text[draft.length :]
+    return torch.cat([missing[:1], missing[:1]]) if len(missing) == 2 and draft.length else missing
+
+
+def _never_the_bonus(text, drafted, draft):
+    missing = text[draft.length :]
+    return missing[:1] if len(missing) == 2 and draft.length else missing
+
+
+for _name, _feed, _target_reads, _draft_reads in (
+    ("the_bonus_before_the_last_guess", _bonus_before_the_last_guess, _nothing, _nothing),
+    ("the_bonus_before_the_last_guess_after_the_prompt", _bonus_before_the_last_guess, _all_but_the_last,
+     _all_but_the_last),
+    ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last),
+    ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last),
+):
+    _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
+    _loop.__name__ = _name
+    wrong("generate_cached")(_loop)
+
+
+@wrong("generate_cached")
+def drafts_in_the_first_round_only(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    begin = min(max_new_tokens, k + 1)
+    done = _reference(target, draft, ids, k, begin, eos_token_id)
+    if len(done.ids) == len(ids) + max_new_tokens or int(done.ids[-1]) == eos_token_id:
+        return done
+    rest = _reference(target, draft, done.ids, 0, len(ids) + max_new_tokens - len(done.ids), eos_token_id)
+    return Decoded(rest.ids, [*done.rounds, *rest.rounds])
+
+
+@wrong("CachedModel")
+class AlwaysTheFirstModel(_Base):
+    first = []
+
+    def __init__(self, model):
+        type(self).first.append(model)
+        super().__init__(type(self).first[0])

@@ -4,7 +4,8 @@ ASKS_FOR_MORE = "the drafter may be asked for k or for what the budget leaves: w
 EQUAL: dict[tuple[str, str], str] = {
     **{("generate_speculative", label): ASKS_FOR_MORE for label in (
         "min(k, end - len(ids) - 1)  ->  k", "end - len(ids) - 1  ->  end - len(ids) + 1",
-        "end - len(ids) - 1  ->  end - len(ids)", "end - len(ids)  ->  end + len(ids)  (2)", "end - len(ids)  ->  end  (2)",
-        "1  ->  0  (2)", "1  ->  -1  (2)")},
-    ("sample_windows", "hands out one buffer again and again"): "the windows of one text are used before others are cut",
+        "end - len(ids) - 1  ->  end - len(ids)", "end - len(ids)  ->  end + len(ids)  (2)",
+        "end - len(ids)  ->  end  (2)", "1  ->  0  (2)", "1  ->  -1  (2)")},
+    ("residual", "takes 1e-6 more"): "p - q stays the same, and p itself is off by less than any law shows",
+    ("sample_windows", "hands out one buffer again and again"): "windows are used before others are cut",
 }  # fmt: skip

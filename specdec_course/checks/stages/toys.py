@@ -57,8 +57,13 @@ def target_law(target: Rows, length: int) -> dict:
     """The law of the first `length` tokens that the target writes."""
     law = {(): 1.0}
     for _ in range(length):
-        law = {(*text, x): mass * p for text, mass in law.items() for x, p in enumerate(target(text).tolist())}
+        law = {(*text, x): mass * p for text, mass in law.items() for x, p in _possible(target(text))}
     return law
+
+
+def _possible(row: torch.Tensor) -> list[tuple[int, float]]:
+    """(token, probability) of the tokens that can come."""
+    return [(x, p) for x, p in enumerate(row.tolist()) if p]
 
 
 def draw_draft(drafter: Rows, k: int, dice) -> tuple[list[int], list[torch.Tensor]]:
@@ -83,7 +88,7 @@ def completed(law: dict, target: Rows, length: int) -> dict:
     for emitted, mass in law.items():
         rest = {emitted: mass}
         while rest and len(next(iter(rest))) < length:
-            rest = {(*text, x): m * p for text, m in rest.items() for x, p in enumerate(target(text).tolist())}
+            rest = {(*text, x): m * p for text, m in rest.items() for x, p in _possible(target(text))}
         for text, m in rest.items():
             whole[text] += m
     return dict(whole)

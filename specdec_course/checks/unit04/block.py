@@ -6,12 +6,11 @@ know: how the longest prefix is found.
 
 from __future__ import annotations
 
-from ...sampling import exact_law
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
 from . import wrong_rules
-from .laws import DICE_HELP, TOLERANCE, expect_joint, round_off_part
+from .laws import DICE_HELP, TOLERANCE, expect_joint, round_off_part, token_law
 
 verify_block = Exercise(
     "verify_block", unit="04", points=2, difficulty=5, minutes=40, bonus=True,
@@ -34,13 +33,7 @@ def paper_toy():
 
 def kept_by_tokens(target, drafter, k) -> float:
     """The mean number of tokens that a round of token verification emits, exactly."""
-    rule = wrong_rules.token_rule()
-
-    def one_round(dice):
-        drawn = toys.draw_draft(drafter, k, dice)
-        return rule(*toys.verification_inputs(target, *drawn), dice)
-
-    return toys.mean_length(exact_law(one_round))
+    return toys.mean_length(token_law(target, drafter, k))
 
 
 def law_and_length(student, target, drafter, k, when) -> None:
@@ -50,7 +43,8 @@ def law_and_length(student, target, drafter, k, when) -> None:
                     otherwise="keeps_fewer")
 
 
-@verify_block.part("one drafted token, and none", weight=1)
+@verify_block.part("emits tokens of the right law for one guess, and for none", weight=1, rests_on=(
+    "the same joint law as `verify_stochastic`, and on average never fewer accepted tokens", "k may be 0"))
 def _(student, rng):
     for size in (2, 4):
         target = toys.toy_rows(size, rng)
@@ -58,7 +52,8 @@ def _(student, rng):
         law_and_length(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
 
 
-@verify_block.part("two and three drafted tokens: the joint law", weight=2)
+@verify_block.part("emits tokens of the right joint law for two and three guesses", weight=2, rests_on=(
+    "the same joint law as `verify_stochastic`, and on average never fewer accepted tokens"))
 def _(student, rng):
     for size, k in ((3, 2), (2, 3)):
         target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
@@ -74,7 +69,8 @@ def _(student, rng):
                     "full is followed by a bonus token from p[k].")
 
 
-@verify_block.part("more tokens kept than by token verification", weight=2)
+@verify_block.part("keeps more tokens than token verification", weight=2,
+                   rests_on="The longest prefix that passes stays")
 def _(student, rng):
     target, drafter = paper_toy()
     law = expect_joint(student, target, drafter, 2, "On the paper's example")
@@ -87,7 +83,11 @@ def _(student, rng):
                     otherwise="keeps_fewer")
 
 
-verify_block.part("round-off and zeros", weight=1)(round_off_part)
+@verify_block.part("is right where p and q are equal up to round-off", weight=1,
+                   rests_on="Where p and q are equal up to round-off, some sums are 0")
+def _(student, rng):
+    law_and_length(student, toys.toy_rows(3, rng), toys.toy_rows(3, rng), 1, "With one drafted token")
+    round_off_part(student, rng)
 
 
 def block_rule(cut=True, weigh=True, longest=True, coin=None, last=None):
@@ -145,6 +145,8 @@ verify_block.mistake("not_cut", (
     "up for later tokens: w[i] = min(1, w[i-1] p/q)."), imitate=block_rule(cut=False))
 verify_block.mistake("keeps_fewer", (
     "Right, but it keeps too few tokens. Is it the longest prefix that is kept, and the coin as large as it may be?"))
+verify_block.mistake("draft_ignored", (
+    "The draft decides nothing, or next to nothing: the tokens are drawn from p as if nobody had guessed."))
 verify_block.mistake("correction_dropped", (
     "After a rejection nothing is put in the place of the rejected token. Every round emits at least one token: draw a "
     "correction from what is still missing there."))
@@ -155,11 +157,10 @@ verify_block.mistake("no_bonus", (
             lambda *given: block_rule()(*given)[: max(1, len(given[0]))]))
 verify_block.mistake("own_randomness", (
     "Your function does not take all its randomness from `dice`: use dice.flip and dice.roll only."))
-verify_block.mistake("q_zero", "q(x) = 0 for a drafted token breaks your function: p/q is then inf, or NaN.")
 verify_block.mistake("zero_over_zero", (
     "p and q that are equal up to round-off break your function: something is divided by a sum that is 0."))
-verify_block.help(r"ZeroDivisionError|float division", "p = q up to round-off makes a sum 0, and a q(x) may be 0: "
-                  "treat both before you divide.")
+verify_block.help(r"ZeroDivisionError|float division", "p = q up to round-off makes a sum 0: "
+                  "treat it before you divide.")
 for pattern, text in DICE_HELP:
     verify_block.help(pattern, text)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..ask import mixed, uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from .wrong_rules import warp_rule
@@ -63,19 +64,37 @@ def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
         raise Wrong(f"{when}: the probabilities are not right.{detail}")
 
 
-@next_token_distribution.part("temperature", weight=1)
+def far_below_zero(size: int, rng: torch.Generator, spread: float = 2.0) -> torch.Tensor:
+    """Logits as models give them, no two of them alike."""
+    steps = torch.randperm(size, generator=rng) - size / 2
+    return spread * steps / size * 4 + 0.3 * spread * torch.rand((), generator=rng) - 25
+
+
+def between_two_tokens(logits, kept: int, temperature: float = 1.0) -> float:
+    """A top_p that `kept` tokens reach and one fewer do not, well away from both: round-off decides nothing."""
+    heights = torch.softmax(logits.double() / temperature, -1).sort(descending=True).values.cumsum(-1)
+    return float(heights[kept - 2] + heights[kept - 1]) / 2 if kept > 1 else float(heights[0]) / 2
+
+
+@next_token_distribution.part("divides the logits by the temperature", weight=1, rests_on=(
+    "temperature: divides the logits, however small it is", "logits: FloatTensor [..., V], one row per position"))
 def _(student, rng):
     logits = 2 * torch.randn(7, generator=rng)
-    for temperature in (1.0, 0.5, 2.0):
-        expect_warp(student, logits, temperature, f"At temperature {temperature}")
+    for temperature in mixed((1.0, 0.5, 2.0, uniform(0.6, 1.9, rng)), rng):
+        expect_warp(student, logits, temperature, f"At temperature {temperature:.4g}")
+    for temperature in mixed((0.05, 0.002), rng):  # logits so close together that more than one token stays
+        near = temperature * 2 * torch.randn(6, generator=rng)
+        expect_warp(student, near, temperature, f"At temperature {temperature}, with logits close together")
     expect_warp(student, torch.randn(2, 3, 5, generator=rng), 0.7, "With logits of shape [2, 3, 5]")
     large = torch.tensor([1000.0, 998.0, -float("inf"), 999.0])
     expect_warp(student, large, 1.0, "With logits near 1000, and one of minus infinity")
+    expect_warp(student, far_below_zero(400, rng).double(), 1.0, "With 400 logits in float64, all far below 0")
 
 
-@next_token_distribution.part("temperature 0 is greedy", weight=1)
+@next_token_distribution.part("is greedy at temperature 0", weight=1,
+                              rests_on="0 means greedy: all probability on the largest logit (the first, on a tie)")
 def _(student, rng):
-    logits = torch.randn(3, 6, generator=rng)
+    logits = torch.randn(3, 6, generator=rng) - 20
     answer = student.array(logits, 0.0)
     if not np.isfinite(answer).all():
         raise Wrong("At temperature 0 your answer holds NaN or infinity.", mistake="zero_temperature")
@@ -84,21 +103,27 @@ def _(student, rng):
     expect_warp(student, torch.tensor([0.5, 2.0, 2.0, -1.0]), 0.0, "At temperature 0, with two largest logits")
 
 
-@next_token_distribution.part("top_k", weight=1)
+@next_token_distribution.part("keeps the top_k most probable tokens of every row", weight=1, rests_on=(
+    "top_k: keep the k most probable tokens; None keeps all, and so does a top_k above V", "After each filter"))
 def _(student, rng):
     logits = torch.randn(8, generator=rng)
-    for k in (1, 3, 8, 20):
+    for k in mixed((1, 3, 8, 20), rng):
         expect_warp(student, logits, 1.0, f"With top_k = {k} and 8 tokens", top_k=k)
+    expect_warp(student, far_below_zero(400, rng), 1.0, "With top_k = 50 and 400 tokens", top_k=50)
     rows = torch.randn(2, 3, 6, generator=rng) * torch.tensor([0.2, 1.0, 4.0])[:, None]
     expect_warp(student, rows, 1.0, "With top_k = 2 and six rows of logits", top_k=2)
 
 
-@next_token_distribution.part("top_p", weight=2)
+@next_token_distribution.part("keeps the tokens that reach top_p together, and no more", weight=2, rests_on=(
+    "keep the most probable tokens until their probabilities reach top_p", "top_p = 0 keeps just the first"))
 def _(student, rng):
     shuffled = torch.randperm(5, generator=rng)
     logits = torch.tensor([0.46, 0.26, 0.16, 0.08, 0.04])[shuffled].log()
-    for top_p in (0.6, 0.3, 0.8, 0.95, 0.0, 1.0):
+    for top_p in mixed((0.6, 0.3, 0.8, 0.95, 0.0, 1.0), rng):
         expect_top_p(student, logits, top_p)
+    many = far_below_zero(400, rng)
+    for kept in mixed((1, whole(2, 9, rng), whole(20, 60, rng)), rng):
+        expect_top_p(student, many, between_two_tokens(many, kept))
     rows = torch.randn(2, 3, 6, generator=rng) * torch.tensor([0.2, 1.0, 3.0])[:, None]
     expect_warp(student, rows, 1.0, "With top_p = 0.7 and six rows of logits", top_p=0.7)
 
@@ -109,19 +134,20 @@ def expect_top_p(student, logits, top_p) -> None:
     answer = student.array(logits, 1.0, None, top_p)
     if answer.shape == (len(logits),):
         if answer.sum() == 0 or np.isnan(answer).all():
-            raise Wrong(f"With top_p = {top_p} no token is left at all.", mistake="drops_crossing")
+            raise Wrong(f"With top_p = {top_p:.4g} no token is left at all.", mistake="drops_crossing")
         by_size = logits.argsort(descending=True).tolist()
         kept = (answer > 1e-9)[by_size].tolist()
         n, full = int((right > 0).sum()), len(by_size)
-        when = f"With top_p = {top_p}, a row of five tokens"
+        when = f"With top_p = {top_p:.4g}, a row of {full} tokens"
         if kept == [True] * (n - 1) + [False] * (full - n + 1):
             raise Wrong(f"{when}: you keep one token too few.", mistake="drops_crossing")
         if kept == [True] * (n + 1) + [False] * (full - n - 1):
             raise Wrong(f"{when}: you keep one token too many.", mistake="keeps_one_more")
-    expect_warp(student, logits, 1.0, f"With top_p = {top_p}", top_p=top_p)
+    expect_warp(student, logits, 1.0, f"With top_p = {top_p:.4g}", top_p=top_p)
 
 
-@next_token_distribution.part("all together: temperature, then top_k, then top_p", weight=1)
+@next_token_distribution.part("applies temperature, then top_k, then top_p", weight=1, rests_on=(
+    "each to what the one before has left: temperature, top_k, top_p", "top_p looks at shares of what top_k has kept"))
 def _(student, rng):
     logits = torch.tensor([0.4, 0.25, 0.15, 0.12, 0.08])[torch.randperm(5, generator=rng)].log()
     # 0.4 / (0.4 + 0.25) = 0.62: with top_k first, the best token alone reaches top_p = 0.6; without, it does not.

@@ -10,27 +10,53 @@ import contextlib
 
 import torch
 
+from ...sampling import exact_law
 from .. import values
+from ..ask import uniform, whole
 from ..errors import Wrong
 from ..stages import toys
 from ..subject import Subject
 from ..surroundings import random_states
+from . import wrong_rules
 from .distribution import random_distribution
 
 TOLERANCE = 1e-5
+A_QUARTER = 0.25  # of what comparing with a draw from p would keep: a rule that keeps less than that hardly verifies
 
 
-def round_law(student: Subject, target, drafter, k: int) -> dict:
-    """The exact law of what one round emits, the draft drawn from the drafter by the same dice."""
+def round_law(student: Subject, target, drafter, k: int, emitted: list) -> dict:
+    """The exact law of what one round emits, the draft drawn from the drafter by the same dice; `emitted` gets every
+    way that the round can go, as `expect_kept` wants it."""
     used = []
 
     def one_round(dice):
         drawn = toys.draw_draft(drafter, k, dice)
-        return tuple(call_with(student, toys.verification_inputs(target, *drawn), dice, used))
+        tokens = tuple(call_with(student, toys.verification_inputs(target, *drawn), dice, used))
+        emitted.append((dice.probability, drawn[0][0] if k else None, tokens))
+        return tokens
 
     law = student.law_of(one_round)
     student.dice_used = any(used)
     return law
+
+
+def expect_kept(emitted: list[tuple[float, int, list[int]]], p, q, when: str) -> None:
+    """Wrong if drafted tokens are never kept: the law of plain sampling is right, and nothing of it is verification.
+
+    Args:
+        emitted: (probability, first drafted token, emitted tokens) of every way that the round can go.
+        p, q: the distributions of the first token.
+    """
+    agreement = float((p * q).sum())  # the chance that a draw from p equals the first drafted token
+    by_the_coin = float(torch.minimum(p, q).sum())
+    if by_the_coin < agreement + 1e-3:
+        return  # a drafter that is certain: whatever verifies it agrees with it just as often
+    kept = sum(chance for chance, _, tokens in emitted if len(tokens) > 1)
+    same = sum(chance for chance, drafted, tokens in emitted if tokens[0] == drafted)  # without a bonus it is not seen
+    if kept < A_QUARTER * agreement and same < agreement + A_QUARTER * (by_the_coin - agreement):
+        raise Wrong(f"{when}: what your function emits has the right law, but it hardly ever keeps a drafted token "
+                    f"(the first one {kept:.1%} of the time). Does the draft decide anything in it?",
+                    mistake="draft_ignored")
 
 
 def call_with(student: Subject, inputs, dice, used: list) -> list[int]:
@@ -53,7 +79,8 @@ def call_with(student: Subject, inputs, dice, used: list) -> list[int]:
 
 def expect_joint(student, target, drafter, k, when) -> dict:
     """The joint law of k + 1 tokens must be the target's; returns the law of what the round emitted."""
-    law = round_law(student, target, drafter, k)
+    emitted = []
+    law = round_law(student, target, drafter, k, emitted)
     whole, wanted = toys.completed(law, target, k + 1), toys.target_law(target, k + 1)
     if toys.difference(whole, wanted) > TOLERANCE:
         place = next((i for i in range(k + 1)
@@ -63,6 +90,8 @@ def expect_joint(student, target, drafter, k, when) -> dict:
         raise Wrong(f"{when}: the joint law of {k + 1} tokens is not the target's (total variation distance "
                     f"{toys.total_variation(whole, wanted):.3f}); {detail}.",
                     otherwise=None if student.dice_used else "own_randomness")
+    if k:
+        expect_kept(emitted, target(()), drafter(()), when)
     return law
 
 
@@ -73,12 +102,29 @@ def round_off_part(student, rng):
     when = "Where q is above p by round-off, everywhere"
     with else_named("zero_over_zero", when):
         expect_joint(student, toys.fixed_rows(p), toys.fixed_rows(q), 2, "With k = 2")
-    p, q = torch.tensor([0.6, 0.4, 0.0, 0.0]), torch.tensor([0.3, 0.0, 0.7, 0.0])
-    for x, what in ((1, "that p wants"), (3, "that p excludes too")):
-        # It happens when q underflows, or was rounded after the draw: any token will do, NaN will not.
-        given = torch.tensor([x]), q[None], torch.stack([p, p])
-        with else_named("q_zero", f"For a drafted token with q(x) = 0, {what}"):
-            student.law_of(lambda dice, given=given: call_with(student, given, dice, []))
+
+
+def real_vocabulary_part(student, rng):
+    """Rows of 151,936 probabilities, nearly all 0 as after a filter: few ways to go, and no id is a small one."""
+    size = 151_936
+    ids = torch.tensor([size - 1, 65_536 + whole(0, 9, rng), whole(100_000, 150_000, rng)])
+    p, q = torch.zeros(size), torch.zeros(size)
+    share, other = uniform(0.2, 0.4, rng), uniform(0.6, 0.8, rng)
+    p[ids[:2]] = torch.tensor([share, 1 - share])
+    q[ids[[0, 2]]] = torch.tensor([other, 1 - other])
+    p, q = toys.fixed_rows(p), toys.fixed_rows(q)
+    expect_joint(student, p, q, 1, "With rows of 151,936 probabilities, most of them 0")
+
+
+def token_law(target, drafter, k: int) -> dict:
+    """The exact law of what a round of token verification emits."""
+    rule = wrong_rules.token_rule()
+
+    def one_round(dice):
+        drawn = toys.draw_draft(drafter, k, dice)
+        return tuple(rule(*toys.verification_inputs(target, *drawn), dice))
+
+    return exact_law(one_round)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,16 @@ from ..exercise import Exercise
 from ..stages import toys
 from . import wrong_rules
 from .distribution import random_distribution
-from .laws import DICE_HELP, TOLERANCE, call_with, expect_joint, round_off_part
+from .laws import (
+    DICE_HELP,
+    TOLERANCE,
+    call_with,
+    expect_joint,
+    expect_kept,
+    real_vocabulary_part,
+    round_off_part,
+    token_law,
+)
 
 verify_stochastic = Exercise(
     "verify_stochastic", unit="04", points=3, difficulty=4, minutes=25,
@@ -37,12 +46,13 @@ def expect_first_token(student, p, q, when, spread=False) -> None:
     `spread` says that q is above p at more than one token: there every rule that corrects at all gives itself away.
     """
     target, drafter = toys.fixed_rows(p, p), toys.fixed_rows(q)
-    used, corrected = [], []
+    used, corrected, ways = [], [], []
 
     def first(dice):
         drawn = toys.draw_draft(drafter, 1, dice)
         emitted = call_with(student, toys.verification_inputs(target, *drawn), dice, used)
         corrected.append(emitted[0] != drawn[0][0])
+        ways.append((dice.probability, drawn[0][0], emitted))
         return emitted[:1]
 
     law = student.law_of(first)
@@ -54,6 +64,7 @@ def expect_first_token(student, p, q, when, spread=False) -> None:
         distance = toys.total_variation(law, toys.target_law(target, 1))
         raise Wrong(f"{when}: the first emitted token does not have the law p. The total variation distance between "
                     f"the two laws is {distance:.3f}; it must be 0.", otherwise=randomness_suspect(student, p, q, used))
+    expect_kept(ways, p, q, when)
 
 
 def randomness_suspect(student, p, q, used) -> str | None:
@@ -91,6 +102,7 @@ def last_token_part(student, rng):
     expect_joint(student, p, q, 1, "With one drafted token, p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)")
     target = toys.toy_rows(3, rng)
     expect_joint(student, target, target, 2, "With a drafter that equals the target (q = p)")
+    fewer_kept(student, rng)
 
 
 def joint_part(student, rng):
@@ -112,11 +124,31 @@ def bonus_part(student, rng):
                         otherwise="no_bonus")
 
 
-verify_stochastic.part("one drafted token: what is emitted first has the law p", weight=2)(one_token_part)
-verify_stochastic.part("the token after it, and the empty draft", weight=1)(last_token_part)
-verify_stochastic.part("two and three drafted tokens: the joint law", weight=2)(joint_part)
-verify_stochastic.part("a draft accepted in full brings k + 1 tokens", weight=1)(bonus_part)
-verify_stochastic.part("round-off and zeros", weight=1)(round_off_part)
+def fewer_kept(student, rng):
+    """Says how many drafted tokens a right rule keeps, where the coin of the paper keeps more."""
+    target, drafter, k = toys.toy_rows(3, rng), toys.toy_rows(3, rng), 2
+    mine, theirs = (toys.mean_length(law) - 1 for law in (expect_joint(student, target, drafter, k, f"With k = {k}"),
+                                                          token_law(target, drafter, k)))
+    if mine < theirs - 1e-3:
+        student.remark("Its law is the target's, so it is right. It keeps fewer drafted tokens than the coin "
+                       f"min(1, p/q): {mine:.2f} of {k} instead of {theirs:.2f}, on average, with p and q of this "
+                       "check. The text is as good; it takes more target calls.")
+
+
+verify_stochastic.part("emits a first token that has the law p, whatever q is", weight=2, rests_on=(
+    "Their joint law is the target's, whatever q is", "one-hot rows for a drafter", "And the draft has to be used"))(
+    one_token_part)
+verify_stochastic.part("emits a last token of the target's own, after an empty draft too", weight=1, rests_on=(
+    "after full acceptance, a bonus token (drawn from the last row of p)", "drawn from the rows of q; k may be 0"))(
+    last_token_part)
+verify_stochastic.part("emits tokens whose joint law is the target's, with two and three guesses", weight=2,
+                       rests_on="Their joint law is the target's, whatever q is")(joint_part)
+verify_stochastic.part("emits k + 1 tokens when the draft is accepted in full", weight=1,
+                       rests_on="LongTensor [1..k+1]: the accepted part of the draft")(bonus_part)
+verify_stochastic.part("is right where p and q are equal up to round-off", weight=1,
+                       rests_on="also where p and q are equal up to round-off")(round_off_part)
+verify_stochastic.part("is right with the 151,936 tokens of a real model", weight=1, rests_on=(
+    "q: FloatTensor [k, V]", "The law has to be exact to 1e-5"))(real_vocabulary_part)
 
 rule = wrong_rules.token_rule
 verify_stochastic.mistake("own_randomness", (
@@ -191,9 +223,10 @@ verify_stochastic.mistake("drops_unsure", (
 verify_stochastic.mistake("emits_rejected", (
     "What your function emits first is always the drafted token, so the text has the drafter's law. Where q > p a "
     "token must sometimes be rejected, and a token drawn from the residual stands in its place: not the rejected one."))
-verify_stochastic.mistake("q_zero", (
-    "q(x) = 0 for a drafted token breaks your function. It happens by underflow: p/q is then inf, or NaN. Your "
-    "acceptance_probability of exercise 4.2 deals with it; use that."))
+verify_stochastic.mistake("draft_ignored", (
+    "The draft decides nothing, or next to nothing: the tokens are drawn from p as if nobody had guessed. The text is "
+    "right, but every round then emits one token, and plain decoding does that without a drafter. Look at the drafted "
+    "tokens first: one that stays need not be drawn."))
 verify_stochastic.mistake("zero_over_zero", (
     "A rejection by round-off, where p and q are equal, breaks your function: the residual is 0/0 there. Your residual "
     "of exercise 4.3 deals with it; use that."))

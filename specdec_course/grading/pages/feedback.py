@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from ... import checks
+from ...checks.exercise import ticked
 from ...common.whole import write_text
 from ..recover import files
 from . import page
@@ -112,7 +113,7 @@ def shown(exercise: dict) -> dict:
 def what_is_said(exercise: dict) -> str:
     """The check's message without what the page shows in other ways: the verdict, and the list of parts."""
     name = exercise["name"]
-    marks = {f"  {'ok ' if passes else 'NOT'} {part}" for part, passes in exercise.get("parts", [])}
+    marks = {ticked(part, passes) for part, passes in exercise.get("parts", [])}
     heads = (f"{name}: not right yet.", f"{name}: right. All ", f"{name}: not attempted yet. Write your code")
     lines = [line for line in str(exercise["message"]).split("\n") if line not in marks]
     return "\n".join(lines[1:] if lines and lines[0].startswith(heads) else lines)

@@ -20,7 +20,7 @@ import torch
 
 from . import blind, example, guard, surroundings, values
 from .errors import Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
-from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report
+from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report, ticked
 from .subject import Subject
 
 
@@ -160,8 +160,9 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     score = min(_score(results), AT_MOST) if ignored else _score(results)
     parts = tuple((part.name, wrong is None) for part, wrong, _ in results)
     if not wrongs:
-        return Report(exercise.name, RIGHT, 1.0, f"{exercise.name}: right. All {len(parts)} parts of the check pass.",
-                      None, parts)
+        remarks = dict.fromkeys(text for _, _, seen in results for text in getattr(seen, "remarks", ()))
+        lines = [f"{exercise.name}: right. All {len(parts)} parts of the check pass.", *remarks]
+        return Report(exercise.name, RIGHT, 1.0, "\n".join(lines), None, parts)
     lines = [f"{exercise.name}: not right yet."]
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
@@ -171,12 +172,12 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
     if ignored:
-        lines.append(f"Your answer stays the same whatever `{ignored}` is: it is never looked at. An answer that "
+        lines.append(f"Your answer stays the same whatever `{ignored}` is. An answer that "
                      f"leaves out one of its arguments earns at most {AT_MOST:.0%} of the points.")
     if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")
     else:
-        lines += [f"  {'ok ' if passed else 'NOT'} {name}" for name, passed in parts]
+        lines += [ticked(name, passed) for name, passed in parts]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, parts)
 

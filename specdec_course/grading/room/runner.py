@@ -155,9 +155,9 @@ class Runner:
     def do_plain(self, order, buffers):
         """One of the student's objects, as a number, an array or a list."""
         value, how = self.objects[order["place"]], order["how"]
-        if how == "array":
-            return self._done(np.asarray(value))
-        return self._done({"float": float, "len": len, "list": _listed}[how](value))
+        with self.watch or contextlib.nullcontext():
+            plain = {"array": np.asarray, "float": float, "len": len, "list": _listed}[how](value)
+        return self._done(plain)
 
     def do_watch(self, order, buffers):
         """Memory: begins to watch, or ends and tells the bytes."""

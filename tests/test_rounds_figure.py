@@ -60,5 +60,32 @@ def test_the_other_pictures_draw():
         accepted_histogram([])
 
 
-def test_a_picture_shows_itself_in_a_notebook():
-    assert accepted_histogram(ROUNDS)._repr_png_()[:4] == b"\x89PNG"
+def test_the_dashed_line_stands_at_what_it_says():
+    axis = accepted_histogram(ROUNDS).axes[0]
+    (line,) = axis.lines
+    assert line.get_xdata()[0] == 2.0  # (4 + 1 + 0 + 3) / 4 kept, though (5 + 2 + 1 + 3) / 4 were emitted
+    assert "2.00 kept, and so 2.75 tokens per call" in [t.get_text() for t in axis.texts][-1]
+
+
+def test_the_time_line_says_how_many_rounds_it_shows_and_charges_the_checking():
+    assert "all 4 rounds: 11 tokens in the time of 6.4 plain steps" in timeline(ROUNDS, 0.2).alt
+    assert "all 4 rounds: 11 tokens in the time of 7.9 plain steps" in timeline(ROUNDS, 0.2, 1.5).alt
+    assert "the first 16 of 40 rounds" in timeline(ROUNDS * 10, 0.2).alt
+
+
+def test_a_picture_shows_itself_in_a_notebook_in_the_theme_of_the_page():
+    figure = accepted_histogram(ROUNDS)
+    assert figure._repr_png_()[:4] == b"\x89PNG"
+    shown, sizes = figure._repr_mimebundle_()
+    page = shown["text/html"]
+    assert page.startswith("<svg ") and "currentColor" in page and "#000000" not in page
+    assert "#ffffff" not in page  # no white ground
+    assert 'role="img"' in page and "bars: 1, 1, 0, 1, 1" in page.split("<title>")[1].split("</title>")[0]
+    assert sizes["image/png"]["width"] == 700
+
+
+def test_the_strip_is_text_that_can_be_selected():
+    shown, _ = strip(PIECES, ROUNDS, prompt_pieces=["<i>"])._repr_mimebundle_()
+    page = shown["text/html"]
+    assert "&lt;i&gt;" in page and " mill" in page and "<svg" not in page and "background: #009E7340" in page
+    assert page.count("<sup") == 4

@@ -9,7 +9,7 @@ import json
 
 from ..common.paths import data_path
 from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
-from .tokens import readable, text_picture
+from .tokens import FILL, readable, text_page, text_picture
 
 
 def hit_map(pieces, hits, width: float = 9.5):
@@ -29,15 +29,18 @@ def hit_map(pieces, hits, width: float = 9.5):
     kinds = ["prompt", *("accepted" if hit else "corrected" for hit in hits)]
     tokens = [(readable(piece), kind, None) for piece, kind in zip(pieces, kinds, strict=True)]
     figure = text_picture(tokens, width, above=0.4, below=0.42)
-    _legend(figure, sum(hits), len(hits))
+    shown = [("accepted", f"foreseen ({sum(hits)} of {len(hits)})"), ("corrected", "not foreseen"),
+             ("prompt", "the first: not guessed")]
+    _legend(figure, shown)
+    figure.page = text_page(tokens, shown)
+    figure.alt = "The text; foreseen: " + " ".join(t.strip() for t, kind, _ in tokens if kind == "accepted")
     return figure
 
 
-def _legend(figure, n_hits: int, n: int) -> None:
+def _legend(figure, shown) -> None:
     from matplotlib.patches import Patch
 
-    shown = ((ACCEPTED, f"foreseen ({n_hits} of {n})"), (CORRECTED, "not foreseen"), (PROMPT, "the first: not guessed"))
-    handles = [Patch(facecolor=colour, alpha=0.55, label=text) for colour, text in shown]
+    handles = [Patch(facecolor=FILL[kind], alpha=0.55, label=text) for kind, text in shown]
     figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=9)
 
 

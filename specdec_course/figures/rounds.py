@@ -10,8 +10,9 @@ from collections import Counter
 
 from ..trace import labels, tokens_per_call
 from .style import ACCEPTED, BONUS, PROMPT, Q, new_figure
-from .tokens import FILL, readable, text_picture
+from .tokens import FILL, readable, text_page, text_picture
 
+SMALL_NUMBERS = "small numbers: the round (one target call) that a token came in"
 LEGEND = (
     ("prompt", "prompt"),
     ("accepted", "accepted: drafted, and the target agrees"),
@@ -38,7 +39,10 @@ def strip(pieces, rounds, prompt_pieces=(), width: float = 9.5):
     """
     tokens = _coloured(pieces, rounds, prompt_pieces)
     figure = text_picture(tokens, width, above=0.75, below=0.62)
-    _strip_legend(figure, {kind for _, kind, _ in tokens})
+    kinds = {kind for _, kind, _ in tokens}
+    _strip_legend(figure, kinds)
+    figure.page = text_page(tokens, [(kind, text) for kind, text in LEGEND if kind in kinds], SMALL_NUMBERS)
+    figure.alt = "The text, each token with who wrote it: " + " ".join(f"{t.strip()} ({kind})" for t, kind, _ in tokens)
     return figure
 
 
@@ -64,7 +68,7 @@ def _strip_legend(figure, kinds) -> None:
     shown = [(FILL[kind], text) for kind, text in LEGEND if kind in kinds]
     handles = [Patch(facecolor=colour, alpha=0.55, label=text) for colour, text in shown]
     figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False, fontsize=8.5,
-                  title="small numbers: the round (one target call) that a token came in", title_fontsize=8.5)
+                  title=SMALL_NUMBERS, title_fontsize=8.5)
 
 
 def accepted_histogram(rounds, title: str = ""):
@@ -80,13 +84,12 @@ def accepted_histogram(rounds, title: str = ""):
     figure, axis = new_figure(7.0, 3.7)
     heights = [counts[n] for n in range(longest + 1)]
     bars = axis.bar(range(longest + 1), heights, width=0.72, color=ACCEPTED, alpha=0.75)
-    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # the dashed line may pass there
-    axis.bar_label(bars, [str(h) for h in heights], padding=3, fontsize=9, bbox=behind, zorder=5)
-    mean = tokens_per_call(rounds)
-    axis.axvline(mean - 1, color=BONUS, linestyle="--", linewidth=1.8)
-    axis.annotate(f"{mean:.2f} tokens per call", (mean - 1, max(heights) * 1.19), xytext=(5, 0), color=BONUS,
-                  textcoords="offset points", fontsize=10, va="center",
-                  **({"ha": "right", "xytext": (-5, 0)} if mean - 1 > longest * 0.6 else {}))
+    axis.bar_label(bars, [str(h) for h in heights], padding=3, fontsize=9, zorder=5)
+    kept = sum(r.accepted for r in rounds) / len(rounds)
+    axis.axvline(kept, color=BONUS, linestyle="--", linewidth=1.8)
+    axis.annotate(f"mean: {kept:.2f} kept, and so {tokens_per_call(rounds):.2f} tokens per call",
+                  (kept, max(heights) * 1.19), xytext=(5, 0), textcoords="offset points", fontsize=10, va="center",
+                  **({"ha": "right", "xytext": (-5, 0)} if kept > longest * 0.5 else {}))
     axis.set_ylim(0, max(heights) * 1.3)
     axis.set_xticks(range(longest + 1))
     axis.set_xlabel("drafted tokens that a round kept (the target's own token comes on top)")
@@ -96,36 +99,38 @@ def accepted_histogram(rounds, title: str = ""):
     return figure
 
 
-def timeline(rounds, draft_cost: float, plain_tokens: int | None = None, limit: float = 26.0):
-    """The first rounds on a clock whose unit is one target call, above the same target decoding alone.
+def timeline(rounds, draft_cost: float, check_cost: float = 1.0, limit: float = 26.0):
+    """The first rounds on a clock whose unit is one plain target step, above the same target decoding alone.
 
     Args:
-        rounds: list of Round. draft_cost: time of one drafted token, in target calls (c in the course's notation).
-        plain_tokens: how many tokens plain decoding shows; None fills the picture. limit: its length in target calls.
+        rounds: list of Round. draft_cost: time of one drafted token, in target steps (c in the course's notation).
+        check_cost: time of checking a draft, in target steps (v). limit: length of the picture, in target steps.
 
     Returns: matplotlib Figure. One block is one call of the target; the number in it is how many tokens it yielded.
     """
     figure, axis = new_figure(9.0, 2.7)
-    clock = tokens = shown = 0.0
+    clock, tokens, shown = 0.0, 0, 0
     for r in rounds:
-        spent = r.drafted * draft_cost
-        if clock + spent + 1 > limit:
+        drafting, checking = r.drafted * draft_cost, check_cost if r.drafted else 1.0
+        if clock + drafting + checking > limit:
             break
-        if spent:
-            axis.barh(1, spent, left=clock, height=0.55, color=Q, alpha=0.8, linewidth=0)
-        _block(axis, 1, clock + spent, str(r.emitted))
-        clock, tokens, shown = clock + spent + 1, tokens + r.emitted, shown + 1
-    for i in range(int(plain_tokens or limit)):
-        _block(axis, 0, i, "1")
+        if drafting:
+            axis.barh(1, drafting, left=clock, height=0.55, color=Q, alpha=0.8, linewidth=0)
+        _block(axis, 1, clock + drafting, checking, str(r.emitted))
+        clock, tokens, shown = clock + drafting + checking, tokens + r.emitted, shown + 1
+    for i in range(int(limit)):
+        _block(axis, 0, i, 1.0, "1")
     axis.set_yticks([0, 1], ["target alone", "speculative"])
     axis.set_ylim(-0.55, 1.95)
     axis.set_xlim(0, limit)
     axis.grid(False)
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel("time, in target calls")
-    axis.set_title(f"{int(tokens)} tokens in the time of {clock:.1f} calls; alone the target writes {int(clock)}",
-                   loc="left", fontsize=11)
+    axis.set_xlabel("time, in steps of the target alone")
+    which = "all" if shown == len(rounds) else f"the first {shown} of"
+    figure.alt = (f"{which} {len(rounds)} rounds: {tokens} tokens in the time of {clock:.1f} plain steps, "
+                  f"which give {int(clock)} tokens")
+    axis.set_title(figure.alt, loc="left", fontsize=11)
     from matplotlib.patches import Patch
 
     axis.legend(handles=[Patch(color=Q, alpha=0.8, label="drafting"),
@@ -134,9 +139,9 @@ def timeline(rounds, draft_cost: float, plain_tokens: int | None = None, limit: 
     return figure
 
 
-def _block(axis, y: float, left: float, text: str) -> None:
-    axis.barh(y, 0.94, left=left + 0.03, height=0.55, color=BONUS, alpha=0.55, linewidth=0)
-    axis.text(left + 0.5, y, text, ha="center", va="center", fontsize=8.5)
+def _block(axis, y: float, left: float, width: float, text: str) -> None:
+    axis.barh(y, 0.94 * width, left=left + 0.03 * width, height=0.55, color=BONUS, alpha=0.55, linewidth=0)
+    axis.text(left + 0.5 * width, y, text, ha="center", va="center", fontsize=8.5)
 
 
 def tokens_against_k(measured: dict, perfect: bool = True):

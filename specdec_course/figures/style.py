@@ -1,7 +1,6 @@
 """One look for all pictures. Knows colours (safe for colour-blind readers) and axes; nothing of the data."""
 
-import functools
-import io
+from .shown import picture_class
 
 ACCEPTED, CORRECTED, BONUS, PROMPT = "#009E73", "#D55E00", "#0072B2", "#8A8A8A"
 P, Q, RESIDUAL = "#0072B2", "#E69F00", "#CC79A7"
@@ -9,21 +8,8 @@ CYCLE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8
 
 
 def picture(width: float, height: float, **options):
-    """An empty matplotlib Figure, in inches, that a notebook shows as PNG even where pyplot was never imported."""
-    return _picture_class()(figsize=(width, height), dpi=110, **options)
-
-
-@functools.cache
-def _picture_class():
-    from matplotlib.figure import Figure
-
-    class Picture(Figure):
-        def _repr_png_(self) -> bytes:
-            png = io.BytesIO()
-            self.savefig(png, format="png")
-            return png.getvalue()
-
-    return Picture
+    """An empty matplotlib Figure, in inches, that a notebook shows in its own theme (see `shown`)."""
+    return picture_class()(figsize=(width, height), dpi=110, **options)
 
 
 def new_figure(width: float = 7.0, height: float = 3.6, **grid):

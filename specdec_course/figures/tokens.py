@@ -6,6 +6,7 @@ Knows: the font, how tokens are laid out in lines and drawn. Does not know: what
 from __future__ import annotations
 
 import functools
+import html
 
 from .style import ACCEPTED, BONUS, CORRECTED, PROMPT, picture
 
@@ -35,6 +36,30 @@ def text_picture(tokens, width: float, above: float, below: float):
         for column, token in line:
             _draw(axis, column, number + 0.5 + above / 3, *token)
     return figure
+
+
+def text_page(tokens, legend, note: str = "") -> str:
+    """The same text as HTML, which can be selected, searched and read aloud.
+
+    Args:
+        tokens: as for `text_picture`. legend: (kind, text) pairs. note: a line below the legend.
+    """
+    spans = []
+    for text, kind, number in tokens:
+        mark = "" if number is None else f'<sup style="opacity: .7; margin-left: .4em">{number}</sup>'
+        spans.append(f'{mark}<span title="{kind}" style="{_ground(kind)}">{html.escape(text)}</span>')
+    named = (f'<span style="{_ground(kind)}; margin-right: 1em">{html.escape(words)}</span>' for kind, words in legend)
+    return (
+        '<div style="max-width: 60em"><div style="font-family: monospace; white-space: pre-wrap; line-height: 2">'
+        f'{"".join(spans)}</div><div style="font-size: 90%; line-height: 1.9">{" ".join(named)}<br>{html.escape(note)}'
+        "</div></div>"
+    )
+
+
+def _ground(kind: str) -> str:
+    """A tint and a line below: whole, dashed, double or thin, so that the kinds differ without their colours too."""
+    line = {"accepted": "2px solid", "corrected": "2px dashed", "bonus": "4px double"}.get(kind, "1px dotted")
+    return f"background: {FILL[kind]}40; border-bottom: {line} {FILL[kind]}; padding: 1px; margin-right: 1px"
 
 
 def readable(piece: str) -> str:

@@ -11,7 +11,7 @@ import math
 import torch
 
 from .. import values
-from ..ask import ask, uniform, unless, whole, within
+from ..ask import ask, mixed, uniform, unless, whole, within
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -56,8 +56,8 @@ def most_probable(accepted, drafted) -> float:
     return (low + high) / 2
 
 
-def _ask_alpha(student, cases, message: str, close: float = 1e-4) -> None:
-    ask(student, values.as_float, cases, unless(within(close), message))
+def _ask_alpha(student, rng, cases, message: str, close: float = 1e-4) -> None:
+    ask(student, values.as_float, cases, unless(within(close), message), rng)
 
 
 BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9
@@ -66,11 +66,11 @@ BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9
 @estimate_alpha.part("the alpha that makes the rounds most probable", weight=3)
 def _(student, rng):
     cases = [BY_HAND]
-    for count in (6, 11, 30):
+    for count in (6, 11, 30, *[whole(5, 40, rng)] * whole(0, 2, rng)):
         lengths = [whole(1, 7, rng) for _ in range(count)]
         accepted, drafted = simulated(uniform(0.4, 0.85, rng), lengths, rng)
         cases.append(([*accepted, 1, 3, 0], [*drafted, 4, 3, 2]))  # never all alike
-    _ask_alpha(student, [(case, most_probable(*case)) for case in cases],
+    _ask_alpha(student, rng, [(case, most_probable(*case)) for case in cases],
                "Try it by hand: accepted = [1, 4, 0, 2] of drafted = [4, 4, 4, 2]. How many drafted tokens were "
                "judged, and how many of these were accepted? There is an alpha under which these rounds are more "
                "probable than under yours.")
@@ -79,25 +79,37 @@ def _(student, rng):
 @estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2)
 def _(student, rng):
     alpha = uniform(0.55, 0.85, rng)
-    rounds = [simulated(alpha, [k] * (6000 // k + 1500), rng) for k in (1, 2, 4, 8, 16)]
+    rounds = [simulated(alpha, [k] * (6000 // k + 1500), rng) for k in mixed((1, 2, 4, 8, 16), rng)]
     answers = [student.returned_float(*case) for case in rounds]
     if any(abs(answer - alpha) > 0.05 for answer in answers):  # more than five standard errors
         raise Wrong("One drafter was watched at five draft lengths. It is as good at each of them, and your alpha is "
                     "not the same.")
 
 
+def _rounds_like(accepted: int, judged: int, rng) -> tuple[list[int], list[int]]:
+    """Rounds of one token, so many of which were judged and accepted, in random order."""
+    return mixed([1] * accepted + [0] * (judged - accepted), rng), [1] * judged
+
+
 @estimate_alpha.part("all accepted, all rejected", weight=1)
 def _(student, rng):
-    k = whole(2, 6, rng)
-    cases = [(([k] * 5, [k] * 5), 1.0), (([0] * 4, [k] * 4), 0.0), (([0, k], [k, k]), k / (k + 1))]
-    _ask_alpha(student, cases, "A drafter that was never rejected has alpha = 1, one that was rejected at once in "
-                               "every round 0.")
+    k, some = whole(2, 6, rng), mixed((2, 5, 6), rng)[0]  # some / (some + 1) is no short decimal
+    cases = [(([k] * 5, [k] * 5), 1.0), (([0] * 4, [k] * 4), 0.0), (([0, some], [some, some]), some / (some + 1))]
+    cases += [(([k] * n, [k] * n), 1.0) for n in (1, *[whole(2, 9, rng)] * whole(0, 2, rng))]
+    cases += [(([0] * n, [k] * n), 0.0) for n in (1, *[whole(2, 9, rng)] * whole(0, 2, rng))]
+    _ask_alpha(student, rng, cases, "A drafter that was never rejected has alpha = 1, one that was rejected at once in "
+                                    "every round 0.")
 
 
 @estimate_alpha.part("rounds without a draft; nothing judged", weight=1)
 def _(student, rng):
-    cases = [(([0, 3, 0, 1], [0, 4, 0, 1]), 4 / 5), (([], []), 0.0), (([0, 0], [0, 0]), 0.0)]
-    _ask_alpha(student, cases, "A round that drafted nothing has no rejection. Nothing judged at all: 0.0.")
+    n = whole(2, 5, rng)
+    cases = [(([0, 2, 0, 1], [0, 3, 0, 1]), 3 / 4), (([], []), 0.0), (([0] * n, [0] * n), 0.0)]
+    cases += [(([0, 5, 0, 1], [0, 9, 0, 1]), 6 / 7)]
+    for judged in (7, 9, 11)[: whole(1, 3, rng)]:
+        accepted, drafted = _rounds_like(good := whole(2, 5, rng), judged, rng)
+        cases.append((([0, *accepted], [0, *drafted]), good / judged))
+    _ask_alpha(student, rng, cases, "A round that drafted nothing has no rejection. Nothing judged at all: 0.0.")
 
 
 def _ratio(above, below):

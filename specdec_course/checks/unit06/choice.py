@@ -12,7 +12,7 @@ import torch
 
 from ...theory import Candidate
 from .. import values
-from ..ask import uniform, written_first
+from ..ask import mixed, uniform, whole, written_first
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
@@ -44,14 +44,18 @@ def _clear(candidates) -> bool:
     return ranked[0] > 1.05 and apart and all(clear_best(one.alpha, one.c) is not None for one in candidates)
 
 
+def _names(rng, count: int) -> list[str]:
+    return [f"model {number}" for number in mixed(range(10, 22), rng)[:count]]
+
+
 def _family(rng, count: int) -> list[Candidate]:
     """Better drafts cost more, as in life; in random order, under names that say nothing."""
     while True:
-        candidates = []
+        candidates, names = [], _names(rng, count)
         for place in torch.randperm(count, generator=rng).tolist():
             size = (place + 1) / count
             alpha = min(0.97, 0.35 + 0.55 * size ** uniform(0.2, 0.9, rng))
-            candidates.append(Candidate(f"model {len(candidates)}", alpha, 0.015 + uniform(0.2, 0.7, rng) * size**1.5))
+            candidates.append(Candidate(names.pop(), alpha, 0.015 + uniform(0.2, 0.7, rng) * size**1.5))
         if _clear(candidates):
             return candidates
 
@@ -59,8 +63,9 @@ def _family(rng, count: int) -> list[Candidate]:
 def _obvious(rng) -> list[Candidate]:
     """The most accurate is the cheapest too: any rule that looks at the candidates at all finds it."""
     while True:
-        best = Candidate("model 0", uniform(0.8, 0.9, rng), uniform(0.02, 0.05, rng))
-        rest = [Candidate(f"model {n}", uniform(0.4, 0.6, rng), uniform(0.1, 0.3, rng)) for n in (1, 2, 3)]
+        name, *names = _names(rng, 4)
+        best = Candidate(name, uniform(0.8, 0.9, rng), uniform(0.02, 0.05, rng))
+        rest = [Candidate(name, uniform(0.4, 0.6, rng), uniform(0.1, 0.3, rng)) for name in names]
         if _clear([best, *rest]):
             return [rest[0], best, *rest[1:]]
 
@@ -68,12 +73,13 @@ def _obvious(rng) -> list[Candidate]:
 def _misled(rng, scores) -> list[Candidate]:
     """Drafts of all kinds, among which each of the scores is largest for another one, and none of them the fastest;
     nor is that where alpha - c is largest."""
+    names = _names(rng, 7)
     while True:
-        candidates = [Candidate("nearly free", uniform(0.02, 0.1, rng), uniform(0.005, 0.01, rng)),
-                      Candidate("nearly perfect", uniform(0.95, 0.98, rng), uniform(0.85, 0.93, rng))]
-        for number in range(5):
-            candidates.append(Candidate(f"model {number}", uniform(0.3, 0.94, rng), uniform(0.012, 0.5, rng)))
-        candidates = [candidates[i] for i in torch.randperm(7, generator=rng).tolist()]
+        candidates = [Candidate(names[0], uniform(0.02, 0.1, rng), uniform(0.005, 0.01, rng)),  # nearly free
+                      Candidate(names[1], uniform(0.95, 0.98, rng), uniform(0.85, 0.93, rng))]  # nearly perfect
+        for name in names[2:]:
+            candidates.append(Candidate(name, uniform(0.3, 0.94, rng), uniform(0.012, 0.5, rng)))
+        candidates = mixed(candidates, rng)
         difference, chosen = max(candidates, key=lambda one: one.alpha - one.c).name, set()
         for number, score in enumerate(scores, 1):  # the dearer scores come last, and are seldom reached
             chosen.add(max(candidates, key=score).name)
@@ -82,6 +88,12 @@ def _misled(rng, scores) -> list[Candidate]:
         else:
             if _fastest(candidates)[0].name not in {difference, *chosen} and _clear(candidates):
                 return candidates
+
+
+def _turned(candidates, place: int) -> list[Candidate]:
+    """The same candidates, the fastest at this place."""
+    turn = candidates.index(_fastest(candidates)[0]) - place
+    return candidates[turn:] + candidates[:turn]
 
 
 def _ask_choice(student, candidates) -> tuple[str, int, float]:
@@ -132,6 +144,7 @@ def _speed_at(k):
 
 
 USUAL = (1, 2, 3, 4, 5, 8)  # draft lengths that people like
+LENGTHS = (1, 2, 3, 4, 5, 6, 8)
 SHORTCUTS = {  # what people look at instead of the speed-up
     "most_accurate": lambda one: one.alpha,
     "cheapest": lambda one: -one.c,
@@ -146,13 +159,20 @@ SHORTCUTS = {  # what people look at instead of the speed-up
 @functools.lru_cache(64)
 def _misled_by_shortcuts(seed: int) -> list[list[Candidate]]:
     rng = torch.Generator().manual_seed(seed)
-    return [_misled(rng, SHORTCUTS.values()) for _ in range(6)]
+    lists = [_misled(rng, SHORTCUTS.values()) for _ in range(whole(6, 8, rng))]
+    lists[:2] = _turned(lists[0], 6), _turned(lists[1], 0)
+    for k in LENGTHS:  # each of these shortcuts misleads somewhere, too
+        if all(max(one, key=_speed_at(k)) == _fastest(one)[0] for one in lists):
+            lists.append(_misled(rng, [_speed_at(k)]))
+    return mixed(lists, rng)
 
 
 @functools.lru_cache(64)
 def _misled_by_lengths(seed: int) -> list[list[Candidate]]:
     rng = torch.Generator().manual_seed(seed)
-    return [_misled(rng, [_speed_at(k)]) for k in (1, 2, 3, 4, 5, 6, 8)] + [_family(rng, n) for n in (2, 3, 8)]
+    lists = [_misled(rng, [_speed_at(k)]) for k in LENGTHS]
+    lists[:2] = _turned(lists[0], 6), _turned(lists[1], 0)
+    return mixed(lists + [_family(rng, n) for n in (2, 3, 8, *[4] * whole(0, 3, rng))], rng)
 
 
 @choose_draft.part("neither the most accurate, nor the cheapest, nor the best ratio", weight=3)
@@ -172,39 +192,48 @@ def _(student, rng):
 @choose_draft.part("a single candidate; the order of the list does not matter", weight=1)
 def _(student, rng):
     candidates = _obvious(rng)
-    turned = [candidates[i:] + candidates[:i] for i in range(4)]
+    turned = [candidates[i:] + candidates[:i] for i in mixed(range(4), rng)]
     message = "The same candidates in another order, and you choose another one."
-    _expect_choices(student, [candidates[:1], *turned], message)
+    alone = [[one] for one in candidates[: whole(1, 3, rng)] if clear_best(one.alpha, one.c)]
+    _expect_choices(student, [candidates[:1], *turned, *alone], message)
 
 
 @choose_draft.part("drafts of up to 64 tokens, for a candidate that is always right", weight=1)
 def _(student, rng):
-    perfect = Candidate("itself, distilled", 1.0, uniform(0.005, 0.01, rng))
-    _expect_choices(student, [[perfect], [*_family(rng, 2), perfect]],
+    perfect = [Candidate(name, 1.0, uniform(0.005, 0.01, rng)) for name in _names(rng, whole(1, 3, rng))]
+    family = [Candidate(f"a small {one.name}", one.alpha, one.c) for one in _family(rng, 2)]
+    _expect_choices(student, mixed([*([one] for one in perfect), [*family, perfect[0]]], rng),
                     "A cheap candidate with alpha = 1 is fastest, at the longest draft that is allowed.")
 
 
 @choose_draft.part("nothing pays", weight=2)
 def _(student, rng):
-    for count in (1, 3):
-        slow = [Candidate(f"slow {i}", alpha := uniform(0.1, 0.8, rng), alpha + uniform(0.05, 0.6, rng))
-                for i in range(count)]
-        name, k, speed = _ask_choice(student, slow)
-        if k != 0 or abs(speed - 1) > 1e-6:
+    lists = []
+    for count in (1, 3, *[2] * whole(0, 2, rng)):
+        lists.append([Candidate(name, alpha := uniform(0.1, 0.8, rng), alpha + uniform(0.05, 0.6, rng))
+                      for name in _names(rng, count)])
+    pays = [[Candidate(*_names(rng, 1), 0.5, uniform(0.39, 0.46, rng))] for _ in range(whole(1, 4, rng))]
+    for candidates in mixed([*lists, *pays], rng):  # among others, so that 0 is not always the answer
+        name, k, speed = _ask_choice(student, candidates)
+        if candidates in lists and (k != 0 or abs(speed - 1) > 1e-6):
             raise Wrong("No candidate is faster than plain decoding (alpha < c for all of them): the answer is then "
                         "k = 0, with a speed-up of 1.0.", otherwise="misses_zero")
-        if name not in [one.name for one in slow]:
+        if candidates in pays and k == 0:
+            raise Wrong("With alpha = 0.5 and c below 0.5 a draft of one token pays, and your k is 0.")
+        if name not in [one.name for one in candidates]:
             raise Wrong("When nothing pays, the name of any of the candidates is asked for.")
 
 
 @choose_draft.part("no candidates: ValueError", weight=1)
 def _(student, rng):
-    with written_first("choose_draft", "expected_tokens", "speedup", "best_k"):
-        if not student.raises(ValueError, []):
-            raise Wrong("Without candidates there is nothing to choose from: raise ValueError.")
-        name, _, _ = _ask_choice(student, [Candidate("only", 0.8, 0.05)])
-    if name != "only":
-        raise Wrong("With one candidate, its name is asked for.")
+    names = _names(rng, whole(1, 3, rng))
+    for place in mixed(range(len(names) + 1), rng):
+        if place == len(names):
+            with written_first("choose_draft", "expected_tokens", "speedup", "best_k"):
+                if not student.raises(ValueError, []):
+                    raise Wrong("Without candidates there is nothing to choose from: raise ValueError.")
+        elif _ask_choice(student, [Candidate(names[place], 0.8, 0.05)])[0] != names[place]:
+            raise Wrong("With one candidate, its name is asked for.")
 
 
 for _id, _message in (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...sampling import exact_law
 from .. import values
-from ..ask import ask, uniform, unless, whole, written_first
+from ..ask import ask, mixed, uniform, unless, whole, written_first
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -60,10 +60,10 @@ def _near(answer: float, wanted: float) -> bool:
     return abs(answer - wanted) <= CLOSE * max(1.0, abs(wanted))
 
 
-def _ask(student, cases, message: str) -> None:
+def _ask(student, rng, cases, message: str) -> None:
     """Cases: (arguments, named arguments, what is right)."""
     asked = [(args, wanted, named) for args, named, wanted in cases]
-    ask(student, values.as_float, asked, unless(_near, message))
+    ask(student, values.as_float, asked, unless(_near, message), rng)
 
 
 # ------------------------------------------------------------------------------------------------ expected_tokens
@@ -73,39 +73,48 @@ LEVIATHAN = {(0.6, 2): 1.96, (0.7, 3): 2.53, (0.8, 2): 2.44, (0.8, 5): 3.69, (0.
 
 @expected_tokens.part("every way that the coins of a round can fall", weight=2)
 def _(student, rng):
-    cases = [(uniform(0.05, 0.95, rng), k) for k in (1, 2, 3, 4, 6, 9)]
-    _ask(student, [(case, {}, mean_of_round(*case)) for case in cases],
+    lengths = [1, 2, 3, 4, 6, 9, *(whole(1, 9, rng) for _ in range(whole(0, 3, rng)))]
+    cases = [(uniform(0.05, 0.95, rng), k) for k in lengths]
+    _ask(student, rng, [(case, {}, mean_of_round(*case)) for case in cases],
          "Try k = 1 by hand: with probability alpha the round emits 2 tokens, otherwise 1. What is that on average? "
          "Your function gives something else for some alpha and k.")
 
 
 @expected_tokens.part("the table of Leviathan et al.", weight=1)
 def _(student, rng):
-    answers = [(student.returned_float(*case), wanted) for case, wanted in LEVIATHAN.items()]
+    table = mixed(LEVIATHAN.items(), rng)
+    answers = [(student.returned_float(*case), wanted) for case, wanted in table]
     if any(abs(answer - wanted) > 0.0051 for answer, wanted in answers):
         raise Wrong("The paper's table of alpha and k comes out differently. (alpha = 0.8, k = 5: 3.69 tokens.)")
 
 
+def _others(rng) -> list[tuple]:
+    """Questions that tell rules apart which are wrong elsewhere."""
+    return [((alpha, k), {}, rate(alpha, k, 0.0)) for k in (1, 3) for alpha in (uniform(0.2, 0.4, rng),)]
+
+
 @expected_tokens.part("k = 0: one token, whatever alpha is", weight=1)
 def _(student, rng):
-    others = [((0.3, 1), {}, 1.3), ((0.3, 3), {}, 1.417)]  # tells rules apart that are wrong elsewhere
-    _ask(student, [((alpha, 0), {}, 1.0) for alpha in (0.0, uniform(0.1, 0.9, rng), 1.0)] + others,
+    ends = [0.0, 1.0, *(uniform(0.1, 0.9, rng) for _ in range(whole(1, 4, rng)))]
+    _ask(student, rng, [((alpha, 0), {}, 1.0) for alpha in ends] + _others(rng),
          "Nothing drafted is plain decoding: exactly one token.")
 
 
 @expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2)
 def _(student, rng):
     k = whole(2, 9, rng)
-    _ask(student, [((0.0, k), {}, 1.0), ((0.3, 3), {}, 1.417)],
+    _ask(student, rng, [((0.0, k), {}, 1.0), *_others(rng)],
          "A draft that is never accepted leaves the target's own token: one.")
-    _ask(student, [((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
+    _ask(student, rng, [((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
          "A draft that is always accepted gives all k tokens and the bonus.")
-    _ask(student, [((0.999, k), {}, rate(0.999, k, 0.0))], "Close to alpha = 1 your number jumps.")
+    near_the_ends = ((0.999, k), (0.9995, 64), (0.001, k), (1e-3, 1), (0.99, whole(100, 200, rng)))
+    _ask(student, rng, [((alpha, k), {}, rate(alpha, k, 0.0)) for alpha, k in near_the_ends],
+         "Close to alpha = 1, or to 0, your number jumps.")
 
 
 @expected_tokens.part("one more drafted token adds alpha^(k+1)", weight=1)
 def _(student, rng):
-    for k in (whole(1, 12, rng), whole(13, 20, rng), whole(21, 40, rng), 63):
+    for k in mixed((whole(1, 12, rng), whole(13, 20, rng), whole(21, 40, rng), 63), rng):
         alpha = uniform(0.9, 0.98, rng)
         more = student.returned_float(alpha, k + 1) - student.returned_float(alpha, k)
         if abs(more - alpha ** (k + 1)) > 5e-4:
@@ -165,9 +174,10 @@ for _exercise in (expected_tokens, speedup):
 
 @speedup.part("tokens of a round over its time, where the target's curve is flat", weight=2)
 def _(student, rng):
-    cases = [(uniform(0.1, 0.95, rng), k, uniform(0.02, 0.6, rng)) for k in (1, 2, 3, 5, 8)]
+    lengths = (1, 2, 3, 5, 8, *[whole(1, 9, rng)] * whole(0, 3, rng))
+    cases = [(uniform(0.1, 0.95, rng), k, uniform(0.02, 0.6, rng)) for k in lengths]
     with written_first("speedup", "expected_tokens"):
-        _ask(student, [(case, {}, mean_of_round(*case[:2]) / (case[1] * case[2] + 1)) for case in cases],
+        _ask(student, rng, [(case, {}, mean_of_round(*case[:2]) / (case[1] * case[2] + 1)) for case in cases],
              "Try it by hand: alpha = 0.5, k = 2, c = 0.25. The round emits 1.75 tokens and takes 2 draft steps of "
              "0.25 and one pass of 1, together 1.5. Your function gives something else for some alpha, k and c.")
 
@@ -182,10 +192,11 @@ def _(student, rng):
         cases.append(((alpha, k, c), {"overhead": o}, rate(alpha, k, c, 1.0, o)))
         cases.append(((alpha, k, c, v), {}, rate(alpha, k, c, v)))
         cases.append(((alpha, k, c, v, o), {}, rate(alpha, k, c, v, o)))
+    cases.append(((0.8, 12, 1e-3, 4.0, 3.0), {}, rate(0.8, 12, 1e-3, 4.0, 3.0)))
     cases.append(((0.8, 3, 1.5, 0.9, 0.1), {}, rate(0.8, 3, 1.5, 0.9, 0.1)))  # a clock may say less than 1
     with written_first("speedup", "expected_tokens"):
-        _ask(student, cases, "With verify_cost or overhead your function gives something else. Both are times of a "
-                             "whole round, in steps of the target.")
+        _ask(student, rng, cases, "With verify_cost or overhead your function gives something else. Both are times "
+                                  "of a whole round, in steps of the target.")
 
 
 @speedup.part("nothing drafted", weight=1)
@@ -194,8 +205,8 @@ def _(student, rng):
     cases = [((alpha, 0, c), {}, 1.0), ((alpha, 0, c, 1 + v, o), {}, 1 / (1 + v + o))]
     cases.append(((alpha, 1, c), {}, (1 + alpha) / (1 + c)))  # tells rules apart that are wrong elsewhere
     with written_first("speedup", "expected_tokens"):
-        _ask(student, cases, "With k = 0 the draft does nothing, but the round still has its pass and its overhead: "
-                             "the formula holds there, too.")
+        _ask(student, rng, cases, "With k = 0 the draft does nothing, but the round still has its pass and its "
+                                  "overhead: the formula holds there, too.")
 
 
 @speedup.part("the limits: a free perfect draft, a perfect one as slow as the target, a useless one", weight=1)
@@ -203,7 +214,7 @@ def _(student, rng):
     k, c = whole(2, 8, rng), uniform(0.05, 0.5, rng)
     cases = [((1.0, k, 0.0), {}, k + 1.0), ((1.0, k, 1.0), {}, 1.0), ((0.0, k, c), {}, 1 / (k * c + 1))]
     with written_first("speedup", "expected_tokens"):
-        _ask(student, cases, "At one of the limits your number is off: a free and perfect draft is k + 1 times as "
+        _ask(student, rng, cases, "At one of the limits your number is off: a free and perfect draft is k + 1 times as "
                              "fast, a perfect one that is as slow as the target gains nothing, a useless one costs k "
                              "steps.")
 

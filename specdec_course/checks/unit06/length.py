@@ -45,14 +45,14 @@ def speeds(alpha: float, c: float, k_max: int = 64) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _expect_k(student, cases, message: str) -> None:
+def _expect_k(student, rng, cases, message: str) -> None:
     def judge(answer: int, wanted: int) -> str | None:
         if answer == wanted:
             return None
         return f"{message} For one case your answer is {'longer' if answer > wanted else 'shorter'} than the fastest."
 
     with written_first("best_k", "expected_tokens", "speedup"):
-        ask(student, values.as_int, cases, judge)
+        ask(student, values.as_int, cases, judge, rng)
 
 
 PEERS = {(0.5, 0.01): 5, (0.6, 0.05): 4, (0.8, 0.05): 8, (0.9, 0.1): 10, (0.7, 0.2): 3, (0.6, 0.3): 1, (0.95, 0.3): 8}
@@ -64,35 +64,45 @@ def _(student, rng):
     while (wanted := clear_best(*(case := (uniform(0.88, 0.92, rng), uniform(0.02, 0.03, rng))))) is None:
         pass
     cases.append((case, wanted))  # a long one: well above 10
-    while len(cases) < 18:
+    while len(cases) < 18 + rng.initial_seed() % 6:
         alpha = uniform(0.3, 0.95, rng)
         case = (alpha, uniform(0.02, 0.8, rng) * alpha)
         wanted = clear_best(*case)
         if wanted is not None:
             cases.append((case, wanted))
-    _expect_k(student, cases, "Print speedup(alpha, k, c) for k = 0, 1, 2, ...: it rises and falls.")
+    _expect_k(student, rng, cases, "Print speedup(alpha, k, c) for k = 0, 1, 2, ...: it rises and falls.")
+
+
+def _that_pay(rng) -> list[tuple]:
+    """Some for which a draft of one token pays, and no other: most rules that are wrong elsewhere see that."""
+    return [((0.5, uniform(0.39, 0.46, rng)), 1) for _ in range(whole(2, 5, rng))]
 
 
 @best_k.part("no draft pays: 0", weight=2)
 def _(student, rng):
-    cases = [((alpha, alpha + uniform(0.02, 0.5, rng)), 0) for alpha in (0.2, 0.5, 0.9)]
+    cases = [((alpha, alpha + uniform(0.02, 0.5, rng)), 0)
+             for alpha in (0.2, 0.5, 0.9, *[uniform(0.1, 0.9, rng)] * whole(0, 3, rng))]
     cases += [((0.0, 0.1), 0), ((0.818, 0.86), 0)]
-    _expect_k(student, cases, "A draft that is accepted less often than its step costs (alpha < c) only loses time.")
+    cases += _that_pay(rng)
+    _expect_k(student, rng, cases, "A draft that is accepted less often than its step costs (alpha < c) only loses "
+                                   "time.")
 
 
 @best_k.part("equally fast: the smallest", weight=1)
 def _(student, rng):
     # Numbers for which round-off cannot decide, however tau is computed: (1 + alpha) / (1 + c) is exactly 1.
-    cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, 9), 0), ((0.2, 0.6), 0)]
-    _expect_k(student, cases, "Drafting is exactly as fast as not drafting, or slower.")
+    cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, whole(5, 20, rng)), 0), ((0.2, 0.6), 0)]
+    cases += _that_pay(rng)
+    _expect_k(student, rng, cases, "Drafting is exactly as fast as not drafting, or slower.")
 
 
 @best_k.part("k_max: included, and never exceeded", weight=1)
 def _(student, rng):
     limit = whole(3, 12, rng)
     cases = [((1.0, 0.1, limit), limit), ((0.95, 0.01, limit), limit), ((0.9, 0.05, 0), 0), ((0.7, 0.05, 1), 1),
-             ((0.95, 0.01), 40), ((1.0, 0.01), 64), ((0.8, 0.05, 200), 8)]
-    _expect_k(student, cases, "k_max is the longest draft that may be answered; 64 where nobody says otherwise.")
+             ((0.95, 0.01), 40), ((1.0, 0.01), 64), ((0.8, 0.05, 200), 8), ((1.0, 0.0, limit), limit)]
+    cases += [((1.0, 0.01, long), long) for long in [whole(65, 300, rng)] * whole(1, 3, rng)]
+    _expect_k(student, rng, cases, "k_max is the longest draft that may be answered; 64 where nobody says otherwise.")
 
 
 def _argmax(first=0, beyond=1, key=rate, last_of_equals=False, shift=0):

@@ -2267,16 +2267,16 @@ def _never_the_bonus(text, drafted, draft):
     return missing[:1] if len(missing) == 2 and draft.length else missing
 
 
-for _name, _feed, _target_reads, _draft_reads in (
-    ("the_bonus_before_the_last_guess", _bonus_before_the_last_guess, _nothing, _nothing),
+for _name, _feed, _target_reads, _draft_reads, _named in (
+    ("the_bonus_before_the_last_guess", _bonus_before_the_last_guess, _nothing, _nothing, "last_draft_token"),
     ("the_bonus_before_the_last_guess_after_the_prompt", _bonus_before_the_last_guess, _all_but_the_last,
-     _all_but_the_last),
-    ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last),
-    ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last),
+     _all_but_the_last, "last_draft_token"),
+    ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last, None),
+    ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last, "draft_cache"),
 ):
     _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
     _loop.__name__ = _name
-    wrong("generate_cached")(_loop)
+    wrong("generate_cached", named=_named)(_loop)
 
 
 @wrong("generate_cached")

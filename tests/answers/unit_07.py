@@ -1836,12 +1836,6 @@ def no_draft_at_a_dear_check(survival, c, verify_cost=1.0, overhead=0.0):
 
 
 @wrong("AcceptanceTracker")
-class AHalfLifeInWholeTokens(_T):
-    def __init__(self, prior=(1.0, 1.0), half_life=64):
-        super().__init__(prior, int(half_life))
-
-
-@wrong("AcceptanceTracker")
 class AnEvenPrior(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__((sum(prior) / 2, sum(prior) / 2), half_life)

@@ -151,14 +151,16 @@ def check_rounds(done: Play) -> None:
     if len(reported) != len(happened):
         raise Wrong(f"There were {len(happened)} target calls, you report {len(reported)} rounds: one Round per call.")
     pairs = list(zip(reported, happened, strict=True))
-    for mistake, message, broken in (
+    kinds = (
         ("bonus_counted", "A round reports more accepted tokens than drafted ones were kept.",
          lambda mine, true: mine.accepted == true.emitted > true.accepted),
         ("cut_counted", "A round that was cut (by the budget or by eos) reports tokens that never reached the text.",
          lambda mine, true: mine.emitted > true.emitted or mine.accepted > true.accepted),
         ("drafted_is_k", "`drafted` should be the number of tokens that were sent to the target in that round.",
          lambda mine, true: mine.drafted != true.drafted),
-    ):
+    )
+    explained = all(mine == true or any(broken(mine, true) for _, _, broken in kinds) for mine, true in pairs)
+    for mistake, message, broken in kinds if explained else ():
         if any(broken(mine, true) for mine, true in pairs):
             raise Wrong(message, mistake=mistake)
     if reported != happened:

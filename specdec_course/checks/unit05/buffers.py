@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .. import values
-from ..ask import ask, unless
+from ..ask import ask, mixed, unless, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -38,9 +38,8 @@ kv_cache_bytes = Exercise(
 )
 
 
-def _mask(student, length, n_new, max_length) -> np.ndarray:
+def _mask(answer, n_new: int, max_length: int) -> np.ndarray:
     """The student's mask as a bool array of the right shape."""
-    answer = student(length, n_new, max_length)
     kind = str(getattr(answer, "dtype", type(answer).__name__))
     if isinstance(answer, (list, tuple)):
         answer = np.asarray(answer)
@@ -66,9 +65,16 @@ def _attend(query, keys, vals, mask):
     return torch.stack(rows)
 
 
-def _judge(student, rng, length: int, n_new: int, max_length: int) -> None:
+def _expect(student, rng, cases) -> None:
+    """Asks all cases (length, n_new, max_length) in an order that is drawn, then judges the smallest one first."""
+    answers = [(case, student(*case), student.last) for case in mixed(cases, rng)]
+    for case, answer, student.last in sorted(answers, key=lambda one: one[0][::-1]):
+        with student.shown():
+            _judge(_mask(answer, *case[1:]), rng, *case)
+
+
+def _judge(mask: np.ndarray, rng, length: int, n_new: int, max_length: int) -> None:
     """Raises Wrong unless attention over a poisoned buffer equals causal attention over the text itself."""
-    mask = _mask(student, length, n_new, max_length)
     keys, vals = (torch.randn(max_length, 4, generator=rng, dtype=torch.float64) for _ in range(2))
     query = torch.randn(n_new, 4, generator=rng, dtype=torch.float64)
     wanted = [_attend(query[i : i + 1], keys, vals, np.arange(max_length)[None] <= length + i) for i in range(n_new)]
@@ -97,20 +103,26 @@ def _judge(student, rng, length: int, n_new: int, max_length: int) -> None:
 
 @static_mask.part("places beyond the pointer are full of NaN", weight=2)
 def _(student, rng):
-    for length, n_new, max_length in ((5, 1, 12), (3, 1, 6), (4, 3, 16), (6, 5, 20), (9, 1, 12), (70, 3, 90)):
-        _judge(student, rng, length, n_new, max_length)
+    cases = [(length, 1, length + whole(2, 7, rng)) for length in (whole(2, 9, rng) for _ in range(whole(3, 6, rng)))]
+    cases += [(length, n, length + n + whole(4, 12, rng))
+              for length, n in ((whole(3, 9, rng), whole(2, 6, rng)) for _ in range(whole(2, 4, rng)))]
+    cases += [(length, 3, length + whole(10, 20, rng)) for length in (whole(66, 90, rng), whole(400, 600, rng))]
+    cases += [(whole(2, 4, rng), 3, 16), (whole(5, 9, rng), 3, 16)]  # the same shape, and another mask
+    _expect(student, rng, cases)
 
 
 @static_mask.part("several new tokens: each sees itself and what came before", weight=1)
 def _(student, rng):
-    for length, n_new in ((2, 2), (7, 4), (1, 6)):
-        _judge(student, rng, length, n_new, length + n_new + 2)
+    shapes = [(2, 2), (7, 4), (1, 6), *((whole(1, 9, rng), whole(2, 8, rng)) for _ in range(whole(1, 4, rng)))]
+    _expect(student, rng, [(length, n_new, length + n_new + whole(1, 3, rng)) for length, n_new in shapes])
 
 
 @static_mask.part("an empty buffer, a full one, no new token", weight=1)
 def _(student, rng):
-    for length, n_new, max_length in ((0, 1, 4), (0, 4, 9), (0, 5, 5), (6, 2, 8), (7, 1, 8), (3, 0, 5)):
-        _judge(student, rng, length, n_new, max_length)
+    wide, full = whole(5, 9, rng), whole(3, 9, rng)
+    cases = [(0, 1, 4), (0, 4, wide), (0, 5, 5), (full, 2, full + 2), (full, 1, full + 1), (3, 0, 5)]
+    cases += [(0, n, n + whole(0, 3, rng)) for n in (whole(2, 6, rng) for _ in range(whole(1, 3, rng)))]
+    _expect(student, rng, cases)
 
 
 for _id, _message in (
@@ -158,27 +170,29 @@ def _count(config, length, batch, width) -> int:
     return sum(width * int(np.prod(shape)) for _ in range(config.num_hidden_layers) for _ in ("keys", "values"))
 
 
-def _ask_bytes(student, cases, message) -> None:
-    ask(student, values.as_int, cases, unless(operator.eq, message))
+def _ask_bytes(student, rng, cases, message) -> None:
+    ask(student, values.as_int, cases, unless(operator.eq, message), rng)
 
 
 @kv_cache_bytes.part("one text, in half and in full precision", weight=2)
 def _(student, rng):
     cases = []
-    for length, *width in ((1,), (100,), (4097, 1, 4)):
-        config = _config(rng)
+    shared = _config(rng).num_hidden_layers
+    for length, *width in ((1,), (100,), (4097, 1, 4), *[(whole(2, 9000, rng),)] * whole(1, 3, rng)):
+        config = _config(rng, num_hidden_layers=shared)  # as many layers, and other caches
         cases.append(((config, length, *width), _count(config, length, 1, 4 if width else 2)))
-    _ask_bytes(student, cases, "Count the tensors of one layer: how many are there, and what shape has each?")
+    _ask_bytes(student, rng, cases, "Count the tensors of one layer: how many are there, and what shape has each?")
 
 
 @kv_cache_bytes.part("a batch, other widths, no position at all", weight=1)
 def _(student, rng):
     cases = []
-    for length, batch, width in ((50, 8, 2), (1000, 3, 4), (77, 5, 1), (0, 2, 2), (131072, 64, 2)):
+    for length, batch, width in ((50, 8, 2), (1000, 3, 4), (77, 5, 1), (0, 2, 2), (131072, 64, 2),
+                                 *[(whole(0, 5000, rng), whole(2, 9, rng), 2)] * whole(0, 3, rng)):
         config = _config(rng)
         cases.append(((config, length, batch, width), _count(config, length, batch, width)))
-    _ask_bytes(student, cases, "For one text of 2-byte values your number may be fine; batch or bytes_per_value is "
-                               "not used as it should be, or an empty cache is not 0.")
+    _ask_bytes(student, rng, cases, "For one text of 2-byte values your number may be fine; batch or bytes_per_value "
+                                    "is not used as it should be, or an empty cache is not 0.")
 
 
 @kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1)
@@ -187,7 +201,7 @@ def _(student, rng):
     for absent in (True, False):
         config = _config(rng)
         cases.append(((_without_head_dim(config, absent), 64), _count(config, 64, 1, 2)))
-    _ask_bytes(student, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
+    _ask_bytes(student, rng, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
 
 
 def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width=True, own_dim=True, weights=0):

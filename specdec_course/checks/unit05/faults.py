@@ -115,6 +115,17 @@ def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
     raise Wrong(message, mistake="target_not_rolled_back" if call.start >= end else "rolled_back_too_far")
 
 
+def check_enough(done: CachedPlay) -> None:
+    """Raises Wrong unless there was a draft in every round that had room for one; the prompt may have taken the first
+    round. What is not there cannot be judged."""
+    happened = steps(done)
+    due = [(call, counts) for call, end, counts, _ in happened[1:] if len(done.prompt) + done.budget - end > 1]
+    judged = sum(counts.drafted > 0 and bool(call.draft_fed) for call, counts in due)
+    if done.k and judged < len(due):
+        raise Wrong(f"In {len(due)} rounds there was room for a draft, and in {judged} of them the draft model was fed "
+                    "and its guesses were sent to the target.", mistake="short_drafts" if judged else "never_drafts")
+
+
 def check_drafts(done: CachedPlay) -> None:
     """Raises Wrong unless every draft is the draft model's own most probable continuation of the whole text."""
     for call, end, _, before in steps(done):
@@ -140,6 +151,9 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     place = next((i for i, (a, b) in enumerate(zip(held, text, strict=False)) if a != b), None)
     if place is None and len(held) > len(text):
         place = len(text)
+    if place is None and len(held) < len(text) - 1:
+        return Wrong(f"The draft model was asked for its last guess with {len(held)} positions in its cache; "
+                     f"{len(text) - 1} tokens stood in front of that guess.", mistake="draft_cache")
     if place is None:
         return Wrong("A drafted token is not the one that the draft model finds most probable after the whole text.",
                      mistake="other_row")

@@ -13,7 +13,16 @@ from ..exercise import Exercise
 from ..stages.loop_faults import check_ends
 from ..stages.loop_words import LOOP_HELP, LOOP_MISTAKES
 from ..stages.loops import VOCAB, prompt_ids, toy_target
-from .faults import check_all_accepted, check_drafts, check_rounds, check_target, check_text, check_work, judge
+from .faults import (
+    check_all_accepted,
+    check_drafts,
+    check_enough,
+    check_rounds,
+    check_target,
+    check_text,
+    check_work,
+    judge,
+)
 from .two_caches import misled, play_cached
 
 generate_cached = Exercise(
@@ -72,7 +81,7 @@ def _(student, rng):
     for k, period in ((4, 3), (2, 1), (5, 9)):
         target = toy_target(rng)
         done = play_cached(student, target, misled(target, period), prompt_ids(rng), k, 25)
-        judge(done, check_text, check_target)
+        judge(done, check_text, check_target, check_enough)
 
 
 @generate_cached.part("nothing is fed twice", weight=2)
@@ -80,7 +89,7 @@ def _(student, rng):
     for k, period in ((4, 3), (3, 2), (2, 50)):
         target = toy_target(rng)
         done = play_cached(student, target, misled(target, period), prompt_ids(rng, length=9), k, 40)
-        judge(done, check_text, check_work)
+        judge(done, check_text, check_work, check_enough)
 
 
 PROMPTS_OF_ONE = ((3, 8, 1), (0, 3, 1), (4, 1, 1), (2, 0, 1))
@@ -138,6 +147,29 @@ def _(student, rng):
         prompt = prompt_ids(rng, low=8)
         target = toy_target(rng, 5, eos_at=len(prompt) + offset)
         judge(play_cached(student, target, target, prompt, 4, 12, 5), check_rounds)
+
+
+def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = None) -> tuple[int, int]:
+    """(appends of the target, tokens of the text) where everything drafted is right, and the text may end early."""
+    prompt = prompt_ids(rng, low=8)
+    target = toy_target(rng, 7, eos_at=len(prompt) + 5)
+    done = play_cached(student, target, target, prompt, k, budget, eos_id)
+    return len(done.calls), len(done.ids)
+
+
+@generate_cached.argument("k")
+def _(student, rng):
+    return [_appends(student, rng, k=k) for k in (1, 6)]
+
+
+@generate_cached.argument("max_new_tokens")
+def _(student, rng):
+    return [_appends(student, rng, budget=budget)[1] for budget in (9, 14)]
+
+
+@generate_cached.argument("eos_token_id")
+def _(student, rng):
+    return [_appends(student, rng, eos_id=eos_id)[1] for eos_id in (None, 7)]
 
 
 for _id, _message in (

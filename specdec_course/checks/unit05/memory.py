@@ -9,9 +9,10 @@ from __future__ import annotations
 import torch
 
 from .. import values
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
-from .watched_model import WatchedModel, ids_of, tiny_model
+from .watched_model import VOCAB, WatchedModel, ids_of, tiny_model
 
 CachedModel = Exercise(
     "CachedModel", unit="05", points=3, difficulty=3, minutes=20,
@@ -42,9 +43,15 @@ def _box(student, seed: int = 0) -> WatchedModel:
     return WatchedModel(student, model)
 
 
+def _ids(rng):
+    """A function count -> ids. A single id comes only once."""
+    singles = iter(torch.randperm(VOCAB, generator=rng))
+    return lambda count: next(singles).view(1) if count == 1 else ids_of(rng, count)
+
+
 @CachedModel.part("one append: a row of logits for every id", weight=1)
 def _(student, rng):
-    for count in (6, 1):
+    for count in (whole(5, 9, rng), 1):
         box = _box(student)
         if box.length() != 0:
             raise Wrong("A new CachedModel has length 0.")
@@ -54,43 +61,44 @@ def _(student, rng):
 
 @CachedModel.part("piece by piece: logits as from scratch, and only new ids are fed", weight=2)
 def _(student, rng):
-    box = _box(student)
-    for count in (5, 1, 1, 4, 2, 1):
-        box.append(ids_of(rng, count))
+    box, ids = _box(student, seed=2), _ids(rng)
+    for count in (whole(3, 6, rng), 1, 1, whole(2, 6, rng), 2, 1):
+        box.append(ids(count))
         box.check_length(f"after an append of {count}")
 
 
 @CachedModel.part("taken back, and continued with other ids", weight=2)
 def _(student, rng):
-    box = _box(student, seed=1)
-    box.append(ids_of(rng, 7))
-    for back, count in ((2, 3), (3, 1), (0, 2), (1, 4), (5, 2), (1, 1)):
+    box, ids = _box(student, seed=1), _ids(rng)
+    box.append(ids(whole(6, 9, rng)))
+    for back, count in ((2, 3), (3, 1), (0, 2), (1, whole(3, 5, rng)), (5, 2), (1, 1)):
         box.rollback(back)
         box.check_length(f"after a rollback by {back}")
-        box.append(ids_of(rng, count))
+        box.append(ids(count))
         box.check_length("after the append that followed a rollback")
     for back in (2, 3, 1):
         box.rollback(back)
         box.check_length(f"after a rollback by {back} that followed another one")
-    for token in (7, 7, 9, 7):  # the same id, each time behind another text
-        box.append(torch.tensor([token]))
+    again, other = ids_of(rng, 2)[:, None]
+    for token in (again, again, other, again):  # the same id, each time behind another text
+        box.append(token)
 
 
 @CachedModel.part("a long text", weight=1)
 def _(student, rng):
-    box = _box(student)
-    for count, back in ((90, 0), (1, 1), (1, 25), (20, 0), (3, 2), (1, 0)):
-        box.append(ids_of(rng, count))
+    box, ids = _box(student, seed=3), _ids(rng)
+    for count, back in ((whole(85, 95, rng), 0), (1, 1), (1, whole(20, 30, rng)), (20, 0), (3, 2), (1, 0)):
+        box.append(ids(count))
         box.rollback(back)
         box.check_length("in a long text")
 
 
 @CachedModel.part("taken back to nothing", weight=1)
 def _(student, rng):
-    box = _box(student)
+    box, count = _box(student, seed=2), whole(4, 7, rng)
     box.rollback(0)
-    box.append(ids_of(rng, 5))
-    box.rollback(5)
+    box.append(ids_of(rng, count))
+    box.rollback(count)
     box.check_length("after everything was taken back")
     box.append(ids_of(rng, 3))
     box.rollback(1)
@@ -102,8 +110,8 @@ def _(student, rng):
     first, other = _box(student), WatchedModel(student, tiny_model(0))
     third = WatchedModel(student, tiny_model(1))
     kept = []
-    for count in (4, 2, 1):
-        for box in (first, other, third):
+    for count in (whole(3, 6, rng), 2, 1):
+        for box in mixed((first, other, third), rng):
             answer = box.append(ids_of(rng, count))
             kept.append((answer, values.plain(answer)))
             box.check_length("while others are in use")
@@ -114,8 +122,8 @@ def _(student, rng):
 
 @CachedModel.part("more than there is cannot be taken back, nor less than nothing", weight=1)
 def _(student, rng):
-    box = _box(student)
-    for count, refused in ((0, 1), (4, 5), (2, 20), (0, -1), (0, -6)):
+    box = _box(student, seed=3)
+    for count, refused in ((0, 1), (4, 5), (2, whole(15, 30, rng)), (0, -1), (0, -6)):
         if count:
             box.append(ids_of(rng, count))
         if not student.method(box.made.rollback).raises(ValueError, refused):

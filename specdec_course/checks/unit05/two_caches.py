@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...decoding import greedy_decode
+from ...trace import Round
 from ..errors import OutOfCalls
 from ..stages.loops import Call, Play
 
@@ -81,6 +82,12 @@ class CachedPlay(Play):
     draft_model: Callable = None
     draft_calls: int = 0
     prefilled: bool = False
+
+    @property
+    def rounds(self) -> list[Round]:
+        """As reported; where the prompt had an append of its own, a first round that says so need not be there."""
+        found = super().rounds
+        return found[1:] if self.prefilled and found[:1] == [Round(0, 0, 0)] else found
 
 
 def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> CachedPlay:

@@ -122,7 +122,6 @@ def _(student, rng):
     cases = [([(6, 0), (0, 1), (7, 0)], (1.0, 1.0), 8), ([(4, 0), (8, 0)], random_prior(rng), 8)]
     cases += [([(10, 0), (0, 4), (0, 3)], random_prior(rng), 4)]
     cases += [(random_rounds(rng, whole(15, 30, rng)), random_prior(rng), half) for half in (16, 64, whole(5, 90, rng))]
-    cases += [(random_rounds(rng, 9), (1.0, 1.0), uniform(3.0, 20.0, rng))]  # any number will do for a half-life
     expect_alphas(student, rng, cases, "An update multiplies the older evidence by 0.5 ** (judged tokens / half_life).")
 
 

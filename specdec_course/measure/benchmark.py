@@ -45,12 +45,14 @@ def compare(
     max_new_tokens: int = 128,
     repeats=3,
     engine: str = "eager",
+    say=lambda line: None,
 ) -> list[Row]:
     """Decodes every prompt with every drafter (None: plainly), `repeats` times in alternating order after a warm-up.
 
     Args:
         target: the model. prompts: a list of LongTensor [T]. drafters: {name of the row: drafter or None}; the first
-        row is what the others are compared with. k, sampling, max_new_tokens, engine: as in `generate`.
+        row is what the others are compared with. k, sampling, max_new_tokens, engine: as in `generate`. say: is told
+        how far it is.
 
     Returns:
         a Row per drafter. At temperature 0 `same_text` is a test of losslessness; above it, texts may differ.
@@ -58,7 +60,7 @@ def compare(
     ways = {
         name: own_way(target, drafter, k, sampling, max_new_tokens, engine) for name, drafter in drafters.items()
     }
-    return rows_of(timed(ways, prompts, repeats))
+    return rows_of(timed(ways, prompts, repeats, say))
 
 
 def own_way(target, drafter, k, sampling, max_new_tokens, engine="eager") -> Callable[[torch.Tensor, int], Output]:

@@ -120,6 +120,10 @@ class Subject:
         self._guarded(args, kwargs)
         self.seen.append(Done("no exception"))
 
+    def aside(self) -> Subject:
+        """The same function, asked without being recorded."""
+        return Subject(self.function, self.exercise)
+
     def remark(self, text: str) -> None:
         """Something to say about a right answer; it costs nothing."""
         self.seen.remarks.append(text)

@@ -381,12 +381,32 @@ def in_rounds_over_all_lengths(forward, lengths, vocab_size, repeats=20, seed=0)
     return {n: torch.tensor(t, dtype=torch.float64).median() for n, t in times.items()}
 
 
-@right("latency_profile")
+@wrong("latency_profile", named="one_long_row")
 def sorted_lengths_and_one_long_row(forward, lengths, vocab_size, repeats=20, seed=0):
     generator = torch.Generator()
     generator.manual_seed(seed)
     row = (torch.rand(max(lengths), generator=generator) * vocab_size).long()
     return {n: np.median(stopwatch(lambda n=n: forward(row[:n].clone()), repeats)) for n in sorted(lengths)}
+
+
+@right("latency_profile")
+def sorted_lengths_and_a_row_for_each(forward, lengths, vocab_size, repeats=20, seed=0):
+    generator = torch.Generator()
+    generator.manual_seed(seed)
+    rows = {n: (torch.rand(n, generator=generator) * vocab_size).long() for n in sorted(lengths)}
+    return {n: np.median(stopwatch(lambda n=n: forward(rows[n].clone()), repeats)) for n in rows}
+
+
+@wrong("latency_profile", named="ends_of_vocabulary")
+def never_the_last_id(forward, lengths, vocab_size, repeats=20, seed=0):
+    return in_rounds_over_all_lengths(forward, lengths, vocab_size - 1, repeats, seed)
+
+
+@wrong("latency_profile", named="ends_of_vocabulary")
+def never_the_first_id(forward, lengths, vocab_size, repeats=20, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    rows = {n: torch.randint(1, vocab_size, (n,), generator=generator) for n in lengths}
+    return {n: np.median(stopwatch(lambda n=n: forward(rows[n]), repeats)) for n in rows}
 
 
 def _profile(statistic, warmup=2, length=lambda n: n):

@@ -32,12 +32,13 @@ time_call = Exercise(
 
 
 def _costs(repeats, rng) -> list[float]:
-    """What the timed calls cost. Up and down, so that no other order of them, and no shift by up to three calls, gives
-    times that are all long enough."""
-    return [c * uniform(0.95, 1.05, rng) * MS for c in (3, 5, 2, 6, 2.5, 4)[:repeats]]
+    """What the timed calls cost. Up and down, so that in any other order of them, and in any shift by up to three
+    calls, some time is shorter by a third than its call, even where a sleep lasts longer than it was asked to."""
+    return [c * uniform(0.95, 1.05, rng) * MS for c in (2, 4, 8, 5, 2.5, 6)[:repeats]]
 
 
-@time_call.part("fn is called warmup + repeats times, and the warm-up is left out of the result")
+@time_call.part("calls fn warmup + repeats times, and leaves the warm-up out of the result", rests_on=(
+    "It is called exactly warmup + repeats times", "one number per timed call, in the order of the calls"))
 def _(student, rng):
     repeats, warmup = whole(4, 6, rng), whole(2, 3, rng)
     costs = [12 * MS] * warmup + _costs(repeats, rng)
@@ -56,7 +57,8 @@ def _(student, rng):
     _inside_bounds(device, device.calls[-repeats:], seconds, ended)
 
 
-@time_call.part("without a barrier and with the default numbers", weight=0.5)
+@time_call.part("works without a barrier and with the default numbers", weight=0.5, rests_on=(
+    "None: fn has finished when it returns", "repeats=20, warmup=3, synchronize=None", "May be 0"))
 def _(student, rng):
     device = Device([2 * MS] * 3 + [0.3 * MS, 1.2 * MS] * 10, asynchronous=False)
     seconds = student.array(device.call).reshape(-1)
@@ -71,7 +73,8 @@ def _(student, rng):
         raise Wrong("repeats=1 with warmup=0 is one call and one time.")
 
 
-@time_call.part("asynchronous device: the clock stops when the work is done", weight=1.5)
+@time_call.part("stops the clock when the work of an asynchronous device is done", weight=1.5, rests_on=(
+    "There has to be a barrier before the clock starts", "and one before it stops"))
 def _(student, rng):
     device, seconds, timed, ended = _asynchronous(student, rng, warmup=whole(1, 3, rng))
     barriers = [event for event in device.events if event.kind == "barrier"]
@@ -85,7 +88,8 @@ def _(student, rng):
     _inside_bounds(device, timed, seconds, ended, only_short=True)
 
 
-@time_call.part("asynchronous device: the clock starts when the device is idle", weight=1.5)
+@time_call.part("starts the clock when an asynchronous device is idle", weight=1.5,
+                rests_on="There has to be a barrier before the clock starts (whatever was queued earlier is not ours)")
 def _(student, rng):
     for warmup, backlog in ((2, 0.0), (0, 9 * MS)):
         device, seconds, timed, ended = _asynchronous(student, rng, warmup, backlog)
@@ -137,6 +141,29 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
                 "between start and stop (a warm-up, a barrier that finished older work, another call), or the clock "
                 "was not started anew, or the time belongs to another call."
             )
+
+
+def _ran(student, **asked) -> tuple[int, int]:
+    """(calls of fn, times that came back)."""
+    device = Device([0.0], asynchronous=False)
+    return len(student.array(device.call, **asked).reshape(-1)), len(device.calls)
+
+
+@time_call.argument("repeats")
+def _(student, rng):
+    return [_ran(student, repeats=repeats, warmup=2) for repeats in (whole(2, 3, rng), whole(6, 9, rng))]
+
+
+@time_call.argument("warmup")
+def _(student, rng):
+    return [_ran(student, repeats=2, warmup=warmup) for warmup in (whole(0, 1, rng), whole(6, 9, rng))]
+
+
+@time_call.argument("synchronize")
+def _(student, rng):
+    called = []
+    student.array(lambda: None, repeats=2, warmup=1, synchronize=lambda: called.append(1))
+    return [len(called) > 0, False]
 
 
 time_call.mistake(

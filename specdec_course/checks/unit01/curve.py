@@ -1,7 +1,7 @@
-"""Unit 01: how a latency curve is measured and read.
+"""Unit 01: how a latency curve is measured.
 
-Knows: what the checks of `latency_profile` and `flat_region` establish and which mistakes they can name. Does not
-know: the scripted model's insides (see stages.clocks).
+Knows: what the check of `latency_profile` establishes and which mistakes it can name. Does not know: the scripted
+model's insides (see stages.clocks), how a curve is read (region).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ latency_profile = Exercise(
 SCRIPT = (2, 12, 2, 40, 4)
 
 
-@latency_profile.part("the median of the timed calls, under the right length", weight=2)
+@latency_profile.part("keeps the median of the timed calls under the right length", weight=2, rests_on=(
+    "for every length the median of its timed calls", "after at least one warm-up call of the same length"))
 def _(student, rng):
     lengths = [12, 1, 40]
     scale = dict(zip(lengths, (0.5, 1.5, 1.0), strict=True))
@@ -52,7 +53,8 @@ def _(student, rng):
         _is_median(profile[length], length, model, len(SCRIPT), ended)
 
 
-@latency_profile.part("every length is fed, and as often as repeats says")
+@latency_profile.part("feeds every length, as often as repeats says", rests_on=(
+    "timed calls per length, after at least one warm-up call", "it gets exactly n ids"))
 def _(student, rng):
     lengths = [int(n) for n in torch.randperm(60, generator=rng)[:4] + 2]
     counts = []
@@ -65,7 +67,8 @@ def _(student, rng):
         raise Wrong("With repeats=6 the model was not called more often than with repeats=2: where is repeats used?")
 
 
-@latency_profile.part("ids are random, from the whole vocabulary, and follow the seed")
+@latency_profile.part("draws its ids from the whole vocabulary, anew for every length, and by the seed", rests_on=(
+    "the ids are drawn at random from 0 ... vocab_size - 1, anew for every", "the same seed draws the same ids"))
 def _(student, rng):
     seed, fed = whole(1, 999, rng), []
     for this_seed in (seed, seed, seed + 1):
@@ -79,10 +82,27 @@ def _(student, rng):
             "The ids that were fed are not spread over the vocabulary: draw them at random from 0 ... vocab_size - 1. "
             "A row of equal tokens is not what the model meets in real work."
         )
+    _whole_vocabulary(student, rng)
     if fed[0] != fed[1]:
         raise Wrong("Called twice with the same seed, other ids were fed: what decides which?", mistake="seedless")
     if fed[0] == fed[2]:
         raise Wrong("Called with two seeds, the same ids were fed: where is the seed used?", mistake="seedless")
+
+
+def _whole_vocabulary(student, rng) -> None:
+    """Wrong unless every id of a small vocabulary comes, and no length's ids are the beginning of another's."""
+    size = whole(6, 9, rng)
+    model = SlowModel(size, _stop)
+    lengths = [300, 24, 280]
+    _profile(student, model, lengths, repeats=3, seed=whole(1, 999, rng))
+    drawn = {token for calls in model.fed.values() for row in calls for token in row}
+    if drawn != set(range(size)):  # with 600 ids or more, one fails to come by chance less than once in 10^29
+        raise Wrong(f"With a vocabulary of {size} ids, {sorted(set(range(size)) - drawn)} never came: draw from all of "
+                    "0 ... vocab_size - 1. (torch.randint leaves its upper limit out.)", mistake="ends_of_vocabulary")
+    rows = [(n, row) for n in lengths for row in model.fed.get(n, ())]
+    if any(m != n and row[:24] == other[:24] for n, row in rows for m, other in rows):
+        raise Wrong("The ids of one length are the beginning of another's: draw them anew for every length.",
+                    mistake="one_long_row")
 
 
 def _stop(message):
@@ -173,6 +193,43 @@ latency_profile.mistake(
     "You return the fastest call. It tells what can happen at best, not what usually happens, and it gets better the "
     "longer you measure. The contract asks for the middle one.",
 )
+@latency_profile.argument("vocab_size")
+def _(student, rng):
+    return [max(_fed(student, size, [64])) < 60 for size in (50, 5000)]
+
+
+@latency_profile.argument("repeats")
+def _(student, rng):
+    return [len(_fed(student, 97, [5], repeats=repeats)) for repeats in (2, 9)]
+
+
+@latency_profile.argument("seed")
+def _(student, rng):
+    return [_fed(student, 5000, [16], seed=seed) for seed in (whole(1, 99, rng), whole(100, 199, rng))]
+
+
+@latency_profile.argument("lengths")
+def _(student, rng):
+    return [len(_fed(student, 97, [n])) for n in (3, 11)]
+
+
+def _fed(student, vocab_size, lengths, **asked) -> list[int]:
+    """All ids that the model is fed, one call after the other."""
+    model = SlowModel(vocab_size, lambda message: None)
+    student(model.forward, lengths, vocab_size, **{"repeats": 2, "seed": 1, **asked})
+    return [token for calls in model.fed.values() for row in calls for token in row] or [0]
+
+
+latency_profile.mistake(
+    "ends_of_vocabulary",
+    "Some ids of the vocabulary never come. They are numbered 0 ... vocab_size - 1, and torch.randint(low, high, ...) "
+    "leaves `high` out: `torch.randint(vocab_size, (n,), ...)` draws from all of them.",
+)
+latency_profile.mistake(
+    "one_long_row",
+    "Every length is fed the beginning of one long row. The contract asks for ids that are drawn anew for every "
+    "length: otherwise a cache may know the beginning already.",
+)
 latency_profile.mistake(
     "seedless",
     "The seed does not decide which ids are drawn. Make a generator from it (torch.Generator().manual_seed(seed)) and "
@@ -180,156 +237,4 @@ latency_profile.mistake(
 )
 latency_profile.help(
     r"randint\(\)", "torch.randint(high, size, generator=...) wants the size as a tuple: (n,)."
-)
-
-
-flat_region = Exercise(
-    "flat_region",
-    unit="01",
-    points=1,
-    difficulty=1,
-    minutes=5,
-    reference="specdec_course.measure.clocks:flat_region",
-    hints=(
-        "Walk from the shortest length upwards. Which number is each time compared with, and what happens at the "
-        "first one that is too slow?",
-        "limit = (1 + tolerance) * profile[shortest]. Go through sorted(profile); keep the length while its time is "
-        "<= limit, and leave the loop at the first that is above it.",
-    ),
-)
-
-
-def _region(profile, tolerance):
-    """What is right, said in another way than the package says it."""
-    lengths = sorted(profile)
-    slow = [i for i, n in enumerate(lengths) if profile[n] > profile[lengths[0]] * (1 + tolerance)]
-    return lengths[slow[0] - 1] if slow else lengths[-1]
-
-
-def _expect_region(student, profile, tolerance, when):
-    if student.returned_int(profile, tolerance) != _region(profile, tolerance):
-        raise Wrong(f"Wrong region for a curve in which {when}.")
-
-
-@flat_region.part("a later dip does not count")
-def _(student, rng):
-    base = 2.0 ** -whole(4, 8, rng)
-    dip = {1: base, 2: base * 1.125, 8: base * 1.5, 16: base, 32: base * 3}
-    _expect_region(student, dip, 0.25, "one length is too slow and a longer one fast again")
-
-
-@flat_region.part("exactly on the limit is inside; the tolerance is the one given")
-def _(student, rng):
-    base = 2.0 ** -whole(4, 8, rng)  # powers of two: no round-off, however the comparison is written
-    for tolerance in (0.25, 0.5, 1.0):
-        curve = {1: base, 4: base * (1 + tolerance), 16: base * (1 + tolerance) * 1.03125, 64: base * 8}
-        _expect_region(student, curve, tolerance, "one time lies exactly on the limit")
-    curve = {1: base, 4: base * 1.25, 16: base * 1.375}
-    if student.returned_int(curve) != 4:
-        raise Wrong("Wrong region with the default tolerance.")
-
-
-@flat_region.part("every time is compared with the shortest length's")
-def _(student, rng):
-    base = 2.0 ** -whole(4, 8, rng)
-    creeping = {1 << i: base * (1 + i / 8) for i in range(8)}
-    _expect_region(student, creeping, 0.25, "every time is only a little more than the one before")
-    dipping = {3: base, 5: base * 0.5, 9: base * 1.125, 17: base * 2}
-    _expect_region(student, dipping, 0.25, "the second length is faster than the shortest one")
-
-
-@flat_region.part("curves in the order in which they happened to be measured; a single point")
-def _(student, rng):
-    times = (0.01, 0.011, 0.012, 0.02, 0.03)  # no dip, no creeping, nothing on the limit: the order alone matters
-    answers = []
-    for order in ((4, 3, 2, 1, 0), (2, 0, 4, 1, 3), (0, 4, 2, 3, 1)):
-        lengths = sorted(10 + int(n) for n in torch.randperm(500, generator=rng)[:5])
-        curve = {lengths[i]: times[i] for i in order}
-        answers.append((student.returned_int(curve), lengths[2]))
-    if any(given != right for given, right in answers):
-        raise Wrong("Wrong region for a curve whose lengths do not come in sorted order.")
-    for curve in ({17: 0.02}, {12: 0.02, 5: 0.01}, {12: 0.011, 5: 0.01}):
-        _expect_region(student, curve, 0.25, "there are one or two lengths")
-    _expect_region(student, {n: 0.01 for n in (2, 4, 8)}, 0.25, "all times are equal")
-
-
-def _all_inside(profile, tolerance=0.25):
-    return max(n for n in profile if profile[n] <= (1 + tolerance) * profile[min(profile)])
-
-
-def _against_neighbour(profile, tolerance=0.25):
-    lengths = sorted(profile)
-    for a, b in zip(lengths, lengths[1:], strict=False):
-        if profile[b] > (1 + tolerance) * profile[a]:
-            return a
-    return lengths[-1]
-
-
-def _against_fastest(profile, tolerance=0.25):
-    best = lengths = None
-    lengths = sorted(profile)
-    for n in lengths:
-        if profile[n] > (1 + tolerance) * min(profile.values()):
-            break
-        best = n
-    return lengths[0] if best is None else best
-
-
-def _strictly_inside(profile, tolerance=0.25):
-    best = min(profile)
-    for n in sorted(profile)[1:]:
-        if profile[n] >= (1 + tolerance) * profile[min(profile)]:
-            break
-        best = n
-    return best
-
-
-def _first_outside(profile, tolerance=0.25):
-    for n in sorted(profile):
-        if profile[n] > (1 + tolerance) * profile[min(profile)]:
-            return n
-    return max(profile)
-
-
-def _in_given_order(profile, tolerance=0.25):
-    lengths = list(profile)
-    best = lengths[0]
-    for n in lengths:
-        if profile[n] > (1 + tolerance) * profile[lengths[0]]:
-            break
-        best = n
-    return best
-
-
-flat_region.mistake(
-    "later_dip",
-    "A dip further on is taken for flat. A long pass that is fast once, by luck or noise, does not make the lengths "
-    "before it free: stop at the first length that is too slow.",
-    imitate=_all_inside,
-)
-flat_region.mistake(
-    "neighbour",
-    "Each time is compared with the one before it. A curve that creeps up by 10 % at every step would be flat for "
-    "ever. Compare with the shortest length.",
-    imitate=_against_neighbour,
-)
-flat_region.mistake(
-    "fastest",
-    "The times are compared with the fastest one. The question is what more tokens cost than *one pass of the "
-    "shortest length*, even if another length happened to be faster.",
-    imitate=_against_fastest,
-)
-flat_region.mistake(
-    "strict", "A time exactly on the limit is inside: <= and not <.", imitate=_strictly_inside
-)
-flat_region.mistake(
-    "one_too_far",
-    "You return the first length that is too slow. Asked for is the last one that is still inside.",
-    imitate=_first_outside,
-)
-flat_region.mistake(
-    "unsorted",
-    "You go through the dict in the order in which it was filled. Lengths may have been measured in any order: sort "
-    "them first.",
-    imitate=_in_given_order,
 )

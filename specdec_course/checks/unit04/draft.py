@@ -10,6 +10,7 @@ import torch
 
 from ...sampling import Sampling
 from .. import values
+from ..ask import mixed
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -79,7 +80,10 @@ def expect_draft(student, rng, sampling, when, k=2, size=4) -> None:
     for text, q in reported.items():
         for i in range(k):
             row = sampling(forward(torch.cat([ids, torch.tensor(text[:i], dtype=torch.long)]))[-1])
-            if np.abs(q[i] - row.double().numpy()).max() > TOLERANCE:
+            right = row.double().numpy()
+            if q[i][right == 0].any():
+                raise Wrong(f"{when}: row {i} of q gives some probability to a token that a filter has removed.")
+            if np.abs(q[i] - right).max() > TOLERANCE:
                 raise Wrong(f"{when}: row {i} of q is not the draft's distribution for that place, after temperature "
                             "and filters. You do draw from it, so verification would still be right, but it is not "
                             "the distribution that was asked for.")
@@ -94,20 +98,25 @@ def _restless(size, ids, rng):
             return forward
 
 
-@propose_stochastic.part("temperature 1: drawn from what is reported, each token after the one before", weight=2)
+@propose_stochastic.part("draws each token after the one before, from the row that it reports", weight=2, rests_on=(
+    "Draws k tokens from the draft model, one after the other", "and reports what each was drawn from"))
 def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=1.0), "At temperature 1")
     expect_draft(student, rng, Sampling(temperature=1.0), "At temperature 1 with k = 3", k=3, size=3)
 
 
-@propose_stochastic.part("temperature and filters, in the draw and in q alike", weight=2)
+@propose_stochastic.part("applies temperature and filters to the draw and to q alike", weight=2, rests_on=(
+    "sampling: has .temperature, .top_k, .top_p", "really drawn from, after temperature and filters"))
 def _(student, rng):
-    expect_draft(student, rng, Sampling(temperature=0.5), "At temperature 0.5")
-    expect_draft(student, rng, Sampling(temperature=0.5, top_p=0.6), "At temperature 0.5 with top_p = 0.6")
-    expect_draft(student, rng, Sampling(temperature=2.0, top_k=2), "At temperature 2 with top_k = 2")
+    settings = [(Sampling(temperature=0.5), "At temperature 0.5"),
+                (Sampling(temperature=0.5, top_p=0.6), "At temperature 0.5 with top_p = 0.6"),
+                (Sampling(temperature=2.0, top_k=2), "At temperature 2 with top_k = 2")]
+    for sampling, when in mixed(settings, rng):
+        expect_draft(student, rng, sampling, when)
 
 
-@propose_stochastic.part("temperature 0, and no tokens at all", weight=1)
+@propose_stochastic.part("reports one-hot rows at temperature 0, and no rows for k = 0", weight=1, rests_on=(
+    "k: tokens to draw; 0 gives no ids, and q without rows", "0 means greedy: all probability on the largest logit"))
 def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=0.0), "At temperature 0")
     forward = toys.toy_forward(4, rng)
@@ -119,6 +128,23 @@ def _(student, rng):
         return tokens
 
     student.law_of(nothing)
+
+
+def _laws(student, rng, asked) -> list[dict]:
+    """The laws of the ids for each (k, sampling) that is asked, with one model and one text."""
+    forward, ids = toys.toy_forward(3, rng), torch.randint(3, (3,), generator=rng)
+    return [student.law_of(lambda dice, given=given: values.as_ids(student.quiet(forward, ids, *given, dice)[0]))
+            for given in asked]
+
+
+@propose_stochastic.argument("k")
+def _(student, rng):
+    return _laws(student, rng, [(1, Sampling(1.0)), (2, Sampling(1.0))])
+
+
+@propose_stochastic.argument("sampling")
+def _(student, rng):
+    return _laws(student, rng, [(2, Sampling(0.5)), (2, Sampling(1.5, top_k=2))])
 
 
 def propose_rule(draw, report, chained=True):

@@ -101,7 +101,9 @@ def _judge(mask: np.ndarray, rng, length: int, n_new: int, max_length: int) -> N
                 mistake="no_past" if length and not mask[:, :length].any() else None)
 
 
-@static_mask.part("places beyond the pointer are full of NaN", weight=2)
+@static_mask.part("places beyond the pointer are full of NaN", weight=2, rests_on=(
+    "Places further on hold whatever an earlier text or a rejected draft has left there.",
+    "everything up to and including its own place, length + i"))
 def _(student, rng):
     cases = [(length, 1, length + whole(2, 7, rng)) for length in (whole(2, 9, rng) for _ in range(whole(3, 6, rng)))]
     cases += [(length, n, length + n + whole(4, 12, rng))
@@ -111,13 +113,16 @@ def _(student, rng):
     _expect(student, rng, cases)
 
 
-@static_mask.part("several new tokens: each sees itself and what came before", weight=1)
+@static_mask.part("several new tokens: each sees itself and what came before", weight=1, rests_on=(
+    "row i belongs to new token i and is True where it may look"))
 def _(student, rng):
     shapes = [(2, 2), (7, 4), (1, 6), *((whole(1, 9, rng), whole(2, 8, rng)) for _ in range(whole(1, 4, rng)))]
     _expect(student, rng, [(length, n_new, length + n_new + whole(1, 3, rng)) for length, n_new in shapes])
 
 
-@static_mask.part("an empty buffer, a full one, no new token", weight=1)
+@static_mask.part("an empty buffer, a full one, no new token", weight=1, rests_on=(
+    "n_new: how many tokens are new, >= 0.",
+    "max_length: places in the buffer, >= length + n_new."))
 def _(student, rng):
     wide, full = whole(5, 9, rng), whole(3, 9, rng)
     cases = [(0, 1, 4), (0, 4, wide), (0, 5, 5), (full, 2, full + 2), (full, 1, full + 1), (3, 0, 5)]
@@ -174,7 +179,9 @@ def _ask_bytes(student, rng, cases, message) -> None:
     ask(student, values.as_int, cases, unless(operator.eq, message), rng)
 
 
-@kv_cache_bytes.part("one text, in half and in full precision", weight=2)
+@kv_cache_bytes.part("one text, in half and in full precision", weight=2, rests_on=(
+    "one key and one value per position, layer and KV head",
+    "2 for half precision, 4 for float32"))
 def _(student, rng):
     cases = []
     shared = _config(rng).num_hidden_layers
@@ -184,7 +191,8 @@ def _(student, rng):
     _ask_bytes(student, rng, cases, "Count the tensors of one layer: how many are there, and what shape has each?")
 
 
-@kv_cache_bytes.part("a batch, other widths, no position at all", weight=1)
+@kv_cache_bytes.part("a batch, other widths, no position at all", weight=1, rests_on=(
+    "batch: texts side by side, each with a cache of its own."))
 def _(student, rng):
     cases = []
     for length, batch, width in ((50, 8, 2), (1000, 3, 4), (77, 5, 1), (0, 2, 2), (131072, 64, 2),
@@ -195,7 +203,8 @@ def _(student, rng):
                                     "is not used as it should be, or an empty cache is not 0.")
 
 
-@kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1)
+@kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1, rests_on=(
+    "(where it is absent or None) hidden_size and num_attention_heads, whose quotient it then is"))
 def _(student, rng):
     cases = []
     for absent in (True, False):

@@ -51,7 +51,8 @@ generate_cached.help(r"cannot roll back", "You roll back more than the cache hol
 generate_cached.help(r"not callable", "The models are CachedModels here: target.append(ids), not target(ids).")
 
 
-@generate_cached.part("the text is the target's own, whatever is accepted, k = 1 to 8", weight=3)
+@generate_cached.part("the text is the target's own, whatever is accepted, k = 1 to 8", weight=3, rests_on=(
+    "The text is the one that `target` alone would write."))
 def _(student, rng):
     for k in range(1, 9):
         target = toy_target(rng)
@@ -60,7 +61,8 @@ def _(student, rng):
             judge(done, check_text)
 
 
-@generate_cached.part("a perfect drafter is still accepted in full after 200 tokens", weight=3)
+@generate_cached.part("a perfect drafter is still accepted in full after 200 tokens", weight=3, rests_on=(
+    "the draft model writes its own most probable continuation of the text, token by token"))
 def _(student, rng):
     for k, budget in ((4, 200), (1, 24), (3, 41)):
         target = toy_target(rng)
@@ -68,7 +70,10 @@ def _(student, rng):
         judge(done, check_text, check_drafts, check_all_accepted)
 
 
-@generate_cached.part("every draft is the draft model's opinion of the whole text", weight=2)
+@generate_cached.part("every draft is the draft model's opinion of the whole text", weight=2, rests_on=(
+    "the draft model writes its own most probable continuation of the text",
+    "how many tokens to draft per round, >= 0; fewer where the budget leaves less room, or where the draft ends "
+    "with eos_token_id"))
 def _(student, rng):
     for k, period in ((4, 3), (2, 2), (6, 8), (1, 2), (3, 1)):
         target = toy_target(rng)
@@ -76,7 +81,9 @@ def _(student, rng):
         judge(done, check_text, check_drafts)
 
 
-@generate_cached.part("one append of the target per round, behind all but the newest token", weight=2)
+@generate_cached.part("one append of the target per round, behind all but the newest token", weight=2, rests_on=(
+    "the target judges it in one `append`",
+    "the target's cache holds all positions except the newest token, len(ids) - 1 of them"))
 def _(student, rng):
     for k, period in ((4, 3), (2, 1), (5, 9)):
         target = toy_target(rng)
@@ -84,7 +91,8 @@ def _(student, rng):
         judge(done, check_text, check_target, check_enough)
 
 
-@generate_cached.part("nothing is fed twice", weight=2)
+@generate_cached.part("nothing is fed twice", weight=2, rests_on=(
+    "nothing goes in twice, except after it was rolled back"))
 def _(student, rng):
     for k, period in ((4, 3), (3, 2), (2, 50)):
         target = toy_target(rng)
@@ -95,7 +103,9 @@ def _(student, rng):
 PROMPTS_OF_ONE = ((3, 8, 1), (0, 3, 1), (4, 1, 1), (2, 0, 1))
 
 
-@generate_cached.part("the budget, k = 0, and a prompt of one token", weight=2)
+@generate_cached.part("the budget, k = 0, and a prompt of one token", weight=2, rests_on=(
+    "max_new_tokens: at most so many tokens are added.",
+    "LongTensor [T], the prompt, T >= 1"))
 def _(student, rng):
     for k, budget, length in ((4, 1, 4), (4, 7, 2), (3, 2, 3), (8, 5, 2), (0, 5, 4), (0, 3, 2), (5, 0, 3), (2, 6, 2),
                               *PROMPTS_OF_ONE):
@@ -105,7 +115,8 @@ def _(student, rng):
             judge(done, check_text, *([check_drafts] if k == 0 else []))
 
 
-@generate_cached.part("the end of the text, wherever it falls", weight=2)
+@generate_cached.part("the end of the text, wherever it falls", weight=2, rests_on=(
+    "the text ends with the first such token that is *emitted* (it is kept); None: there is none"))
 def _(student, rng):
     failed = {}
     for offset, eos_id in ((0, 7), (1, 0), (2, 7), (3, 0), (4, 7), (5, 0), (8, 7)):
@@ -138,7 +149,9 @@ def _wants_the_end(target, eos_id):
     return draft
 
 
-@generate_cached.part("the rounds say what happened", weight=2)
+@generate_cached.part("the rounds say what happened", weight=2, rests_on=(
+    "a Round(drafted, accepted, emitted) per `target.append`, as in `generate_speculative`. The prompt may go in "
+    "together with the first draft or in an append of its own, which need not be listed in `rounds`."))
 def _(student, rng):
     for k, budget, period in ((4, 12, 3), (3, 9, 1), (4, 12, 50), (3, 11, 2)):
         target = toy_target(rng)

@@ -49,7 +49,9 @@ def _ids(rng):
     return lambda count: next(singles).view(1) if count == 1 else ids_of(rng, count)
 
 
-@CachedModel.part("one append: a row of logits for every id", weight=1)
+@CachedModel.part("one append: a row of logits for every id", weight=1, rests_on=(
+    "Returns their logits, FloatTensor [T, V]",
+    "Positions in the cache: 0 at first."))
 def _(student, rng):
     for count in (whole(5, 9, rng), 1):
         box = _box(student)
@@ -59,7 +61,10 @@ def _(student, rng):
         box.check_length("after the first append")
 
 
-@CachedModel.part("piece by piece: logits as from scratch, and only new ids are fed", weight=2)
+@CachedModel.part("piece by piece: logits as from scratch, and only new ids are fed", weight=2, rests_on=(
+    "in one call of the model",
+    "the same as from scratch up to round-off",
+    "the *new* ids only"))
 def _(student, rng):
     box, ids = _box(student, seed=2), _ids(rng)
     for count in (whole(3, 6, rng), 1, 1, whole(2, 6, rng), 2, 1):
@@ -67,7 +72,8 @@ def _(student, rng):
         box.check_length(f"after an append of {count}")
 
 
-@CachedModel.part("taken back, and continued with other ids", weight=2)
+@CachedModel.part("taken back, and continued with other ids", weight=2, rests_on=(
+    "Forgets the last n positions; 0 changes nothing. The next ids continue where the cache then ends."))
 def _(student, rng):
     box, ids = _box(student, seed=1), _ids(rng)
     box.append(ids(whole(6, 9, rng)))
@@ -84,7 +90,7 @@ def _(student, rng):
         box.append(token)
 
 
-@CachedModel.part("a long text", weight=1)
+@CachedModel.part("a long text", weight=1, rests_on="It counts positions from the cache's length")
 def _(student, rng):
     box, ids = _box(student, seed=3), _ids(rng)
     for count, back in ((whole(85, 95, rng), 0), (1, 1), (1, whole(20, 30, rng)), (20, 0), (3, 2), (1, 0)):
@@ -93,7 +99,7 @@ def _(student, rng):
         box.check_length("in a long text")
 
 
-@CachedModel.part("taken back to nothing", weight=1)
+@CachedModel.part("taken back to nothing", weight=1, rests_on="Forgets the last n positions; 0 changes nothing.")
 def _(student, rng):
     box, count = _box(student, seed=2), whole(4, 7, rng)
     box.rollback(0)
@@ -105,7 +111,8 @@ def _(student, rng):
     box.append(ids_of(rng, 2))
 
 
-@CachedModel.part("nothing is shared: two at a time, and answers given earlier", weight=1)
+@CachedModel.part("nothing is shared: two at a time, and answers given earlier", weight=1, rests_on=(
+    "Each CachedModel has a cache of its own, even if several share one model."))
 def _(student, rng):
     first, other = _box(student), WatchedModel(student, tiny_model(0))
     third = WatchedModel(student, tiny_model(1))
@@ -120,7 +127,8 @@ def _(student, rng):
         raise Wrong("Logits that were returned earlier have changed since: later appends write into them.")
 
 
-@CachedModel.part("more than there is cannot be taken back, nor less than nothing", weight=1)
+@CachedModel.part("more than there is cannot be taken back, nor less than nothing", weight=1, rests_on=(
+    "Raises ValueError when n is negative or there are fewer than n; nothing is changed then."))
 def _(student, rng):
     box = _box(student, seed=3)
     for count, refused in ((0, 1), (4, 5), (2, whole(15, 30, rng)), (0, -1), (0, -6)):

@@ -125,7 +125,8 @@ def _call(student, cache, n: int) -> None:
         raise Wrong(message, mistake="plus_n" if "positive value" in wrong.message else None) from None
 
 
-@rollback.part("the last n positions go, in every layer, keys and values", weight=2)
+@rollback.part("the last n positions go, in every layer, keys and values", weight=2, rests_on=(
+    "Drops the last n positions of a key-value cache, in every layer, keys and values alike. In place."))
 def _(student, rng):
     for held, n in ((8, 3), (9, 2), (6, 1), (8, 7)):
         cache = _current()
@@ -134,7 +135,7 @@ def _(student, rng):
         _judge(cache, before, n)
 
 
-@rollback.part("n = 0 changes nothing", weight=1)
+@rollback.part("n = 0 changes nothing", weight=1, rests_on="n: how many positions to drop; 0 changes nothing")
 def _(student, rng):
     for make in (_current, Lists, Layers):
         cache = make()
@@ -149,7 +150,7 @@ def _(student, rng):
         raise Wrong("After a rollback by 2 of 5 the cache still holds all 5 positions.", mistake="nothing_dropped")
 
 
-@rollback.part("n = all empties it, and it can be filled again", weight=1)
+@rollback.part("n = all empties it, and it can be filled again", weight=1, rests_on="the cache's length empties it")
 def _(student, rng):
     cache = _current()
     before = _fill(cache, rng, 6)
@@ -161,7 +162,7 @@ def _(student, rng):
     _judge(cache, before, 1)
 
 
-@rollback.part("caches of other versions, older and newer", weight=1)
+@rollback.part("caches of other versions, older and newer", weight=1, rests_on="a transformers cache of any version")
 def _(student, rng):
     for make in (Strict, Lists, Layers):
         for held, n in ((7, 2), (5, 5), (9, 6)):
@@ -171,7 +172,8 @@ def _(student, rng):
             _judge(cache, before, n)
 
 
-@rollback.part("more than it holds is refused, and less than nothing", weight=1)
+@rollback.part("more than it holds is refused, and less than nothing", weight=1, rests_on=(
+    "Raises ValueError when n is negative or more than the cache holds; the cache is then as it was."))
 def _(student, rng):
     for held, n in ((4, 5), (3, 9), (4, -1), (5, -3)):
         cache = _current()

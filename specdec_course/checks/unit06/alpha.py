@@ -63,7 +63,8 @@ def _ask_alpha(student, rng, cases, message: str, close: float = 1e-4) -> None:
 BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9
 
 
-@estimate_alpha.part("the alpha that makes the rounds most probable", weight=3)
+@estimate_alpha.part("the alpha that makes the rounds most probable", weight=3, rests_on=(
+    "the value that makes the observed rounds most probable"))
 def _(student, rng):
     cases = [BY_HAND]
     for count in (6, 11, 30, *[whole(5, 40, rng)] * whole(0, 2, rng)):
@@ -76,7 +77,8 @@ def _(student, rng):
                "probable than under yours.")
 
 
-@estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2)
+@estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2, rests_on=(
+    "a chance alpha per judged token, the same at every place"))
 def _(student, rng):
     alpha = uniform(0.55, 0.85, rng)
     rounds = [simulated(alpha, [k] * (6000 // k + 1500), rng) for k in mixed((1, 2, 4, 8, 16), rng)]
@@ -91,7 +93,8 @@ def _rounds_like(accepted: int, judged: int, rng) -> tuple[list[int], list[int]]
     return mixed([1] * accepted + [0] * (judged - accepted), rng), [1] * judged
 
 
-@estimate_alpha.part("all accepted, all rejected", weight=1)
+@estimate_alpha.part("all accepted, all rejected", weight=1, rests_on=(
+    "Where accepted[i] < drafted[i], exactly one token was judged and rejected."))
 def _(student, rng):
     k, some = whole(2, 6, rng), mixed((2, 5, 6), rng)[0]  # some / (some + 1) is no short decimal
     cases = [(([k] * 5, [k] * 5), 1.0), (([0] * 4, [k] * 4), 0.0), (([0, some], [some, some]), some / (some + 1))]
@@ -101,7 +104,7 @@ def _(student, rng):
                                     "every round 0.")
 
 
-@estimate_alpha.part("rounds without a draft; nothing judged", weight=1)
+@estimate_alpha.part("rounds without a draft; nothing judged", weight=1, rests_on="0.0 when nothing was judged")
 def _(student, rng):
     n = whole(2, 5, rng)
     cases = [(([0, 2, 0, 1], [0, 3, 0, 1]), 3 / 4), (([], []), 0.0), (([0] * n, [0] * n), 0.0)]

@@ -175,21 +175,24 @@ def _misled_by_lengths(seed: int) -> list[list[Candidate]]:
     return mixed(lists + [_family(rng, n) for n in (2, 3, 8, *[4] * whole(0, 3, rng))], rng)
 
 
-@choose_draft.part("neither the most accurate, nor the cheapest, nor the best ratio", weight=3)
+@choose_draft.part("neither the most accurate, nor the cheapest, nor the best ratio", weight=3, rests_on=(
+    "the candidate and the k in 0 ... 64 whose `speedup(alpha, k, c)` is largest, and that speed-up"))
 def _(student, rng):
     lists = _misled_by_shortcuts(rng.initial_seed())
     _expect_choices(student, lists, "One of your choices is not the fastest. What the best draft is depends on alpha "
                                     "and c together, through the speed-up at its own best k.")
 
 
-@choose_draft.part("each candidate at its own draft length", weight=2)
+@choose_draft.part("each candidate at its own draft length", weight=2, rests_on=(
+    "the candidate and the k in 0 ... 64 whose `speedup(alpha, k, c)` is largest"))
 def _(student, rng):
     lists = _misled_by_lengths(rng.initial_seed())
     _expect_choices(student, lists, "One of your choices is not the fastest: another candidate, at its own best draft "
                                     "length, is faster.")
 
 
-@choose_draft.part("a single candidate; the order of the list does not matter", weight=1)
+@choose_draft.part("a single candidate; the order of the list does not matter", weight=1, rests_on=(
+    "candidates: list of Candidate."))
 def _(student, rng):
     candidates = _obvious(rng)
     turned = [candidates[i:] + candidates[:i] for i in mixed(range(4), rng)]
@@ -198,7 +201,8 @@ def _(student, rng):
     _expect_choices(student, [candidates[:1], *turned, *alone], message)
 
 
-@choose_draft.part("drafts of up to 64 tokens, for a candidate that is always right", weight=1)
+@choose_draft.part("drafts of up to 64 tokens, for a candidate that is always right", weight=1, rests_on=(
+    "the k in 0 ... 64"))
 def _(student, rng):
     perfect = [Candidate(name, 1.0, uniform(0.005, 0.01, rng)) for name in _names(rng, whole(1, 3, rng))]
     family = [Candidate(f"a small {one.name}", one.alpha, one.c) for one in _family(rng, 2)]
@@ -206,7 +210,7 @@ def _(student, rng):
                     "A cheap candidate with alpha = 1 is fastest, at the longest draft that is allowed.")
 
 
-@choose_draft.part("nothing pays", weight=2)
+@choose_draft.part("nothing pays", weight=2, rests_on="when no draft pays: (the name of any of them, 0, 1.0)")
 def _(student, rng):
     lists = []
     for count in (1, 3, *[2] * whole(0, 2, rng)):
@@ -224,7 +228,7 @@ def _(student, rng):
             raise Wrong("When nothing pays, the name of any of the candidates is asked for.")
 
 
-@choose_draft.part("no candidates: ValueError", weight=1)
+@choose_draft.part("no candidates: ValueError", weight=1, rests_on="Raises ValueError when there are no candidates.")
 def _(student, rng):
     names = _names(rng, whole(1, 3, rng))
     for place in mixed(range(len(names) + 1), rng):

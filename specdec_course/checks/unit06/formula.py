@@ -71,7 +71,8 @@ def _ask(student, rng, cases, message: str) -> None:
 LEVIATHAN = {(0.6, 2): 1.96, (0.7, 3): 2.53, (0.8, 2): 2.44, (0.8, 5): 3.69, (0.9, 2): 2.71, (0.9, 10): 6.86}
 
 
-@expected_tokens.part("every way that the coins of a round can fall", weight=2)
+@expected_tokens.part("every way that the coins of a round can fall", weight=2, rests_on=(
+    "The round emits the accepted ones up to the first rejection, and then one token of the target's own"))
 def _(student, rng):
     lengths = [1, 2, 3, 4, 6, 9, *(whole(1, 9, rng) for _ in range(whole(0, 3, rng)))]
     cases = [(uniform(0.05, 0.95, rng), k) for k in lengths]
@@ -80,7 +81,7 @@ def _(student, rng):
          "Your function gives something else for some alpha and k.")
 
 
-@expected_tokens.part("the table of Leviathan et al.", weight=1)
+@expected_tokens.part("the table of Leviathan et al.", weight=1, rests_on="1 + alpha + ... + alpha^k")
 def _(student, rng):
     table = mixed(LEVIATHAN.items(), rng)
     answers = [(student.returned_float(*case), wanted) for case, wanted in table]
@@ -93,14 +94,15 @@ def _others(rng) -> list[tuple]:
     return [((alpha, k), {}, rate(alpha, k, 0.0)) for k in (1, 3) for alpha in (uniform(0.2, 0.4, rng),)]
 
 
-@expected_tokens.part("k = 0: one token, whatever alpha is", weight=1)
+@expected_tokens.part("k = 0: one token, whatever alpha is", weight=1, rests_on="k: tokens drafted in a round, >= 0.")
 def _(student, rng):
     ends = [0.0, 1.0, *(uniform(0.1, 0.9, rng) for _ in range(whole(1, 4, rng)))]
     _ask(student, rng, [((alpha, 0), {}, 1.0) for alpha in ends] + _others(rng),
          "Nothing drafted is plain decoding: exactly one token.")
 
 
-@expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2)
+@expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2, rests_on=(
+    "0 <= alpha <= 1; both ends included"))
 def _(student, rng):
     k = whole(2, 9, rng)
     _ask(student, rng, [((0.0, k), {}, 1.0), *_others(rng)],
@@ -112,7 +114,7 @@ def _(student, rng):
          "Close to alpha = 1, or to 0, your number jumps.")
 
 
-@expected_tokens.part("one more drafted token adds alpha^(k+1)", weight=1)
+@expected_tokens.part("one more drafted token adds alpha^(k+1)", weight=1, rests_on="1 + alpha + ... + alpha^k")
 def _(student, rng):
     for k in mixed((whole(1, 12, rng), whole(13, 20, rng), whole(21, 40, rng), 63), rng):
         alpha = uniform(0.9, 0.98, rng)
@@ -172,7 +174,8 @@ for _exercise in (expected_tokens, speedup):
 # -------------------------------------------------------------------------------------------------------- speedup
 
 
-@speedup.part("tokens of a round over its time, where the target's curve is flat", weight=2)
+@speedup.part("tokens of a round over its time, where the target's curve is flat", weight=2, rests_on=(
+    "the expected tokens of a round over its time, tau / (k c + v + o)"))
 def _(student, rng):
     lengths = (1, 2, 3, 5, 8, *[whole(1, 9, rng)] * whole(0, 3, rng))
     cases = [(uniform(0.1, 0.95, rng), k, uniform(0.02, 0.6, rng)) for k in lengths]
@@ -182,7 +185,9 @@ def _(student, rng):
              "0.25 and one pass of 1, together 1.5. Your function gives something else for some alpha, k and c.")
 
 
-@speedup.part("a pass that costs more, and a busy host", weight=2)
+@speedup.part("a pass that costs more, and a busy host", weight=2, rests_on=(
+    "verify_cost: v = T(k+1) / T(1)",
+    "overhead: time of the host per round"))
 def _(student, rng):
     cases = []
     for k in (1, 3, 4, 7):
@@ -199,7 +204,7 @@ def _(student, rng):
                                   "of a whole round, in steps of the target.")
 
 
-@speedup.part("nothing drafted", weight=1)
+@speedup.part("nothing drafted", weight=1, rests_on="The formula holds for k = 0, too.")
 def _(student, rng):
     alpha, c, v, o = (uniform(0.1, 0.9, rng) for _ in range(4))
     cases = [((alpha, 0, c), {}, 1.0), ((alpha, 0, c, 1 + v, o), {}, 1 / (1 + v + o))]
@@ -209,7 +214,8 @@ def _(student, rng):
                                   "overhead: the formula holds there, too.")
 
 
-@speedup.part("the limits: a free perfect draft, a perfect one as slow as the target, a useless one", weight=1)
+@speedup.part("the limits: a free perfect draft, a perfect one as slow as the target, a useless one", weight=1,
+              rests_on=("0 <= alpha <= 1", "in steps of the target; >= 0."))
 def _(student, rng):
     k, c = whole(2, 8, rng), uniform(0.05, 0.5, rng)
     cases = [((1.0, k, 0.0), {}, k + 1.0), ((1.0, k, 1.0), {}, 1.0), ((0.0, k, c), {}, 1 / (k * c + 1))]

@@ -150,15 +150,19 @@ def _other_ends(rng) -> list[tuple]:
     ]
 
 
-for _name, _weight, _pairs in (
-    ("the same tokenizer twice, and three strangers", 1, _strangers),
-    ("another padding token is no problem", 2, _paddings),
-    ("tokens under other ids", 2, _other_ids),
-    ("tokens that only one of them knows", 2, _unknown_tokens),
-    ("the same tokens, but a text is cut differently", 2, _other_cuts),
-    ("other special tokens", 1, _other_ends),
+for _name, _weight, _pairs, _words in (
+    ("the same tokenizer twice, and three strangers", 1, _strangers,
+     "nor another object, class or name of the tokenizer"),
+    ("another padding token is no problem", 2, _paddings, "No problem is another padding token"),
+    ("tokens under other ids", 2, _other_ids, "a token that both know, under different ids"),
+    ("tokens that only one of them knows", 2, _unknown_tokens,
+     "a token that only one of them knows (padding tokens apart)"),
+    ("the same tokens, but a text is cut differently", 2, _other_cuts,
+     "a text that becomes other ids: other merges, other rules for capitals, digits, spaces."),
+    ("other special tokens", 1, _other_ends, ("another bos_token_id or eos_token_id",
+     "add_special_tokens=False leaves that out")),
 ):
-    compatible.part(_name, _weight)(lambda student, rng, pairs=_pairs: _expect(student, rng, pairs))
+    compatible.part(_name, _weight, _words)(lambda student, rng, pairs=_pairs: _expect(student, rng, pairs))
 
 
 @functools.lru_cache(512)

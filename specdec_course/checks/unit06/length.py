@@ -58,7 +58,8 @@ def _expect_k(student, rng, cases, message: str) -> None:
 PEERS = {(0.5, 0.01): 5, (0.6, 0.05): 4, (0.8, 0.05): 8, (0.9, 0.1): 10, (0.7, 0.2): 3, (0.6, 0.3): 1, (0.95, 0.3): 8}
 
 
-@best_k.part("the fastest of all draft lengths", weight=3)
+@best_k.part("the fastest of all draft lengths", weight=3, rests_on=(
+    "The draft length with the largest `speedup(alpha, k, c)`."))
 def _(student, rng):
     cases = list(PEERS.items())
     while (wanted := clear_best(*(case := (uniform(0.88, 0.92, rng), uniform(0.02, 0.03, rng))))) is None:
@@ -78,7 +79,7 @@ def _that_pay(rng) -> list[tuple]:
     return [((0.5, uniform(0.39, 0.46, rng)), 1) for _ in range(whole(2, 5, rng))]
 
 
-@best_k.part("no draft pays: 0", weight=2)
+@best_k.part("no draft pays: 0", weight=2, rests_on="0 means: do not draft, nothing pays.")
 def _(student, rng):
     cases = [((alpha, alpha + uniform(0.02, 0.5, rng)), 0)
              for alpha in (0.2, 0.5, 0.9, *[uniform(0.1, 0.9, rng)] * whole(0, 3, rng))]
@@ -88,7 +89,8 @@ def _(student, rng):
                                    "time.")
 
 
-@best_k.part("equally fast: the smallest", weight=1)
+@best_k.part("equally fast: the smallest", weight=1, rests_on=(
+    "Where several lengths are equally fast, the smallest of them."))
 def _(student, rng):
     # Numbers for which round-off cannot decide, however tau is computed: (1 + alpha) / (1 + c) is exactly 1.
     cases = [((0.5, 0.5), 0), ((0.25, 0.25), 0), ((1.0, 1.0), 0), ((0.0, 0.0, whole(5, 20, rng)), 0), ((0.2, 0.6), 0)]
@@ -96,7 +98,8 @@ def _(student, rng):
     _expect_k(student, rng, cases, "Drafting is exactly as fast as not drafting, or slower.")
 
 
-@best_k.part("k_max: included, and never exceeded", weight=1)
+@best_k.part("k_max: included, and never exceeded", weight=1, rests_on=(
+    "the longest draft to consider, itself included; >= 0"))
 def _(student, rng):
     limit = whole(3, 12, rng)
     cases = [((1.0, 0.1, limit), limit), ((0.95, 0.01, limit), limit), ((0.9, 0.05, 0), 0), ((0.7, 0.05, 1), 1),

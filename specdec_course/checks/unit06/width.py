@@ -68,7 +68,8 @@ def _probabilities(row: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
-@align_vocabulary.part("a wider vocabulary: -inf in the added columns, all others in their places", weight=2)
+@align_vocabulary.part("a wider vocabulary: -inf in the added columns, all others in their places", weight=2, rests_on=(
+    "the columns of `logits` in their places, and -inf in the columns that were added"))
 def _(student, rng):
     cases = [(_logits(rng, shape, width := whole(3, 9, rng)), width + whole(1, 11, rng)) for shape in _shapes(rng)]
     cases += [(_logits(rng, (3,), 8, torch.float64), 12), (_logits(rng, (2,), 1), 2)]
@@ -77,7 +78,8 @@ def _(student, rng):
     _judge(_aligned(student, cases), cases)
 
 
-@align_vocabulary.part("the probabilities of all tokens stay what they were", weight=1)
+@align_vocabulary.part("the probabilities of all tokens stay what they were", weight=1, rests_on=(
+    "An added column must be impossible to draw"))
 def _(student, rng):
     width = whole(20, 40, rng)
     logits = _logits(rng, (4,), width) - 8  # far below 0: a column of zeros would take almost everything
@@ -87,7 +89,7 @@ def _(student, rng):
             raise Wrong("After widening, softmax gives the old tokens other probabilities than before.")
 
 
-@align_vocabulary.part("the same width: nothing changes", weight=1)
+@align_vocabulary.part("the same width: nothing changes", weight=1, rests_on="the columns of `logits` in their places")
 def _(student, rng):
     cases = [(_logits(rng, shape, width := whole(2, 9, rng)), width) for shape in _shapes(rng)]
     low = _logits(rng, (2,), 6)
@@ -95,7 +97,8 @@ def _(student, rng):
     _judge(_aligned(student, [*cases, (low, 6)]), [*cases, (low, 6)])
 
 
-@align_vocabulary.part("a narrower one: columns that are -inf everywhere may go", weight=2)
+@align_vocabulary.part("a narrower one: columns that are -inf everywhere may go", weight=2, rests_on=(
+    "a column may only be cut if it was impossible to draw"))
 def _(student, rng):
     cases = []
     for shape in _shapes(rng):
@@ -109,7 +112,8 @@ def _(student, rng):
     _judge(_aligned(student, cases), cases)
 
 
-@align_vocabulary.part("a column that is alive is not cut: ValueError", weight=2)
+@align_vocabulary.part("a column that is alive is not cut: ValueError", weight=2, rests_on=(
+    "Raises ValueError when V_out < V_in and a column that would have to go is not -inf everywhere"))
 def _(student, rng):
     for shape in mixed(((), (4,), (2, 3)), rng):
         for dead in (0, 2):

@@ -70,7 +70,8 @@ def _newest_unsure(rng, n: int, threshold: float) -> list[float]:
     return sure(rng, n - 1, threshold) + unsure(rng, 1, threshold)
 
 
-@bild_policy.part("the newest token decides about the hand-over", weight=2)
+@bild_policy.part("the newest token decides about the hand-over", weight=2, rests_on=(
+    "fallback: the newest confidence below it hands over"))
 def _(student, rng):
     cases = []
     for t in thresholds(rng):
@@ -82,7 +83,8 @@ def _(student, rng):
     expect_decisions(student, rng, cases, "The large model finds every token probable.")
 
 
-@bild_policy.part("from the first improbable token on, everything is redone", weight=3)
+@bild_policy.part("from the first improbable token on, everything is redone", weight=3, rests_on=(
+    "the first place where the large model's probability is below `rollback`, and all places behind it"))
 def _(student, rng):
     low, _, high = sorted(thresholds(rng))
     shapes = [(2, 3), (0, 2), (3, 0), (1, 1), (0, 0), (whole(4, 7, rng), whole(9, 40, rng))]
@@ -100,7 +102,9 @@ def _(student, rng):
     expect_decisions(student, rng, cases, "The large model finds a token improbable.")
 
 
-@bild_policy.part("exactly on fallback, exactly on rollback", weight=1)
+@bild_policy.part("exactly on fallback, exactly on rollback", weight=1, rests_on=(
+    "exactly on it does not",
+    "one exactly on it stays"))
 def _(student, rng):
     cases = []
     for t in thresholds(rng):
@@ -113,7 +117,7 @@ def _(student, rng):
                      "on rollback stays.")
 
 
-@bild_policy.part("no hand-over: nothing is redone", weight=1)
+@bild_policy.part("no hand-over: nothing is redone", weight=1, rests_on="without a hand-over always")
 def _(student, rng):
     cases = [((sure(rng, n, 0.5), unsure(rng, n, 0.5), 0.5, 0.5), False, []) for n in (3, whole(1, 7, rng))]
     cases += [(([], [], 0.5, 0.5), False, []), (([], [], 1.5, 1.5), False, [])]
@@ -122,14 +126,17 @@ def _(student, rng):
                      "to hand over.")
 
 
-@bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1)
+@bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1, rests_on=(
+    "Empty as long as the large model has not read them: then there is nothing to redo yet."))
 def _(student, rng):
     cases = [((_newest_unsure(rng, n + 1, 0.5), [], 0.5, 0.5), True, []) for n in (0, 2, 3, whole(1, 7, rng))]
     cases += [((sure(rng, n, 0.5), [], 0.5, 0.5), False, []) for n in (1, 2, 3)[: whole(2, 3, rng)]]
     expect_decisions(student, rng, cases, "target_probability is empty.")
 
 
-@bild_policy.part("the limits: always, never", weight=1)
+@bild_policy.part("the limits: always, never", weight=1, rests_on=(
+    "the newest confidence below it hands over",
+    "a token whose probability is below it is redone"))
 def _(student, rng):
     n = whole(2, 7, rng)
     cases = [((sure(rng, n, 0.5), sure(rng, n, 0.5), 1.5, 1.5), True, list(range(n))),

@@ -56,7 +56,8 @@ def expect_prefixes(student, rng, cases, message: str) -> None:
     ask(student, values.as_int, asked, judge, rng)
 
 
-@confident_prefix.part("it stops before the first place that is not sure", weight=2)
+@confident_prefix.part("it stops before the first place that is not sure", weight=2, rests_on=(
+    "the number of places in front of the first confidence below the threshold"))
 def _(student, rng):
     cases = [(sure(rng, n, t) + unsure(rng, m, t), t, n)
              for t in thresholds(rng) for n, m in ((1, 3), (3, 1), (2, 2), (whole(1, 9, rng), whole(1, 9, rng)))]
@@ -64,7 +65,8 @@ def _(student, rng):
     expect_prefixes(student, rng, cases, "The first confidences are above the threshold, the rest are below.")
 
 
-@confident_prefix.part("what stands behind that place does not matter", weight=2)
+@confident_prefix.part("what stands behind that place does not matter", weight=2, rests_on=(
+    "Confidences behind that place do not matter: in a real draft they never come about."))
 def _(student, rng):
     cases = [(sure(rng, n, t) + unsure(rng, 1, t) + sure(rng, m, t), t, n) for t in thresholds(rng)
              for n, m in ((0, 3), (1, 2), (2, 1), (3, 4), (whole(0, 6, rng), whole(1, 9, rng)))]
@@ -75,7 +77,8 @@ def _(student, rng):
     expect_prefixes(student, rng, cases, "A place is below the threshold, and behind it one is above again.")
 
 
-@confident_prefix.part("sure at all places, at none, and no places", weight=1)
+@confident_prefix.part("sure at all places, at none, and no places", weight=1, rests_on=(
+    "a sequence of n floats, n may be 0"))
 def _(student, rng):
     cases = []
     for t in thresholds(rng):
@@ -88,7 +91,8 @@ def _(student, rng):
             raise Wrong("Without any place there is nothing to draft.")
 
 
-@confident_prefix.part("exactly on the threshold stays in", weight=1)
+@confident_prefix.part("exactly on the threshold stays in", weight=1, rests_on=(
+    "A confidence below it stops the draft; one exactly on it does not."))
 def _(student, rng):
     cases = [([0.5], 0.5, 1)]
     for t in thresholds(rng):
@@ -101,7 +105,8 @@ def _(student, rng):
                                          "rounded.")
 
 
-@confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1)
+@confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1, rests_on=(
+    "int in 0..n"))
 def _(student, rng):
     cases = [(sure(rng, n, 0.5) + unsure(rng, 1, 0.5) + sure(rng, 9, 0.5), 0.5, n)
              for n in (whole(35, 60, rng), whole(35, 60, rng))]
@@ -114,7 +119,8 @@ def _(student, rng):
                                          "it).")
 
 
-@confident_prefix.part("the law of the text stays the target's", weight=2)
+@confident_prefix.part("the law of the text stays the target's", weight=2, rests_on=(
+    "Confidences behind that place do not matter"))
 def _(student, rng):
     """The draft is drawn whole, then cut to what the rule says: right only for a rule that never looks ahead."""
     rows = torch.tensor([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4]], dtype=torch.float64)

@@ -34,7 +34,8 @@ def expect_next(student, rng, cases, message: str) -> None:
     ask(student, values.as_int, asked, unless(operator.eq, message), rng)
 
 
-@heuristic_schedule.part("everything accepted: two more", weight=2)
+@heuristic_schedule.part("everything accepted: two more", weight=2, rests_on=(
+    "If everything that was drafted was accepted: k + 2."))
 def _(student, rng):
     far, k, short, long = whole(60, 90, rng), whole(4, 9, rng), whole(6, 12, rng), whole(21, 40, rng)
     some = whole(2, 5, rng)
@@ -46,7 +47,7 @@ def _(student, rng):
     expect_next(student, rng, cases, "When all that was drafted was accepted, the next draft is longer by two.")
 
 
-@heuristic_schedule.part("something rejected: one less", weight=2)
+@heuristic_schedule.part("something rejected: one less", weight=2, rests_on="If something was rejected: k - 1.")
 def _(student, rng):
     far, k, short, long = whole(60, 90, rng), whole(5, 9, rng), whole(6, 12, rng), whole(22, 40, rng)
     many, some = whole(11, 20, rng), whole(2, 5, rng)
@@ -58,7 +59,7 @@ def _(student, rng):
     expect_next(student, rng, cases, "When a drafted token was rejected, the next draft is shorter by one.")
 
 
-@heuristic_schedule.part("always in 1..k_max", weight=2)
+@heuristic_schedule.part("always in 1..k_max", weight=2, rests_on="What leaves 1..k_max is cut to it")
 def _(student, rng):
     cases = [(1, 0, 1, 1, 1), (1, 1, 1, 1, 1)]
     for end in (8, *(whole(5, 16, rng) for _ in range(whole(1, 3, rng)))):
@@ -68,7 +69,8 @@ def _(student, rng):
     expect_next(student, rng, cases, "The step is taken, then the result is cut to 1..k_max.")
 
 
-@heuristic_schedule.part("nothing drafted counts as not rejected", weight=1)
+@heuristic_schedule.part("nothing drafted counts as not rejected", weight=1, rests_on=(
+    "A round that drafted nothing saw no rejection: it counts as accepted in full."))
 def _(student, rng):
     end = whole(9, 20, rng)
     lengths = [1, 4, end - 1, end, *(whole(2, end, rng) for _ in range(whole(1, 4, rng)))]
@@ -76,7 +78,8 @@ def _(student, rng):
                 "A round without a draft saw no rejection.")
 
 
-@heuristic_schedule.part("many rounds: it recovers after a hard passage", weight=1)
+@heuristic_schedule.part("many rounds: it recovers after a hard passage", weight=1, rests_on=(
+    "a draft length of 0 could never show that drafting pays again"))
 def _(student, rng):
     end = 2 * whole(3, 6, rng)  # even: from 1 in steps of two, the last one is cut
     k, seen, hard, easy = whole(3, end, rng), [], end + whole(1, 4, rng), end + whole(1, 4, rng)
@@ -91,7 +94,7 @@ def _(student, rng):
                     f"full acceptance {seen[-1]}, where k_max is {end}.")
 
 
-@heuristic_schedule.part("the law of the text stays the target's", weight=1)
+@heuristic_schedule.part("the law of the text stays the target's", weight=1, rests_on="int in 1..k_max")
 def _(student, rng):
     target, drafter = toys.toy_rows(2, rng), toys.toy_rows(2, rng)
 

@@ -72,7 +72,7 @@ def near(number: float, rng) -> float:
     return number * uniform(0.97, 1.03, rng)
 
 
-@optimal_stop.part("constant alpha, a flat target, no overhead", weight=2)
+@optimal_stop.part("constant alpha, a flat target, no overhead", weight=2, rests_on="the k with the largest rate")
 def _(student, rng):
     cases = [(powers(near(alpha, rng), whole(24, 40, rng)), near(c, rng), 1.0, 0.0)
              for alpha, c in ((0.8, 0.05), (0.7, 0.2), (0.9, 0.1), (0.6, 0.3), (0.95, 0.02), (0.5, 0.1))]
@@ -81,7 +81,9 @@ def _(student, rng):
     expect_best(student, rng, cases, "survival = alpha, alpha squared, ...")
 
 
-@optimal_stop.part("when drafting does not pay: 0", weight=2)
+@optimal_stop.part("when drafting does not pay: 0", weight=2, rests_on=(
+    "With k = 0 there is nothing to check, the round is a plain step: the rate is 1 / (1 + overhead), whatever "
+    "verify_cost is."))
 def _(student, rng):
     cases = [(powers(near(alpha, rng), whole(4, 9, rng)), near(c, rng), 1.0, 0.0)
              for alpha, c in ((0.3, 0.5), (0.5, 0.9), (0.2, 0.25), (0.7, 1.0))]
@@ -91,7 +93,8 @@ def _(student, rng):
     expect_best(student, rng, [*cases, *pays], "A draft that is not worth its price, among others that are.")
 
 
-@optimal_stop.part("any falling survival, any cost", weight=3)
+@optimal_stop.part("any falling survival, any cost", weight=3, rests_on=(
+    "(1 + survival[0] + ... + survival[k-1]) / (k c + verify_cost + overhead)"))
 def _(student, rng):
     cases = [(falling(rng, whole(2, 11, rng)), uniform(0.01, 0.4, rng), uniform(1.0, 1.6, rng), uniform(0.0, 0.8, rng))
              for _ in range(whole(55, 65, rng))]
@@ -102,7 +105,8 @@ def _(student, rng):
     expect_best(student, rng, cases, "survival falls at random.")
 
 
-@optimal_stop.part("one token does not pay, but more do", weight=2)
+@optimal_stop.part("one token does not pay, but more do", weight=2, rests_on=(
+    "Only k = 0, whose cost is another, has to be compared by itself."))
 def _(student, rng):
     cases = [(powers(near(0.95, rng), whole(12, 20, rng)), 0.05, near(v, rng), o)
              for v, o in ((2.1, 0.0), (2.5, 0.3), (3.0, 0.0), (2.1, 0.8))]
@@ -112,7 +116,9 @@ def _(student, rng):
                                      "wins.")
 
 
-@optimal_stop.part("a free drafter, a place that is never reached, no places", weight=1)
+@optimal_stop.part("a free drafter, a place that is never reached, no places", weight=1, rests_on=(
+    "c: time of one draft step, >= 0.",
+    "n may be 0"))
 def _(student, rng):
     dead = [0.0] * whole(1, 5, rng)
     cases = [(powers(near(0.5, rng), n), 0.0, 1.0, 0.0) for n in (6, 7, *[whole(2, 9, rng)] * whole(0, 2, rng))]
@@ -123,7 +129,7 @@ def _(student, rng):
             raise Wrong("Without any place there is nothing to draft: 0.")
 
 
-@optimal_stop.part("the smallest of equals", weight=1)
+@optimal_stop.part("the smallest of equals", weight=1, rests_on="the smallest of equals")
 def _(student, rng):
     # All numbers are exact in binary, so that equal rates are equal in whatever order they are computed.
     half, n = whole(1, 3, rng) / 4, whole(2, 5, rng)

@@ -86,7 +86,8 @@ def random_prior(rng) -> tuple[float, float]:
     return uniform(0.5, 9.0, rng), uniform(0.5, 9.0, rng)
 
 
-@AcceptanceTracker.part("before the first round: the prior's mean", weight=1)
+@AcceptanceTracker.part("before the first round: the prior's mean", weight=1, rests_on=(
+    "a / (a + b) before the first update"))
 def _(student, rng):
     if abs(Tracked(student).alpha - 0.5) > TOLERANCE:
         raise Wrong("A new tracker with the prior (1, 1) should say 0.5.")
@@ -94,7 +95,8 @@ def _(student, rng):
     expect_alphas(student, rng, [([], prior, 64) for prior in priors], "Before any update alpha is a / (a + b).")
 
 
-@AcceptanceTracker.part("evidence is added to the prior", weight=2)
+@AcceptanceTracker.part("evidence is added to the prior", weight=2, rests_on=(
+    "(a + A) / (a + A + b + R), with A and R the accepted and rejected evidence"))
 def _(student, rng):
     cases = [([r], p, NO_FADING) for r in ((4, 0), (0, 1), (2, 1)) for p in ((1.0, 1.0), random_prior(rng))]
     cases += [(random_rounds(rng, whole(6, 9, rng), censored=False), p, NO_FADING)
@@ -103,7 +105,8 @@ def _(student, rng):
                                        "judged).")
 
 
-@AcceptanceTracker.part("what stands behind the first rejection was never judged", weight=2)
+@AcceptanceTracker.part("what stands behind the first rejection was never judged", weight=2, rests_on=(
+    "they count as neither, and do not make evidence fade"))
 def _(student, rng):
     cases = [([(2, 3)], random_prior(rng), NO_FADING), ([(0, 5), (3, 0)], (1.0, 1.0), NO_FADING)]
     cases += [(random_rounds(rng, whole(5, 9, rng)), random_prior(rng), NO_FADING)]
@@ -111,7 +114,9 @@ def _(student, rng):
                                        "rejection.")
 
 
-@AcceptanceTracker.part("older evidence fades, with the half-life counted in judged tokens", weight=3)
+@AcceptanceTracker.part("older evidence fades, with the half-life counted in judged tokens", weight=3, rests_on=(
+    "0.5 ** (judged / half_life)",
+    "then adds this round's evidence in full"))
 def _(student, rng):
     """First whether the order matters at all, then by how much."""
     early = Tracked(student, half_life=8).update((0, 1), (0, 1), (6, 0), (6, 0)).alpha
@@ -125,7 +130,9 @@ def _(student, rng):
     expect_alphas(student, rng, cases, "An update multiplies the older evidence by 0.5 ** (judged tokens / half_life).")
 
 
-@AcceptanceTracker.part("the prior never fades", weight=1)
+@AcceptanceTracker.part("the prior never fades", weight=1, rests_on=(
+    "It never fades.",
+    "prior=(1.0, 1.0), half_life=64"))
 def _(student, rng):
     cases = [([(0, 1)] * whole(30, 50, rng), (uniform(4, 6, rng), 1.0), 4),
              ([(5, 0)] * whole(20, 30, rng), (1.0, uniform(3, 5, rng)), 8)]
@@ -139,7 +146,9 @@ def _(student, rng):
                     otherwise="prior_fades")
 
 
-@AcceptanceTracker.part("a round without a draft, and two trackers at a time", weight=1)
+@AcceptanceTracker.part("a round without a draft, and two trackers at a time", weight=1, rests_on=(
+    "judged = tokens of this round that the target judged",
+    "an attribute or a property, not a method"))
 def _(student, rng):
     cases = [([(3, 1), (0, 0), (0, 0)], (1.0, 1.0), 4)]
     cases += [([(4, 1), (whole(1, 5, rng), 1), (0, 0), (0, 0)], random_prior(rng), whole(3, 9, rng))

@@ -14,6 +14,7 @@ _HOMES = {
     "load_pair": "models",
     "load_corpus": "corpora",
     "generate": "decoding",
+    "stream": "decoding",
     "Sampling": "sampling",
     "check": "checks",
     "hint": "checks",
@@ -21,7 +22,7 @@ _HOMES = {
     "progress": "checks",
     "yours": "checks",
 }
-__all__ = ["Sampling", "check", "generate", "grade", "hint", "load_corpus", "load_pair", "progress", "yours"]
+__all__ = ["Sampling", "check", "generate", "grade", "hint", "load_corpus", "load_pair", "progress", "stream", "yours"]
 
 # Where cores are shared (Colab, a JupyterHub), OpenMP's threads must not spin while they wait: with one busy neighbour
 # a pass takes twenty to forty times as long. It counts if torch is not loaded yet and the user has not chosen.

@@ -47,30 +47,31 @@ class TestGreedy:
     @pytest.mark.parametrize("k", range(6))
     def test_the_text_is_that_of_the_library(self, model, k):
         target, draft = Conditioned(model, SOURCE), Conditioned(shaken(model, 1), SOURCE)
-        out = generate(target, target.start, ModelDrafter(draft), k=k, max_new_tokens=40)
+        out = generate(target, target.start, ModelDrafter(draft), k=k, max_new_tokens=40, eos_token_id=None)
         assert torch.equal(out.tokens, library_text(model, SOURCE, 40))
 
     def test_the_draft_is_sometimes_right_and_sometimes_rolled_back(self, model):
         """Else the test above would say little about caches."""
         target, draft = Conditioned(model, SOURCE), Conditioned(shaken(model, 1), SOURCE)
-        trace = generate(target, target.start, ModelDrafter(draft), k=4, max_new_tokens=40).trace
+        trace = generate(target, target.start, ModelDrafter(draft), k=4, max_new_tokens=40, eos_token_id=None).trace
         assert 0.1 < trace.acceptance_rate < 0.95
 
     def test_a_draft_with_fewer_layers_and_another_number_of_them_in_the_decoder(self, t5):
         target, draft = Conditioned(t5, SOURCE), Conditioned(small_seq2seq("t5", layers=1, decoder_layers=2), SOURCE)
-        out = generate(target, target.start, ModelDrafter(draft), k=3, max_new_tokens=30)
+        out = generate(target, target.start, ModelDrafter(draft), k=3, max_new_tokens=30, eos_token_id=None)
         assert torch.equal(out.tokens, library_text(t5, SOURCE, 30))
 
     def test_a_perfect_draft_is_never_rejected(self, t5):
         target = Conditioned(t5, SOURCE)
-        trace = generate(target, target.start, ModelDrafter(Conditioned(t5, SOURCE)), k=4, max_new_tokens=60).trace
+        drafter = ModelDrafter(Conditioned(t5, SOURCE))
+        trace = generate(target, target.start, drafter, k=4, max_new_tokens=60, eos_token_id=None).trace
         assert trace.acceptance_rate == 1.0 and trace.target_calls == 12
 
     def test_models_given_as_they_are_take_the_prompt_as_their_source(self, model):
         draft = shaken(model, 1)
-        out = generate(model, SOURCE, ModelDrafter(draft), k=3, max_new_tokens=40)
+        out = generate(model, SOURCE, ModelDrafter(draft), k=3, max_new_tokens=40, eos_token_id=None)
         assert torch.equal(out.tokens, library_text(model, SOURCE, 40)) and out.trace.draft_calls > 0
-        assert torch.equal(generate(model, SOURCE, max_new_tokens=40).tokens, out.tokens)
+        assert torch.equal(generate(model, SOURCE, max_new_tokens=40, eos_token_id=None).tokens, out.tokens)
         with pytest.raises(ValueError, match='Use engine="eager"'):
             generate(model, SOURCE, max_new_tokens=4, engine="compiled")
 

@@ -1,12 +1,14 @@
 """`generate`: the decoding loop that people use, with key-value caches, for any target and any drafter.
 
-Knows: budgets, end of text, which tokens the target still has to see. Does not know: how a draft is made (drafters),
-how long it shall be (schedules), how it is judged (rounds).
+Knows: budgets, which tokens the target still has to see, how a text grows round by round. Does not know: how a draft
+is made (drafters), how long it shall be (schedules), how it is judged (rounds).
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +23,7 @@ from ..trace import Round, Trace
 from .request import checked_prompt, ends_of, fresh_seed, until_end
 from .rounds import checked_draft, verify_round
 from .schedules import Fixed, schedule_for
+from .turns import turn_of
 
 ENGINES = ("eager", "compiled")
 
@@ -71,32 +74,70 @@ def generate(
     context, a model that keeps a state instead of positions, NaN or infinite logits, and a drafter whose vocabulary is
     not the target's.
     """
+    how = k, sampling, max_new_tokens, eos_token_id, seed, engine
+    last = deque(generate_rounds(target, prompt_ids, drafter, *how), maxlen=1).pop()
+    return Output(last.tokens.clone(), last.trace)
+
+
+def stream(target, prompt_ids, drafter=None, **how) -> Iterator[int]:
+    """The new tokens of `generate`, each as soon as it is decided: several at a time, when a draft was accepted.
+
+    Takes what `generate` takes. Target and drafter are in use until the last token was taken or the stream is closed.
+    """
+    known = None
+    for out in generate_rounds(target, prompt_ids, drafter, **how):
+        yield from () if known is None else out.tokens[known:].tolist()
+        known = len(out.tokens)
+
+
+def generate_rounds(
+    target,
+    prompt_ids,
+    drafter=None,
+    k="auto",
+    sampling: Sampling = Sampling(),
+    max_new_tokens: int = 128,
+    eos_token_id="model",
+    seed: int | None = 0,
+    engine: str = "eager",
+) -> Iterator[Output]:
+    """`generate`, round by round: yields the text so far and its trace, first the prompt alone, then after every round.
+
+    The tokens are a view that later rounds do not change; the trace is one object that grows.
+    """
     ends = ends_of(target, eos_token_id)
     if getattr(target.config, "is_encoder_decoder", False) and not isinstance(target, Conditioned):
         target = Conditioned(target, prompt_ids)
         drafter = None if drafter is None else as_drafter(drafter).given(prompt_ids)
-        return generate(target, target.start, drafter, k, sampling, max_new_tokens, ends, seed, engine)
-    began = time.perf_counter()
+        prompt_ids = target.start
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; expected one of {', '.join(map(repr, ENGINES))}")
     check_keeps_positions(target, "target")
     prompt = checked_prompt(target, prompt_ids, max_new_tokens, engine)
-    vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     schedule = schedule_for(k, _memory(target, drafter, engine))
     if drafter is None:
         schedule = Fixed(0)
-    drafter = as_drafter(drafter)
+    buffered = (target, _model(drafter)) if engine == "compiled" else ()
+    with turn_of(drafter, *buffered):
+        dice = Dice(torch.Generator(device=target.device).manual_seed(fresh_seed(seed)))
+        yield from _rounds(target, prompt, as_drafter(drafter), schedule, sampling, max_new_tokens, ends, dice, engine)
+
+
+def _rounds(target, prompt, drafter, schedule, sampling, max_new_tokens, ends, dice, engine) -> Iterator[Output]:
+    """The loop itself."""
+    began = time.perf_counter()
+    vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     cached = cache_of(target, engine).begin(end + drafter.nodes, drafter.wants_hidden)
     drafter.begin(vocab_size, end, engine)
-    dice = Dice(torch.Generator(device=target.device).manual_seed(fresh_seed(seed)))
     trace, target_calls, draft_calls = Trace(len(prompt)), cached.calls, drafter.calls
     text, length = torch.cat([prompt, prompt.new_empty(max_new_tokens)]), len(prompt)
-    with torch.inference_mode():
-        while length < end:
-            start = time.perf_counter()
-            wanted = schedule.ask()
-            ask = min(wanted, end - length - 1)  # one place is for the target's own token
-            ids = text[:length]
+    yield Output(text[:length], trace)
+    while length < end:
+        start = time.perf_counter()
+        wanted = schedule.ask()
+        ask = min(wanted, end - length - 1)  # one place is for the target's own token
+        ids = text[:length]
+        with torch.inference_mode():
             draft = drafter.propose_from(Context(ids, cached), ask, sampling, dice) if ask > 0 else Draft(ids[:0])
             draft = checked_draft(draft, ask, vocab_size, target.device)
             accepted, emitted = verify_round(cached, ids[cached.length :], draft, sampling, dice, wanted)
@@ -106,13 +147,13 @@ def generate(
             cached.rollback(cached.length - (length - 1))  # the newest token is fed in the next round
             if ask > 0:
                 drafter.accepted(min(accepted, len(emitted)))
-            trace.rounds.append(Round(len(draft.ids), min(accepted, len(emitted)), len(emitted)))
-            schedule.learn(trace.rounds[-1], time.perf_counter() - start if len(trace.rounds) > 1 else None)
-            if emitted[-1] in ends:
-                break
-    trace.target_calls, trace.draft_calls = cached.calls - target_calls, drafter.calls - draft_calls
-    trace.seconds = time.perf_counter() - began
-    return Output(text[:length].clone(), trace)
+        trace.rounds.append(Round(len(draft.ids), min(accepted, len(emitted)), len(emitted)))
+        schedule.learn(trace.rounds[-1], time.perf_counter() - start if len(trace.rounds) > 1 else None)
+        trace.target_calls, trace.draft_calls = cached.calls - target_calls, drafter.calls - draft_calls
+        trace.seconds = time.perf_counter() - began
+        yield Output(text[:length], trace)
+        if emitted[-1] in ends:
+            break
 
 
 def _memory(target, drafter, engine: str) -> dict:

@@ -16,8 +16,12 @@ from specdec_course.decoding.adaptive import (
     heuristic_schedule,
     optimal_stop,
 )
+from specdec_course.drafters import ModelDrafter
 from specdec_course.figures import adaptive as figures
-from specdec_course.sampling import exact_law
+from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial
+from specdec_course.measure.reach import DraftedText
+from specdec_course.models import load_pair
+from specdec_course.sampling import Sampling, exact_law
 from specdec_course.theory import best_k
 from specdec_course.trace import Round
 
@@ -156,6 +160,50 @@ def test_a_draft_length_taken_from_the_round_itself_moves_the_law():
         return text[:1]
 
     assert toys.difference(exact_law(procedure), toys.target_law(target, 1)) > 1e-3
+
+
+# On the bundled pair --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return load_pair("classroom")
+
+
+def test_a_drafter_asks_its_rule_before_each_token_and_drafts_no_further(pair):
+    asked, ids = [], pair.tokenizer(" = Veldrin = \n", return_tensors="pt").input_ids[0]
+
+    def two(sure):
+        asked.append(list(sure))
+        return len(sure) < 3
+
+    draft = ModelDrafter(pair.draft, goes_on=two).propose(ids, 8, Sampling(), None).ids
+    alone = ModelDrafter(pair.draft).propose(ids, 2, Sampling(), None).ids
+    assert torch.equal(draft, alone) and [len(sure) for sure in asked] == [1, 2, 3]
+    assert asked[1] == asked[2][:2] and all(0 < x <= 1 for x in asked[2])
+    for threshold in (0.2, 0.9):
+        given = ModelDrafter(pair.draft, confidence=threshold)
+        rule = ModelDrafter(pair.draft, goes_on=lambda sure, threshold=threshold: sure[-1] >= threshold)
+        assert torch.equal(given.propose(ids, 8, Sampling(), None).ids, rule.propose(ids, 8, Sampling(), None).ids)
+
+
+def test_the_reach_is_what_a_round_that_begins_there_accepts(pair):
+    text = DraftedText(pair, pair.tokenizer(" = Veldrin = \n", return_tensors="pt").input_ids[0], 4, new_tokens=12)
+    assert len(text.reach) == len(text.sure) == len(text.ids) - text.start == 12
+    for i, (reach, sure) in enumerate(zip(text.reach, text.sure, strict=True)):
+        place = text.start + i
+        guesses = ModelDrafter(pair.draft).propose(text.ids[:place], 4, Sampling(), None).ids
+        truth = text.ids[place : place + 4]
+        agree = (guesses[: len(truth)] == truth).long().cumprod(0).sum()
+        assert reach == agree and len(sure) == 4
+
+
+def test_costs_are_in_steps_of_the_target_and_the_trial_without_a_gpu_is_at_hand(pair):
+    trial = largest_trial(pair, hurry=True)
+    assert trial.pair is pair and trial.ks == (3, 5) and not trial.on_gpu and len(trial.prompts) == 2
+    assert cost_of_drafting(pair.target, trial.drafter, trial.prompts[0], repeats=2) > 0
+    costs = cost_of_verifying(pair.target, trial.prompts[0], (1, 3), repeats=2)
+    assert set(costs) == {1, 3} and min(costs.values()) > 0
 
 
 # Pictures -----------------------------------------------------------------------------------------------------------

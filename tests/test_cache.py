@@ -324,6 +324,15 @@ def test_a_rollback_of_what_was_valid_shows_as_such():
     assert rounds_of(notes)[1]["target"][1:] == [(1, "b", "dropped"), (2, "x", "dropped"), (3, "e", "dropped")]
 
 
+def test_the_newest_token_is_seen_where_a_rejected_guess_stood_in_its_place():
+    notes = [("draft", "append", 0, ["a", "b"]), ("draft", "append", 2, ["c"]),
+             ("target", "append", 0, ["a", "b", "c"]), ("target", "rollback", 2, []), ("draft", "rollback", 2, [])]
+    figure = two_caches(notes, list("abx"), [3])
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert shown.count("x") == shown.count("c") == 2
+    assert figure.alt.count("dropped c, missing x") == 2
+
+
 def test_the_pictures_can_be_drawn():
     figure = two_caches(NOTES, list("abxef"), [3, 5])
     shown = [text.get_text() for text in figure.axes[0].texts]

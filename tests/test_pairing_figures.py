@@ -35,6 +35,7 @@ def test_every_picture_can_be_drawn():
         pairing.gain_map(alphas, cs, gains, lengths, POINTS, "good"),
         pairing.censoring_figure((1, 2), [0.7, 0.6], [0.7, 0.7], [0.7, 0.6]),
         pairing.prediction_figure((5,), [1.5], [0.8], "one draft length"),
+        pairing.predictions_figure({"eager": ((1, 5), [1.5, 1.2], [0.8, 1.1]), "compiled": ((4,), [2.0], [1.9])}, "x"),
         pairing.sizes_figure(sizes, {"a target": ("0.5B", 2.0)}),
         pairing.measured_figure([("a pair", "a GPU", 0.55)]),
         pairing.measured_figure([("a pair", "a GPU", 0.55)], [record]),

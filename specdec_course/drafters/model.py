@@ -48,28 +48,31 @@ class ModelDrafter(Drafter):
     confidence: with a number above 0 the draft ends before the first place where the model's largest probability is
         below it. It decides before a token is drawn there, so the law stays exact. It has to look at every step's
         probabilities, which on a GPU means waiting for every step.
+    goes_on: a rule of your own in its place: a function of the largest probabilities of this draft so far, the one of
+        the place in question last (list of float); the draft ends where it says False. Asked before a token is drawn.
     """
 
-    def __init__(self, model, confidence: float = 0.0):
+    def __init__(self, model, confidence: float = 0.0, goes_on=None):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
         check_keeps_positions(model, "draft model")
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")
         self.model, self.confidence, self.calls = model, confidence, 0
+        self.goes_on = goes_on or ((lambda sure: sure[-1] >= confidence) if confidence else None)
         config = model.config.get_text_config()
         self.limit, self.vocab_size = getattr(config, "max_position_embeddings", None), config.vocab_size
         self.begin(self.vocab_size, 0, "eager")
 
     def given(self, source_ids) -> ModelDrafter:
         """The same drafter for one source text, if its model is an encoder-decoder."""
-        return ModelDrafter(Conditioned(self.model, source_ids), self.confidence)
+        return ModelDrafter(Conditioned(self.model, source_ids), self.confidence, self.goes_on)
 
     def begin(self, vocab_size: int, positions: int, engine: str) -> None:
         """Starts a text of at most so many positions, for a target with so many ids, in one of the two engines."""
         self.target_vocab_size = vocab_size
         self.cached = cache_of(self.model, engine, "draft").begin(positions)
-        self.write = self._at_once if self.cached.compiled and not self.confidence else self._stepwise
+        self.write = self._at_once if self.cached.compiled and not self.goes_on else self._stepwise
         self.text, self.sure = torch.empty(0, dtype=torch.long), 0
 
     def accepted(self, n: int) -> None:
@@ -98,12 +101,14 @@ class ModelDrafter(Drafter):
         return ids[keep:].to(self.model.device, non_blocking=True)
 
     def _stepwise(self, missing, k, sampling, dice) -> Draft:
-        """One pass after the other; with a threshold, as far as the model is sure."""
-        tokens, rows = [], []
+        """One pass after the other; with a rule, as far as it goes on."""
+        tokens, rows, sure = [], [], []
         while len(tokens) < k:
             logits = self.cached.append(missing, last=1)[-1]
-            if self.confidence and not self._sure_enough(logits, sampling):
-                break
+            if self.goes_on:
+                sure.append(self._largest(logits, sampling))
+                if not self.goes_on(sure):
+                    break
             missing = self._pick(logits, sampling, dice, rows)
             tokens.append(missing)
         return _draft(tokens, rows, missing)
@@ -139,10 +144,11 @@ class ModelDrafter(Drafter):
         rows.append(sampling(logits.float()))
         return dice.draw(rows[-1])
 
-    def _sure_enough(self, logits, sampling) -> bool:
+    def _largest(self, logits, sampling) -> float:
+        """The largest probability of the next token, after temperature and filters."""
         logits = fit_width(logits, self.target_vocab_size).float()
         probs = torch.softmax(logits, -1) if sampling.greedy else sampling(logits)
-        return float(probs.max()) >= self.confidence
+        return float(probs.max())
 
 
 def fit_width(logits, vocab_size: int):

@@ -15,8 +15,11 @@ def reach_along_text(pieces, reach, limit: int = 72, title: str = ""):
     """For every place of a text, how many drafted tokens would be accepted if a round began there.
 
     Args:
-        pieces: the tokens as strings, one per place. reach: for each, an int >= 0. limit: places shown.
+        pieces: the tokens as strings, one per place. reach: for each, an int >= 0. limit: places shown; the title says
+            so where there are more.
     """
+    if not title and len(pieces) > limit:
+        title = f"the first {limit} of {len(pieces)} places"
     shown, values = [readable(piece) for piece in pieces[:limit]], [int(n) for n in reach[:limit]]
     figure, axis = new_figure(11, 3.4)
     axis.bar(range(len(values)), values, 0.8, color=[ACCEPTED if n else CORRECTED for n in values])
@@ -28,7 +31,7 @@ def reach_along_text(pieces, reach, limit: int = 72, title: str = ""):
     axis.yaxis.get_major_locator().set_params(integer=True)
     axis.set_ylabel("tokens accepted\nif a round began here")
     axis.set_title(title, loc="left", fontsize=11)
-    axis.legend(frameon=False, fontsize=9, loc="upper left")
+    axis.legend(frameon=False, fontsize=9, loc="upper right")
     axis.grid(False, axis="x")
     return figure
 
@@ -37,8 +40,9 @@ def rounds_along_text(played: dict, limit: int = 110):
     """What rules did on the same text: one row per rule, one block per round, as wide as the tokens that it emitted.
 
     Args:
-        played: {name of the rule: list of Round}. limit: how many tokens of the text are shown.
+        played: {name of the rule: list of Round}. limit: how many tokens of the text are shown, the same in all rows.
     """
+    limit = min([limit, *(sum(r.emitted for r in rounds) for rounds in played.values())])
     figure, axes = new_figure(11, 1.5 * len(played) + 0.7, nrows=len(played), sharex=True, sharey=True, squeeze=False)
     top = max(r.drafted for rounds in played.values() for r in rounds)
     for axis, (name, rounds) in zip(axes[:, 0], played.items(), strict=True):
@@ -48,7 +52,7 @@ def rounds_along_text(played: dict, limit: int = 110):
                 break
             _block(axis, place, r)
             place, count = place + r.emitted, count + 1
-        axis.set_title(f"{name}: {count} rounds for {place} tokens", loc="left", fontsize=10)
+        axis.set_title(f"{name}: {count} rounds for the first {limit} tokens", loc="left", fontsize=10)
         axis.set_xlim(0, limit)
         axis.set_ylim(0, top * 1.05)
         axis.grid(False, axis="x")
@@ -174,7 +178,7 @@ def rule_bars(results: dict, baseline: str):
 
 
 def _verdict(ratio: float) -> str:
-    """Grey within half a per cent of the baseline, else green or red."""
+    """Grey within half a per cent of the baseline, else green or orange."""
     return PROMPT if abs(ratio - 1) < 0.005 else ACCEPTED if ratio > 1 else CORRECTED
 
 

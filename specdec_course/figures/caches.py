@@ -83,7 +83,7 @@ def two_caches(notes, text, ends, first: int = 0):
     rounds = rounds_of(notes)
     columns = 1 + max(cell[0] for r in rounds for cells in r.values() for cell in cells)
     columns = max(columns, *ends) - first
-    figure = picture(min(11.0, 2.5 + 0.36 * columns), 1.0 + 0.86 * len(rounds))
+    figure = picture(min(11.0, max(7.6, 2.5 + 0.36 * columns)), 1.0 + 0.86 * len(rounds))
     axis = figure.add_axes((0, 0.06, 1, 0.94))
     axis.set_axis_off()
     axis.set_xlim(-5.6, columns + 2.6)
@@ -100,29 +100,52 @@ def two_caches(notes, text, ends, first: int = 0):
             length = sum(state in (HELD, KEPT) for _, _, state in r[name])
             axis.text(columns + 0.3, y + 0.5, f"{length} of {end}", va="center", fontsize=9, color="#444444")
     _cells_legend(figure)
+    figure.alt = "Two caches, round by round. " + " ".join(
+        f"Round {n + 1}: target {_cells_words(r['target'], text, end)}; draft {_cells_words(r['draft'], text, end)}."
+        for n, (r, end) in enumerate(zip(rounds, ends, strict=False))
+    )
     return figure
 
 
+def _cells_words(cells, text, end: int) -> str:
+    """What a row shows, for those who do not see it."""
+    by_state = {}
+    for _, token, state, _ in _with_missing(cells, text, end):
+        by_state.setdefault(state, []).append(token)
+    return ", ".join(f"{state} {' '.join(tokens)}" for state, tokens in by_state.items())
+
+
 def _with_missing(cells, text, end: int):
-    """The cells, and those tokens of the text after the round that the cache does not hold."""
+    """The cells, and those tokens of the text after the round that the cache does not hold.
+
+    As (position, token, state, part): the part of its square that a cell fills. Where a token is missing and a rejected
+    guess stood in its place, both are shown: the guess in the upper half, the token in the lower.
+    """
     length = sum(state in (HELD, KEPT) for _, _, state in cells)
-    taken = {place for place, _, _ in cells}
-    return [*cells, *((i, text[i], MISSING) for i in range(length, end) if i not in taken)]
+    missing = {i: text[i] for i in range(length, end)}
+    shown = [(*cell, "upper" if cell[0] in missing else "all") for cell in cells]
+    gone = {place for place, _, _ in cells}
+    return shown + [(i, token, MISSING, "lower" if i in gone else "all") for i, token in missing.items()]
 
 
 LOOK = {HELD: (PROMPT, 0.28), KEPT: (ACCEPTED, 0.55), DROPPED: (CORRECTED, 0.55), MISSING: ("white", 1.0)}
 
 
-def _cell(axis, x: float, y: float, token: str, state: str) -> None:
+PART = {"all": (0.05, 0.9), "upper": (0.05, 0.43), "lower": (0.52, 0.43)}
+
+
+def _cell(axis, x: float, y: float, token: str, state: str, part: str) -> None:
     from matplotlib.patches import Rectangle
 
     colour, alpha = LOOK[state]
+    top, height = PART[part]
     look = {"edgecolor": "#777777", "linestyle": ":", "linewidth": 1.2} if state == MISSING else {"linewidth": 0}
-    axis.add_patch(Rectangle((x + 0.05, y + 0.05), 0.9, 0.9, facecolor=colour, alpha=alpha, **look))
-    axis.text(x + 0.5, y + 0.52, token, ha="center", va="center", fontsize=9, parse_math=False,
-              color="#777777" if state == MISSING else "#111111")
+    axis.add_patch(Rectangle((x + 0.05, y + top), 0.9, height, facecolor=colour, alpha=alpha, **look))
+    axis.text(x + 0.5, y + top + 0.52 * height, token, ha="center", va="center", fontsize=9 if part == "all" else 7.5,
+              parse_math=False, color="#777777" if state == MISSING else "#111111")
     if state == DROPPED:
-        axis.plot([x + 0.15, x + 0.85], [y + 0.85, y + 0.15], color=CORRECTED, linewidth=1.3)
+        ends = [y + top + 0.9 * height, y + top + 0.1 * height]
+        axis.plot([x + 0.15, x + 0.85], ends, color=CORRECTED, linewidth=1.3)
 
 
 def _cells_legend(figure) -> None:
@@ -194,6 +217,10 @@ def mask_picture(mask, length: int):
     handles = [Patch(facecolor=ACCEPTED, alpha=0.6, label="may look"), Patch(facecolor="#F2F2F2", label="may not"),
                Patch(facecolor="#F2F2F2", edgecolor=CORRECTED, hatch="////", linewidth=0, label="leftovers")]
     figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=8.5)
+    figure.alt = f"A mask; {length} positions hold text. " + " ".join(
+        f"New {y} may look at {', '.join(str(x) for x, allowed in enumerate(row) if allowed) or 'nothing'}."
+        for y, row in enumerate(rows)
+    )
     return figure
 
 

@@ -11,6 +11,8 @@ import json
 from ..common.paths import data_path
 from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
 
+INK, LIGHT, WARM = "#16283C", "#E4EEFA", "#FBE9DD"  # on the map's own blue ground, whatever the page's theme is
+
 
 def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-up at the best draft length"):
     """The best speed-up over acceptance rate and cost of the draft, with the draft length that gives it.
@@ -18,21 +20,24 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
     Args:
         alphas: A acceptance rates, rising. cs: C costs of a draft step, rising, all above 0 (logarithmic axis).
         gains, lengths: C rows of A numbers: the best speed-up there, and its draft length (0: nothing pays).
+        The gains are those of a flat latency curve and an idle host: then the border of what pays is alpha = c.
         points: {label: (alpha, c)} to mark. chosen: the label that gets a star.
     """
     figure, axis = new_figure(8.6, 4.8)
     levels = [1.0, 1.25, 1.5, 2, 2.5, 3, 4, 6, 10]
-    shades = axis.contourf(alphas, cs, gains, levels=levels, cmap="Blues", extend="max", alpha=0.85)
-    lines = axis.contour(alphas, cs, gains, levels=levels[1:], colors="#333333", linewidths=0.6)
+    shades = axis.contourf(alphas, cs, gains, levels=levels, colors=_blues(len(levels)), extend="max")
+    lines = axis.contour(alphas, cs, gains, levels=levels[1:], colors=INK, linewidths=0.6)
     axis.clabel(lines, fmt="%gx", fontsize=8)
-    loses = [[1.0 if k == 0 else 0.0 for k in row] for row in lengths]
-    axis.contourf(alphas, cs, loses, levels=[0.5, 1.5], colors=["#F3D9CC"], hatches=["//"])
-    axis.text(0.03, 0.95, "no draft pays here: best k = 0", transform=axis.transAxes, va="top", fontsize=9,
-              color=CORRECTED, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2})
+    border = [cs[0] * (cs[-1] / cs[0]) ** (i / 200) for i in range(201)]  # of alpha = c
+    axis.fill_betweenx(border, alphas[0], [max(alphas[0], c) for c in border], facecolor="#F3D9CC",
+                       edgecolor=CORRECTED, hatch="//", linewidth=0)
+    axis.plot(border, border, color=CORRECTED, linewidth=1.6)
+    axis.text(0.03, 0.95, "alpha below c: no draft pays, best k = 0", transform=axis.transAxes, va="top", fontsize=9,
+              color="#9C3F00", bbox={"facecolor": WARM, "edgecolor": "none", "pad": 2})
     for row in range(len(cs) // 12, len(cs), max(1, len(cs) // 6)):
         for column in range(len(alphas) // 16, len(alphas) - 1, max(1, len(alphas) // 8)):
             if lengths[row][column]:
-                axis.text(alphas[column], cs[row], f"k={lengths[row][column]}", fontsize=7, color="#444444",
+                axis.text(alphas[column], cs[row], f"k={lengths[row][column]}", fontsize=7, color=INK,
                           ha="center", va="center", alpha=0.8)
     _mark(axis, points or {}, chosen)
     axis.set_yscale("log")
@@ -47,20 +52,27 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
     return figure
 
 
+def _blues(count: int) -> list:
+    """So many blues, from light to dark, none of them white."""
+    from matplotlib import colormaps
+
+    return [colormaps["Blues"](0.12 + 0.6 * i / (count - 1)) for i in range(count)]
+
+
 def _mark(axis, points, chosen) -> None:
     """The points, the Pareto front as a line (nobody is both better and cheaper), and a star for the chosen one."""
     if len(points) > 2:
         front = pareto(points)
-        axis.plot([points[n][0] for n in front], [points[n][1] for n in front], color="#222222", linewidth=1.3,
+        axis.plot([points[n][0] for n in front], [points[n][1] for n in front], color=INK, linewidth=1.3,
                   linestyle="--", zorder=4)
     for label, (alpha, c) in points.items():
         best = label == chosen
         axis.plot(alpha, c, marker="*" if best else "o", markersize=17 if best else 7, zorder=5,
-                  color=ACCEPTED if best else "#222222", markeredgecolor="white", clip_on=False)
+                  color=ACCEPTED if best else INK, markeredgecolor=LIGHT, clip_on=False)
         right = alpha > axis.get_xlim()[0] + 0.86 * (axis.get_xlim()[1] - axis.get_xlim()[0])
         axis.annotate(label, (alpha, c), xytext=(-9 if right else 9, 3), textcoords="offset points", fontsize=8.5,
-                      ha="right" if right else "left", zorder=6,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
+                      ha="right" if right else "left", zorder=6, color=INK,
+                      bbox={"facecolor": LIGHT, "edgecolor": "none", "alpha": 0.85, "pad": 1})
 
 
 def pareto(points) -> list[str]:
@@ -102,7 +114,7 @@ def prediction_figure(ks, predicted, measured, title):
     figure, axis = new_figure(7.2, 3.8)
     axis.plot(ks, predicted, color=PROMPT, marker="o", markersize=4, label="predicted from alpha, c and v")
     axis.plot(ks, measured, color=BONUS, marker="o", linewidth=2, label="measured")
-    axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0)
+    axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0, zorder=0)
     axis.text(ks[-1], 0.97, "slower than plain decoding", fontsize=8.5, color=CORRECTED, ha="right", va="top")
     axis.set_ylim(0, 1.15 * max([*predicted, *measured, 1.0]))
     axis.set_xticks(ks)
@@ -110,6 +122,29 @@ def prediction_figure(ks, predicted, measured, title):
     axis.set_ylabel("speed-up")
     axis.set_title(title, fontsize=10, loc="left")
     axis.legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def predictions_figure(engines: dict, title: str):
+    """Predicted and measured speed-ups side by side, for every engine and draft length; below 1 is a loss.
+
+    Args:
+        engines: {name: (draft lengths, predicted, measured)}, sequences of one length. title: which pair, machine.
+    """
+    bars = [(f"{name}\nk = {k}", *pair) for name, (ks, *both) in engines.items()
+            for k, *pair in zip(ks, *both, strict=True)]
+    figure, axis = new_figure(7.2, 3.6)
+    for move, colour, label, place in ((-0.2, PROMPT, "predicted", 1), (0.2, BONUS, "measured", 2)):
+        heights = [bar[place] for bar in bars]
+        drawn = axis.bar([i + move for i in range(len(bars))], heights, 0.36, color=colour, label=label)
+        axis.bar_label(drawn, [f"{height:.2f}x" for height in heights], padding=2, fontsize=8.5)
+    axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0, zorder=0)
+    axis.set_xticks(range(len(bars)), [bar[0] for bar in bars], fontsize=9)
+    axis.set_ylim(0, 1.2 * max([1.0, *(x for bar in bars for x in bar[1:])]))
+    axis.set_ylabel("speed-up (shaded: a loss)")
+    axis.set_title(title, fontsize=9, loc="left")
+    axis.grid(False, axis="x")
+    axis.legend(frameon=False, fontsize=9, ncols=2, loc="upper right")
     return figure
 
 
@@ -127,7 +162,7 @@ def sizes_figure(panels, chosen):
         label, gain = chosen[title]
         axis.plot(label, gain, marker="*", markersize=17, color="#222222", markeredgecolor="white", linestyle="none",
                   label="chosen, if alpha grows with size", zorder=5)
-        axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0)
+        axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0, zorder=0)
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_xlabel("size of the draft")
         axis.margins(x=0.12)

@@ -394,7 +394,7 @@ def test_the_report_counts_what_the_records_hold(tmp_path):
     named = exercises()["verify_greedy"].mistakes["no_bonus"].message
     assert counted["mistakes"] == [
         {"mistake": "no_bonus", "text": named, "count": 2, "students": ["bob", "cem"]},
-        {"mistake": None, "text": None, "count": 1, "students": ["dee"]},
+        {"mistake": None, "text": "The bonus is missing.", "count": 1, "students": ["dee"]},
     ]
     assert told["flagged"] == [{"student": "cem", "unit": UNIT, "flags": ["forked"]}]
     assert told["remarks"] == [{"remark": "mended", "count": 2}]

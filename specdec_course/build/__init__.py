@@ -7,6 +7,7 @@ extra.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def build(root, units=None, check=False, registry=None) -> list[Path]:
             if not path.is_file() or path.read_bytes() != text.encode():
                 changed.append(path.relative_to(root))
                 if not check:
+                    _keeps_marked_cells(path, text)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(text.encode())
     if check and units is None:
@@ -68,6 +70,25 @@ def notebooks_of(root: Path, unit: str, registry: dict) -> dict[Path, str]:
     }
 
 
+def _keeps_marked_cells(path: Path, text: str) -> None:
+    """Raises ValueError where a notebook holds questions that a person marks and its source does not make: somebody
+    added them by hand, and they would be lost."""
+    try:
+        lost = sorted(_by_hand(path.read_text(encoding="utf-8")) - _by_hand(text))
+    except (OSError, ValueError, KeyError, TypeError):  # no notebook yet, or none that holds anything
+        return
+    if lost:
+        raise ValueError(f"{path} holds questions that are marked by hand and that its source does not make: "
+                         f"{', '.join(lost)}. Building would drop them: give them an assignment of their own, which no "
+                         "source makes, and delete them there")
+
+
+def _by_hand(text: str) -> set[str]:
+    """nbgrader's names of the cells of a notebook that a person marks."""
+    marks = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(text)["cells"]]
+    return {about["grade_id"] for about in marks if about.get("task") or (about.get("grade") and about.get("solution"))}
+
+
 def unit_names(root) -> list[str]:
     """The folder names of all units that have a source, in order."""
     return sorted(p.parent.name for p in Path(root).glob("solutions/*/*.py") if p.stem == p.parent.name)
@@ -82,7 +103,7 @@ def _chosen(root: Path, units) -> list[str]:
     wanted = [units] if isinstance(units, str) else list(units)
     chosen = []
     for name in wanted:
-        found = [unit for unit in known if name in (unit, unit[:2])]
+        found = [unit for unit in known if name == unit or name.zfill(2) == unit[:2]]
         if not found:
             raise ValueError(f"there is no unit {name!r}; there is: {', '.join(known)}")
         chosen += found

@@ -30,7 +30,8 @@ def build(units, check, root):
 
 
 GRADEBOOK = click.option(
-    "--gradebook", default="gradebook.db", show_default=True, type=click.Path(dir_okay=False), help="nbgrader's."
+    "--gradebook", type=click.Path(dir_okay=False),
+    help="nbgrader's; default: what nbgrader_config.py says (CourseDirectory.db_url), else gradebook.db.",
 )
 ROOT = click.option("--root", default=".", show_default=True, type=click.Path(exists=True, file_okay=False))
 RECORDS = click.option("--records", "records_dir", type=click.Path(file_okay=False),
@@ -40,6 +41,24 @@ FEEDBACK = click.option("--feedback", type=click.Path(file_okay=False),
 CSV = click.option("--csv", type=click.Path(dir_okay=False), help="Write the marks here, as nbgrader export does.")
 MARKS_JSON = click.option("--json", "json_file", type=click.Path(dir_okay=False),
                           help="Write the records here too; - for stdout, and nothing else there.")
+
+
+def gradebook_of(root, given: str | None) -> Path:
+    """The grade book that was given, else the one that the course's nbgrader_config.py names, else gradebook.db."""
+    if given is not None:
+        return Path(given)
+    if not (Path(root) / "nbgrader_config.py").is_file():
+        return Path("gradebook.db")  # what follows says that this is no course
+    from ..build.release import course_config
+
+    said = str(course_config(Path(root)).CourseDirectory.get("db_url", "") or "")
+    if not said:
+        return Path("gradebook.db")
+    if not said.startswith("sqlite:///"):
+        raise ValueError(f"nbgrader_config.py keeps the grade book at {said.split('@')[-1]!r}; specdec grade writes "
+                         "SQLite files: expected sqlite:///gradebook.db, or --gradebook FILE, and nbgrader's own "
+                         "export from there")
+    return Path(root) / said.removeprefix("sqlite:///").partition("?")[0]
 
 
 @main.command()
@@ -67,6 +86,7 @@ def grade(submitted_dir, json_file, stock, **options):
 
     A run that was stopped goes on where it was: give the same command again.
     """
+    options["gradebook"] = gradebook_of(options["root"], options["gradebook"])
     if stock:
         _grade_with_nbgrader(submitted_dir, json_file, options)
         return
@@ -112,6 +132,7 @@ def merge(records, json_file, **options):
     """Join the RECORDS folders that `specdec grade --shard` wrote into one folder and one grade book."""
     from ..grading.classroom import merge_records
 
+    options["gradebook"] = gradebook_of(options["root"], options["gradebook"])
     show = functools.partial(click.echo, err=json_file == "-")
     _write_records(json_file, merge_records(records, show=show, **options))
 
@@ -119,15 +140,29 @@ def merge(records, json_file, **options):
 @main.command()
 @click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
 @JSON_OPTION
-def check(notebook, json_file):
-    """Run NOTEBOOK in a fresh kernel and print the points of every exercise. The file is not changed."""
+@click.option("--gradescope", type=click.Path(dir_okay=False), help="Write the points as Gradescope's results.json.")
+def check(notebook, json_file, gradescope):
+    """Run NOTEBOOK in a fresh kernel and print the points of every exercise. The file is not changed.
+
+    It runs with your rights: for your own notebook, or for people whom you trust.
+    """
     from ..grading.nbgrader.notebook import run_and_mark
 
-    marks = run_and_mark(Path(notebook))
+    click.echo(f"running {notebook} in a fresh kernel; with all its figures that takes minutes", err=True)
+
+    def tell(number, cells):
+        click.echo(f"\rcell {number} of {cells} ", nl=False, err=True)
+
+    marks = run_and_mark(Path(notebook), tell if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * 30 + "\r", nl=False, err=True)
     for name, points, maximum, said in marks:
         click.echo(f"{name:28}{points:>6g} of {maximum:g}  {said}")
     click.echo(f"{'total':28}{sum(m[1] for m in marks):>6g} of {sum(m[2] for m in marks):g}")
     write_json(json_file, [dict(zip(("exercise", "points", "maximum", "said"), mark, strict=True)) for mark in marks])
+    write_json(gradescope, None if gradescope is None else {"tests": [
+        {"name": name, "score": points, "max_score": maximum, "output": said} for name, points, maximum, said in marks
+    ]})  # fmt: skip
 
 
 @main.command()

@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 def hand_over(found, submitted, root, gradebook, folder, feedback, csv, jobs: int, show) -> None:
     """Everything that is made from the records `found`, which lie in `folder`. `submitted`: None for no notebooks and
     no times. The other arguments are those of `classroom.grade_class`."""
-    from .nbgrader import export
+    from .nbgrader import export, roster
     from .nbgrader import gradebook as book_of_marks
 
     there = [record for record in found if schedule.known_unit(root, record["unit"])]
@@ -48,7 +48,10 @@ def hand_over(found, submitted, root, gradebook, folder, feedback, csv, jobs: in
         with book_of_marks.opened(gradebook) as book:
             export.write_csv(book, Path(csv))
     if feedback:
-        write_pages(found, folder, Path(feedback), submitted, show)
+        with book_of_marks.opened(gradebook) as book:
+            students, late = roster.standing(book)
+        late = {one: roster.in_words(its["late"]) for one, its in late.items()}
+        write_pages(found, folder, Path(feedback), submitted, show, students, late)
 
 
 def see(handed: Handed) -> Seen | None:
@@ -91,10 +94,12 @@ def _graded_notebooks(found: list[dict], submitted: Path, root: Path, jobs: int,
     return stamps
 
 
-def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path | None = None, show=print) -> None:
+def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path | None = None, show=print, students=(),
+                late: dict | None = None) -> None:
     """A page for each of these students, where `nbgrader release_feedback` looks for it, and one for the instructor.
 
-    That one is about all records in `folder`: who grades one student anew keeps the report of the class.
+    That one is about all records in `folder`, and all `students`: who grades one student anew keeps the report of the
+    class. `late`: (student, unit) -> how late, in words.
     """
     from .pages.feedback import write_feedback
     from .pages.report import write_report
@@ -104,7 +109,8 @@ def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path
             write_feedback(record, feedback, submitted)
     everyone = records.read_folder(folder)[0] | {(r["student"], r["unit"]): r for r in found}
     with _costs_one(None, "the report was not written", show):
-        write_report(list(everyone.values()), [records.read_times(folder, *one) for one in everyone], feedback)
+        times = [records.read_times(folder, *one) for one in everyone]
+        write_report(list(everyone.values()), times, feedback, None, students, late)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,36 @@ def csv_text(book) -> str:
     return out.getvalue()
 
 
+def wide_csv(book, key: str = "id", exercises: bool = False) -> tuple[str, list[str]]:
+    """(one row per student: `key`, then the score of each unit, late penalties taken off; who has no such key).
+
+    Args:
+        key: "id" or "email": what a learning platform knows a student by.
+        exercises: with a column for the points of each exercise, as unit:exercise.
+    """
+    units = [(assignment, _submissions(book, assignment)) for assignment in book.assignments]
+    names = {a.name: [c.name for notebook in a.notebooks for c in notebook.grade_cells] for a, _ in units}
+    out, without = io.StringIO(), []
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([key, *(column for a, _ in units for column in [
+        a.name, *(f"{a.name}:{name.removeprefix('grade_')}" for name in names[a.name] if exercises)])])
+    for student in book.students:
+        who = student.email if key == "email" else student.id
+        if not who:
+            without.append(student.id)
+            continue
+        row = [_text(who)]
+        for assignment, theirs in units:
+            submission = theirs.get(student.id)
+            row.append("" if submission is None else
+                       round(max(0.0, submission.score - submission.late_submission_penalty), 4))
+            if exercises:
+                own = {g.name: g.score for n in submission.notebooks for g in n.grades} if submission else {}
+                row += [own.get(name, "") for name in names[assignment.name]]
+        writer.writerow(row)
+    return out.getvalue(), without
+
+
 def _submissions(book, assignment) -> dict:
     """The submissions of a unit by student, with their scores, in one query instead of one per student."""
     from nbgrader.api import SubmittedAssignment as Submission

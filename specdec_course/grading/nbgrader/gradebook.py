@@ -15,7 +15,7 @@ from pathlib import Path
 from ...common.whole import write_bytes
 from ..recover import files
 from ..submissions import shown
-from . import stamps, stock
+from . import dropped, stamps, stock
 from .workspace import environment
 
 SMALL = 1000  # bytes of a file that nbgrader has put beside a submission
@@ -30,10 +30,13 @@ def write_book(path: Path, root: Path, records: list[dict], times: dict, show=pr
         times: (student, unit) -> when it was handed in (UTC, without a zone), where that is known.
         show: where a line goes about a student whose marks could not be written, or whose penalty could not be found.
 
-    Raises ValueError when nbgrader refuses a unit, as when cells were added to a notebook that has submissions.
+    Raises ValueError when nbgrader refuses a unit.
     """
     units = sorted({record["unit"] for record in records})
     with environment(1), opened(path) as book:
+        for unit in units:
+            for line in dropped.bring_up_to_date(book, unit, root / "solutions" / unit / f"{unit}.ipynb"):
+                show(line)
         _register(path, root, units)
         _write_all(book, records, times, _late_penalty(root), show)
 

@@ -15,13 +15,14 @@ from pathlib import Path
 BONUS = "application/vnd.specdec.bonus+json"  # the form in which `grade` shows the points of a bonus exercise
 
 
-def run_notebook(notebook, timeout=600, threads=None):
+def run_notebook(notebook, timeout=600, threads=None, tell=None):
     """Execute a notebook the way Colab does: in an empty folder, with nothing but the installed package.
 
     Args:
         notebook: an nbformat notebook, or the path of one; it is not changed.
         timeout: seconds per cell.
         threads: how many threads torch may use; None leaves that to torch.
+        tell: is called with the number of each cell (from 1) before it is run.
 
     Returns:
         an executed copy. Cells that raise do not stop it: look at the outputs.
@@ -43,6 +44,7 @@ def run_notebook(notebook, timeout=600, threads=None):
             iopub_timeout=120,
             allow_errors=True,
             resources={"metadata": {"path": folder}},
+            on_cell_start=None if tell is None else lambda cell, cell_index: tell(cell_index + 1),
         )
         # What student code writes to the descriptors themselves is no output of a cell: it stays off the terminal.
         client.execute(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -61,10 +63,11 @@ def _this_python():
     return ThisPython()
 
 
-def run_and_mark(path: Path) -> list[tuple[str, float, float, str]]:
+def run_and_mark(path: Path, tell=None) -> list[tuple[str, float, float, str]]:
     """Execute a notebook and read its test cells: (exercise, points, maximum, what `grade` said first).
 
-    The maximum of a bonus exercise is 0: 100 % needs none. Raises ValueError when the file is no notebook of the
+    `tell` is called with (number of the cell that begins, number of all). The maximum of a bonus exercise is 0: 100 %
+    needs none. Raises ValueError when the file is no notebook of the
     course, or its kernel dies.
     """
     import nbformat
@@ -76,7 +79,7 @@ def run_and_mark(path: Path) -> list[tuple[str, float, float, str]]:
     if not any(map(is_test, notebook.cells)):
         raise ValueError(f"{path} has no test cells; expected a notebook of the course, see notebooks/")
     try:
-        executed = run_notebook(notebook)
+        executed = run_notebook(notebook, tell=tell and (lambda number: tell(number, len(notebook.cells))))
     except RuntimeError as error:  # nbclient's DeadKernelError
         raise ValueError(f"running {path} ended its kernel (out of memory, or a crash): {error}") from error
     return [_mark(cell) for cell in executed.cells if is_test(cell)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from .feedback import LOOKS, feedback_path, known_mistake, unit_title, what_is_s
 NAMES = 40  # students named under one mistake
 LONGEST_LIST = 200  # rows of a list
 SLOWEST = 10
+ANY_NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 
 
-def write_report(records: list[dict], times: list[dict], folder: Path, feedback: Path | None = None) -> Path:
+def write_report(records: list[dict], times: list[dict], folder: Path, feedback: Path | None = None, students=(),
+                 late: dict | None = None) -> Path:
     """Writes `report.html` and `report.json` into `folder`; returns the path of the page.
 
     Args:
@@ -30,14 +33,15 @@ def write_report(records: list[dict], times: list[dict], folder: Path, feedback:
         times: what each took: {"student", "unit", "seconds", "cpu", "by_exercise": {name: seconds}}; may be incomplete.
         folder: where the report goes.
         feedback: the folder of the students' pages, for links; `folder` itself if not given.
+        students: everybody in the class, as far as the grade book knows; late: (student, unit) -> how late, in words.
     """
     folder = Path(folder)
-    counted = figures(records, times)
+    counted = figures(records, times, students, late)
     write_text(folder / "report.json", json.dumps(counted, indent=1, sort_keys=True) + "\n", sure=False)
     return write_text(folder / "report.html", report_page(counted, folder, feedback or folder), sure=False)
 
 
-def figures(records: list[dict], times: list[dict]) -> dict:
+def figures(records: list[dict], times: list[dict], students=(), late: dict | None = None) -> dict:
     """All that the report says, as plain data."""
     records = sorted(records, key=lambda r: (r["unit"], r["student"]))
     graded = [r for r in records if r["status"] == "graded"]
@@ -50,6 +54,7 @@ def figures(records: list[dict], times: list[dict]) -> dict:
             _who(r) | {"problem": r.get("problem") or "no reason is given"} for r in records if r["status"] != "graded"
         ],
         "units": [_unit(unit, [r for r in graded if r["unit"] == unit]) for unit in units],
+        "marks": _marks(records, units, students, late or {}),
         "slowest": _slowest(times),
         "flagged": [_who(r) | {"flags": list(r["flags"])} for r in records if r.get("flags")],
         "remarks": [
@@ -66,6 +71,20 @@ def figures(records: list[dict], times: list[dict]) -> dict:
 
 def _who(record: dict) -> dict:
     return {"student": record["student"], "unit": record["unit"]}
+
+
+def _marks(records: list[dict], units: list[str], students, late: dict) -> list[dict]:
+    """Each student's points in every unit; None where nothing was handed in."""
+    by_submission = {(r["student"], r["unit"]): r for r in records}
+    rows = []
+    for student in sorted({*students, *(r["student"] for r in records)}):
+        own = {unit: by_submission.get((student, unit)) for unit in units}
+        rows.append({"student": student, "units": {
+            unit: record and {"points": record["points"], "maximum": record["maximum"], "status": record["status"],
+                              "late": late.get((student, unit))}
+            for unit, record in own.items()
+        }})  # fmt: skip
+    return rows
 
 
 def _unit(unit: str, records: list[dict]) -> dict:
@@ -93,7 +112,8 @@ def _unit(unit: str, records: list[dict]) -> dict:
 def _exercise(name: str, given: list[tuple[str, dict]]) -> dict:
     """How a class did in one exercise."""
     states = Counter(e["state"] for _, e in given)
-    failed = Counter(part for _, e in given for part, passes in e.get("parts", []) if not passes)
+    written = [e for _, e in given if e["state"] != "not attempted"]  # of a blank nothing fails: nothing is there
+    failed = Counter(part for e in written for part, passes in e.get("parts", []) if not passes)
     return {
         "name": name,
         "submissions": len(given),
@@ -107,17 +127,19 @@ def _exercise(name: str, given: list[tuple[str, dict]]) -> dict:
 
 
 def _mistakes(name: str, given: list[tuple[str, dict]]) -> list[dict]:
-    """The named mistakes, the most frequent first. A wrong answer that no mistake explains is counted as unnamed."""
-    students, texts = defaultdict(list), {}
+    """The named mistakes, the most frequent first; then wrong answers that no mistake explains, by what was said."""
+    students, texts, ids = defaultdict(list), {}, {}
     for student, e in given:
         if e["state"] in ("wrong", "partly right"):
-            id = e.get("diagnosis") or ""
-            students[id].append(student)
-            if id and id not in texts:  # what every check can name ("changes_input") is told in the message only
-                texts[id] = known_mistake(name, id) or page.plain(what_is_said(e), 400)
+            id, said = e.get("diagnosis") or "", page.plain(what_is_said(e), 400)
+            key = id or ANY_NUMBER.sub("#", said.split("\n")[0])
+            students[key].append(student)
+            if key not in texts:  # what every check can name ("changes_input") is told in the message only
+                texts[key], ids[key] = (id and known_mistake(name, id)) or (said if id else said.split("\n")[0]), id
     return [
-        {"mistake": id or None, "text": texts.get(id), "count": len(students[id]), "students": students[id]}
-        for id in sorted(students, key=lambda id: (id == "", -len(students[id]), id))
+        {"mistake": ids[key] or None, "text": texts[key] or None, "count": len(students[key]),
+         "students": students[key]}
+        for key in sorted(students, key=lambda key: (ids[key] == "", -len(students[key]), key))
     ]
 
 

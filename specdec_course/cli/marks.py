@@ -1,0 +1,58 @@
+"""Commands about the marks of a class: `export` for learning platforms, `extend` for more time. Knows options and how
+results are printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..common.whole import write_text
+from .classes import GRADEBOOK, ROOT, gradebook_of
+from .group import main
+
+
+def _book(root, given) -> Path:
+    path = gradebook_of(root, given)
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; expected the grade book that specdec grade wrote (--gradebook)")
+    return path
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--key", type=click.Choice(["id", "email"]), default="id", show_default=True,
+              help="What the platform knows a student by.")
+@click.option("--exercises", is_flag=True, help="A column for each exercise too.")
+@GRADEBOOK
+@ROOT
+def export(file, key, exercises, gradebook, root):
+    """Write the marks of all units to FILE (CSV): a row per student, as Canvas, Moodle and spreadsheets read it."""
+    from ..grading.nbgrader.export import wide_csv
+    from ..grading.nbgrader.gradebook import opened
+
+    with opened(_book(root, gradebook)) as book:
+        text, without = wide_csv(book, key, exercises)
+    write_text(Path(file), text)
+    click.echo(f"wrote {file}: {max(0, text.count(chr(10)) - 1)} students")
+    if without:
+        named = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        click.echo(f"left out, because the grade book has no e-mail of theirs: {len(without)} ({named}); "
+                   "nbgrader db student import FILE brings them")
+
+
+@main.command()
+@click.argument("student")
+@click.argument("unit")
+@click.argument("more")
+@GRADEBOOK
+@ROOT
+def extend(student, unit, more, gradebook, root):
+    """Give STUDENT more time for UNIT: MORE is 2d, 36h, 90m or 1w after its due date; 0 takes it back."""
+    from ..grading.nbgrader import roster
+
+    known = sorted(path.parent.name for path in Path(root).glob("notebooks/*/*.ipynb") if path.stem == path.parent.name)
+    names = [name for name in known if name == unit or name[:2] == unit.zfill(2)]
+    if not names:
+        raise ValueError(f"there is no unit {unit!r}; there is: {', '.join(known)}")
+    click.echo(roster.extend(_book(root, gradebook), student, names[0], roster.span(more)))

@@ -16,14 +16,14 @@ from specdec_course.trace import tokens_per_call
 # %% [markdown]
 # # The cheapest drafter in the world
 #
-# A language model writes one token per call. Unit 01 shows that the call would hardly take longer if it read five
-# tokens instead of one. Speculative decoding uses that: somebody **guesses** the next few tokens, the model reads the
-# guesses all at once, and keeps them as far as it agrees. In this unit you build the guesser. (How the guesses are checked is
+# A language model writes one token per call. Unit 01 shows that a call over five tokens takes far less than five
+# times as long. Speculative decoding uses that: somebody **guesses** the next few tokens, the model reads the guesses
+# all at once, and keeps them as far as it agrees. In this unit you build the guesser. (How the guesses are checked is
 # unit 03; here the package does it for you.)
 #
 # What is the least that a guesser can know? Only the last token. What is the least that it can do? Look up one number
-# in a table: *after this token, most often comes that one*. Such a table is a **bigram**: it counts pairs. It needs no
-# GPU, no training loop and no network, it fits into half a megabyte, and a guess costs less than a microsecond.
+# in a table: *after this token, most often comes that one*. Such a table is a **bigram**: it counts pairs. It needs
+# no GPU, no training loop and no network, it fits into half a megabyte, and a guess costs less than a microsecond.
 #
 # It is also rather stupid. After `New` it says `York`, whatever you were talking about.
 #
@@ -38,9 +38,9 @@ my_tokens_per_call = None  # 1 or more
 # %% [markdown]
 # ## A text, cut into windows
 #
-# The pair of models that comes with the course, and a text to count. `load_corpus("wikitext-2", ...)` takes WikiText-2
-# (articles of Wikipedia) if the Hugging Face Hub can be reached. If not, it takes *Atlas*, an imaginary encyclopedia in the
-# same format that the course writes itself, and says so.
+# The pair of models that comes with the course, and a text to count. `load_corpus("wikitext-2", ...)` takes
+# WikiText-2 (articles of Wikipedia) if the Hugging Face Hub can be reached. If not, it takes *Atlas*, an imaginary
+# encyclopedia in the same format that the course writes itself, and says so.
 
 # %%
 torch.manual_seed(0)
@@ -52,13 +52,13 @@ print(pair.tokenizer.decode(train[:120]))
 
 # %% [markdown]
 # `train` is one long row of ids. Training sets for language models are usually not handed out like that, but as
-# **windows**: random pieces of equal length, `[nsamples, seqlen]`. You have met this if you ever saw a function called
-# `get_wikitext2`. So this is where we begin.
+# **windows**: random pieces of equal length, `[nsamples, seqlen]`. You have met this if you ever saw a function
+# called `get_wikitext2`. So this is where we begin.
 #
-# A window is decided by where it starts. In the text `[10, 11, 12, 13, 14]` with `seqlen = 3` the possible windows are
-# `[10, 11, 12]`, `[11, 12, 13]` and `[12, 13, 14]`: three of them, and each should be as likely as the others. The same
-# seed must give the same windows again. If the text is shorter than one window, say so with a `ValueError`. A quiet
-# answer would be an empty training set, noticed an hour later.
+# A window is decided by where it starts. In the text `[10, 11, 12, 13, 14]` with `seqlen = 3` the possible windows
+# are `[10, 11, 12]`, `[11, 12, 13]` and `[12, 13, 14]`: three of them, and each should be as likely as the others.
+# The same seed must give the same windows again. If the text is shorter than one window, say so with a `ValueError`.
+# A quiet answer would be an empty training set, noticed an hour later.
 
 # %% exercise: sample_windows
 
@@ -87,8 +87,8 @@ print(pair.tokenizer.decode(train[:120]))
 # %% exercise: build_next_token_array
 
 # %% [markdown]
-# **If your check is green:** count the text in windows, and look at some entries. (If the exercise is still open, the
-# package's own function is used from here on, and a line says so.)
+# **If your check is green:** count the text in windows, and look at some entries. (`yours(f)` is
+# your own `f` once it is right, and the course's until then; a line says so. A `grade(...)` cell shows your points.)
 
 # %%
 cut_windows = yours(sample_windows)
@@ -102,9 +102,9 @@ for word in (" the", " of", " in", " was", " ,", " ."):
 # %% [markdown]
 # ### The student who scored 1.04
 #
-# This exercise has a history. In the homework that this course descends from, the table yields 1.16 tokens per call of the model.
-# One student's gave 1.04, and *all tests passed*. The loop went over the tensor, and used its elements as keys of a
-# dictionary of counts. What could be wrong with that? Predict the two values before you run the cell.
+# This exercise has a history. In the homework that this course descends from, the table yields 1.16 tokens per call
+# of the model. One student's gave 1.04, and *all tests passed*. The loop went over the tensor, and used its elements
+# as keys of a dictionary of counts. What could be wrong with that? Predict the two values before you run the cell.
 
 # %%
 three, also_three = torch.tensor(3), torch.tensor(3)
@@ -113,11 +113,11 @@ print("keys in the dictionary:", len({three: "one", also_three: "two"}))
 
 # %% [markdown]
 # Two tensors of equal value are two different keys: Python hashes a tensor by its identity, not by its value. Every
-# pair was counted once, every count was 1, and "the most frequent follower" became "some follower", say the one that was
-# seen last. The table looks reasonable; no exception is raised. A test with three tokens passes.
+# pair was counted once, every count was 1, and "the most frequent follower" became "some follower", say the one that
+# was seen last. The table looks reasonable; no exception is raised. A test with three tokens passes.
 #
-# What does it cost? Here is the table of last-seen followers beside yours, on a text that neither of them has counted. To
-# compare, we need a measure.
+# What does it cost? Here is the table of last-seen followers beside yours, on a text that neither of them has
+# counted. To compare, we need a measure.
 #
 # ## How often is it right?
 #
@@ -130,7 +130,8 @@ print("keys in the dictionary:", len({three: "one", also_three: "two"}))
 #                                                   hit      miss     hit      miss
 # ```
 #
-# The rate is 2/4. Five tokens, four guesses: nobody guesses the first token, and there is nothing to judge the last guess by.
+# The rate is 2/4. Five tokens, four guesses: nobody guesses the first token, and there is nothing to judge the last
+# guess by.
 
 # %% exercise: hit_rate
 
@@ -149,21 +150,38 @@ if my_hit_rate is not None:
 # never spoil the text, so nobody will notice by reading. **Measure the hit rate of every drafter you build**, and be
 # suspicious when it is low.
 #
-# Where are the hits? Every token of this piece of text is coloured by whether your table foresaw it from the token before.
+# Where are the hits? Every token of this piece of text is coloured by whether your table foresaw it from the token
+# before.
 
 # %%
 piece = test[:180]
 hit_map(token_pieces(pair.tokenizer, piece), torch.as_tensor(table)[piece[:-1]] == piece[1:])
 
 # %% [markdown]
-# Look for the pattern. Glue is green: commas and full stops, `of the`, the end of a word that has only one way to go
-# on, the marks of a heading. What the text is *about* is orange: names, numbers, the next noun. A bigram knows the
-# language a little, and the subject not at all.
+# Look for the pattern, and then count it: here is the whole test text, by the kind of token that had to be foreseen.
+
+# %%
+by_kind = {}
+pieces = token_pieces(pair.tokenizer, test)
+for token, came, piece in zip(test[:-1].tolist(), test[1:].tolist(), pieces[1:], strict=True):
+    if not any(map(str.isalpha, piece)):
+        kind = "figures" if piece.strip().isdigit() else "marks and line ends"
+    elif piece.startswith(" "):
+        kind = "a name begins" if piece.strip()[0].isupper() else "an everyday word begins"
+    else:
+        kind = "a word goes on"
+    by_kind.setdefault(kind, []).append(int(table[token]) == came)
+for kind, hits in sorted(by_kind.items(), key=lambda item: -sum(item[1]) / len(item[1])):
+    print(f"{kind:24} foreseen {sum(hits) / len(hits):4.0%}   ({len(hits)} tokens)")
+
+# %% [markdown]
+# What holds sentences together is foreseen best. What the text is *about* is foreseen worst: names, their later
+# pieces, figures. A bigram knows the language a little, and the subject not at all.
 #
 # ### Measured on what?
 #
-# One more way to fool yourself. A table can be measured on the very text it was counted on. How far apart will the two
-# curves be for a small text, and for a large one? Predict, then run.
+# One more way to fool yourself. A table can be measured on the very text it was counted on. How far apart will the
+# two curves be for a small text, and for a large one? Predict, then run.
 
 # %%
 sizes = [300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
@@ -174,9 +192,9 @@ fitted = [share_right(train[:n], fit) for n, fit in zip(sizes, fits, strict=True
 rates_by_size(sizes, held_out, fitted)
 
 # %% [markdown]
-# With 300 tokens the table remembers the text: it looks excellent, and is useless for any other. With more text the two
-# curves close in on each other, and the gain from ten times the text shrinks: what is missing is not counts, but context.
-# The number to trust is always the one on text that the table has not seen.
+# With 300 tokens the table remembers the text: it looks excellent, and is useless for any other. With more text the
+# two curves close in on each other, and the gain from ten times the text shrinks: what is missing is not counts, but
+# context. The number to trust is always the one on text that the table has not seen.
 #
 # ## From one guess to a draft
 #
@@ -186,8 +204,8 @@ rates_by_size(sizes, held_out, fitted)
 # table   a -> b,  b -> c,  c -> a        last token a, k = 4:   draft  b c a b
 # ```
 #
-# The last token is already in the text, so it is not part of the draft. k may be 0: then the draft is an empty tensor,
-# but still one of *ids*.
+# The last token is already in the text, so it is not part of the draft. k may be 0: then the draft is an empty
+# tensor, but still one of *ids*.
 
 # %% exercise: draft_with_bigram
 
@@ -204,8 +222,8 @@ for word in (" In", " the", " season"):
 # ## Tokens per call
 #
 # Now to what the drafter is for. The target writes three articles by itself, greedily. Greedy speculation would write
-# the same text, so we can **replay** what a drafter would have made of it: at every place, how many of its guesses are
-# what the target wrote? Each round yields those, and one token of the target's own.
+# the same text, so we can **replay** what a drafter would have made of it: at every place, how many of its guesses
+# are what the target wrote? Each round yields those, and one token of the target's own.
 
 # %%
 prompts = held_out_prompts(pair.tokenizer, 3)
@@ -222,57 +240,54 @@ def replayed(k):
 
 yields = {k: tokens_per_call(replayed(k)) for k in (1, 2, 3, 4, 5, 6)}
 for k, tokens in yields.items():
-    print(f"k = {k}: {tokens:.2f} tokens per call")
+    print(f"k = {k}: {tokens:.3f} tokens per call, {tokens - yields.get(k - 1, 1.0):.3f} more than with one guess less")
 if my_tokens_per_call is not None:
     print(f"you predicted {my_tokens_per_call:.2f}")
 
 # %% [markdown]
-# It grows from k = 1 to k = 2, a little to 3, and then it stops. Why? The second guess counts only if the first was
-# right, the third only if both were. If every guess is right with chance α, a round yields
+# Most of the gain comes with the first guess, a little with the second, and then next to nothing. Why? The second
+# guess counts only if the first was right, the third only if both were. If every guess is right with chance α, a
+# round yields
 #
 # $$1 + \alpha + \alpha^2 + \dots + \alpha^k \quad\longrightarrow\quad \frac{1}{1-\alpha}$$
 #
-# tokens: a **chain of hits**, and chains of a poor guesser are short. With α = 0.14 the first guess brings 0.14 tokens, the second
-# 0.02, the third 0.003. So 1.14 at k = 1, 1.16 at k = 2, and 1.16 for ever after. Those are the very figures that the
-# ancestor of this course reports for Llama-3.2-3B.
+# tokens: a **chain of hits**, and chains of a poor guesser are short. With α = 0.14 the first guess brings 0.14
+# tokens, the second 0.02, the third 0.003. So 1.14 at k = 1, 1.16 at k = 2, and 1.16 for ever after. Those are the
+# very figures that the ancestor of this course reports for Llama-3.2-3B.
 
 # %%
 alpha = yields[1] - 1
 saturation(yields, recorded(), alpha)
 
 # %% [markdown]
-# The dotted line is what α alone, measured at k = 1, would give. The measured curve need not follow it exactly, because
-# hits are not independent of each other: after a right guess the next one may be easier (inside a heading or a set
-# phrase), or harder (after the glue comes a name). But the shape is the same, and so is the ceiling.
+# The dotted line is what α alone, measured at k = 1, would give. The measured curve need not follow it exactly,
+# because hits are not independent of each other: after a right guess the next one may be easier (inside a heading or
+# a set phrase), or harder (after the glue comes a name). But the shape is the same, and so is the ceiling.
 #
-# Our curve lies higher than those of real models, and that is no merit of your table. The classroom target writes in
-# the set phrases of an imaginary encyclopedia; a real model has more to say.
+# Where a curve lies is no merit of the table alone. It depends on who has to be foreseen: a target that writes in set
+# phrases is easy, one that brings up names again and again is hard.
 #
-# Another thing to notice. We counted a table on WikiText-2's validation pages and let SmolLM2-135M, a real pretrained
-# model, go on from 40 beginnings of test pages. On those pages the table is right 28 % of the time. Yet only 16 % of its
-# first guesses are accepted: 1.16 tokens per call at k = 1, and 1.19 from k = 3 on. Where did the rest go?
-#
-# **The drafter has to foresee the target, not the text.** The table learned how WikiText goes on, with a space before
-# every comma. It was asked how *SmolLM2* goes on, which spells as people do. Give the same model prompts in WikiText's
-# spelling, and it goes on in that spelling: 24 % are accepted, 1.23 tokens per call at k = 1 and 1.37 at k = 6. (Measured
-# on a 2-core CPU in float32; `data/measurements` has the commands.) With the classroom pair both have read the same kind
-# of text:
+# **The drafter has to foresee the target, not the text.** Look at the curves of SmolLM2-135M, a real pretrained
+# model. Its table was counted on WikiText-2 and is right 28 % of the time on pages of WikiText-2. But WikiText puts a
+# space before every comma, and SmolLM2 spells as people do: only 16 % of the first guesses are accepted. Give it
+# prompts in WikiText's spelling, it goes on in that spelling, and 24 % are. (2-core CPU, float32; `data/measurements`
+# has the commands.) And here, where both have read the same kind of text?
 
 # %%
 new_text = [text[len(prompt) - 1 :] for text, prompt in zip(written, prompts, strict=True)]
 on_target = np.mean([share_right(text, table) for text in new_text])
-print(f"hit rate on held-out text:       {share_right(test, table):.2f}")
+print(f"hit rate on held-out text:         {share_right(test, table):.2f}")
 print(f"hit rate on what the target wrote: {on_target:.2f}")
 
 # %% [markdown]
-# Keep the two numbers in mind. A drafter can also be trained on text that *the target wrote*, and then it meets what it
-# has learned.
+# Keep the two numbers in mind. A drafter can also be trained on text that *the target wrote*, and then it meets what
+# it has learned.
 #
 # ## How sure was it?
 #
 # The table keeps the favourite and forgets the rest. Was it 90 % of all cases, or 5 %? For sampling (unit 04) a
-# drafter has to tell: its whole distribution q decides what may be accepted. So keep the counts, and turn a row of them into
-# probabilities when asked.
+# drafter has to tell: its whole distribution q decides what may be accepted. So keep the counts, and turn a row of
+# them into probabilities when asked.
 #
 # Say token `a` was followed by `b` twice and by `c` once, and there are four ids, a to d:
 #
@@ -284,8 +299,8 @@ print(f"hit rate on what the target wrote: {on_target:.2f}")
 # | after `d`, which nothing followed | 1/4 | 1/4 | 1/4 | 1/4 |
 #
 # **Smoothing** adds a little to every count, so that what was never seen is improbable, not impossible. And mind the
-# memory: a table of all pairs has 4096 x 4096 entries for our small vocabulary. How many would it have for Qwen's 151,936, and how
-# many gigabytes is that in float32? Your function has to work there too.
+# memory: a table of all pairs has 4096 x 4096 entries for our small vocabulary. How many would it have for Qwen's
+# 151,936, and how many gigabytes is that in float32? Your function has to work there too.
 
 # %% exercise: bigram_probabilities
 
@@ -301,9 +316,9 @@ for word in (" of", " the", " was", " ="):
 # %% [markdown]
 # Some rows are sure, some are not: that is what the favourite alone cannot tell.
 #
-# How much smoothing is best? Ask the held-out text: how many bits of surprise, −log₂ q(token), does it hold per token? One
-# token that q calls impossible makes the average infinite. One that wastes its probability on 4096 ids is never
-# surprised, and never right. Predict which value wins.
+# How much smoothing is best? Ask the held-out text: how many bits of surprise, −log₂ q(token), does it hold per
+# token? One token that q calls impossible makes the average infinite. One that wastes its probability on 4096 ids is
+# never surprised, and never right. Predict which value wins.
 
 # %%
 sample = test[:400].tolist()
@@ -317,9 +332,10 @@ print(f"knowing nothing   {np.log2(VOCAB_SIZE):6.2f} bits per token")
 # %% [markdown]
 # ## Does it pay?
 #
-# So a table that costs nothing makes each call of the model yield 1.2 to 1.5 tokens. Is decoding then 1.2 to 1.5 times
-# as fast? Drafting is free, but *checking* is not: to judge k guesses the target reads k + 1 tokens instead of one. A GPU hardly
-# notices four more; what about a CPU, and what about 32? Predict the speed at k = 32, as a multiple of plain decoding:
+# So a table that costs nothing makes each call of the model yield more than one token; you have seen how many. Is
+# decoding then that many times as fast? Drafting is free, but *checking* is not: to judge k guesses the target reads
+# k + 1 tokens instead of one. A GPU hardly notices four more; what about a CPU, and what about 32? Predict the speed
+# at k = 32, as a multiple of plain decoding:
 
 # %%
 my_speed_at_32 = None
@@ -341,12 +357,13 @@ print(machine())
 speed_by_k(per_call, speed)
 
 # %% [markdown]
-# The blue curve is what a paper would print. The orange one is what you would feel. The gap between them is the price of
-# verification, and it widens with k, because the blue curve has stopped rising while each call reads more and more guesses that
-# nobody will keep. Where the orange curve is below the dotted line, speculation **loses**: the text is the same, only slower.
+# The blue curve is what a paper would print. The orange one is what you would feel. The gap between them is the price
+# of verification. It widens with k: the blue curve hardly rises any more, while each call reads more and more guesses
+# that nobody will keep. Where the orange curve is below the dotted line, speculation **loses**: the text is the same,
+# only slower.
 #
-# On your machine the curves may lie elsewhere (and on a busy one they jump); the gap will be there. Ask yourself at which k you would stop, and what you would
-# need to know to decide it without trying (unit 06 has a formula).
+# On your machine the curves may lie elsewhere (and on a busy one they jump); the gap will be there. Ask yourself at
+# which k you would stop, and what you would need to know to decide it without trying (unit 06 has a formula).
 #
 # | target | drafter | tokens per call | speed-up by the clock |
 # |---|---|---|---|
@@ -358,12 +375,15 @@ speed_by_k(per_call, speed)
 #
 # ## What to take along
 #
-# * The cheapest drafter is a table: after this token, that one. It is right about one time in four on text like its own.
+# * The cheapest drafter is a table: after this token, that one. It knows the glue of a language, not its subject.
 # * Tokens per call saturate with k, because a draft counts only up to its first miss: 1/(1 − α) is the ceiling.
 # * A drafter has to foresee the *target*. Measure it on what the target writes, never on the text it was counted on.
 # * A bad drafter never spoils the text, so bugs in it are silent. Tensors as dictionary keys cost
 #   one student three quarters of the gain.
 # * Free drafts are not free: the target has to read them.
+#
+# **An open challenge.** A table of *pairs* before the next token (a trigram) knows more, and meets most of its pairs
+# never. Build one that falls back on your bigram where it has seen nothing. How much does `replay` say it gains?
 #
 # Next, unit 03: the other half. How does the target check k guesses in one call, and why is the text exactly its own?
 

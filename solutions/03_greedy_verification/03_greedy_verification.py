@@ -173,6 +173,8 @@ print("after abcd it guesses:", to_letters(forgetful(to_ids("abcd"), 4)))
 
 # %% [markdown]
 # Your loop on the alphabet. Compare it with the table you filled in.
+#
+# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 loop = yours(generate_speculative)

@@ -79,6 +79,8 @@ my_bet = None  # for example 0.5
 
 # %% [markdown]
 # Two knobs on one set of logits. Which of the rows has the most zeros, and why?
+#
+# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 warp = yours(next_token_distribution)
@@ -473,8 +475,10 @@ def ceiling_and_measured(sampling, prompts, new_tokens):
 
 prompts = held_out_prompts(pair.tokenizer, count=4, length=32)
 temperatures = [0.0, 0.7, 1.0, 1.5]
-results = [ceiling_and_measured(Sampling(t), prompts, new_tokens=48) for t in temperatures]
-for t, (ceiling, measured, calls, error) in zip(temperatures, results, strict=True):
+results = []
+for t in temperatures:
+    results.append(ceiling_and_measured(Sampling(t), prompts, new_tokens=48))
+    ceiling, measured, calls, error = results[-1]
     print(f"T = {t}: mean 1 - TV {ceiling:.3f}   kept {measured:.3f} (standard error {error:.3f})"
           f"   tokens per target call {calls:.2f}")
 if my_guess_more_or_fewer is not None:
@@ -507,6 +511,7 @@ for t in temperatures:
                      seed=seed)
             for seed, prompt in enumerate(prompts)]
     bigram_calls.append(tokens_per_call([r for out in outs for r in out.trace.rounds]))
+    print(f"T = {t}: {bigram_calls[-1]:.2f} tokens per target call with the bigram")
 
 against_temperature(
     temperatures,

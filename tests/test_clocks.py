@@ -214,8 +214,10 @@ def test_figures_are_drawn_without_a_display():
         figures.latency_figure({"here": curve}, {"there": curve}, flat=16),
         figures.latency_figure({"here": curve}),
         figures.walls_figure("walls", [1, 2, 3], [1.0, 2.0, 3.0], [1.5, 1.5, 1.5]),
-        figures.roofline_figure("roof", {"computed": curve}, {"measured": curve}),
+        figures.roofline_figure({"roof": ({"computed": curve}, {"measured": curve})}),
         figures.speedup_figure([(0, 1.0, 1.0), (4, 3.0, 0.8)]),
     ]
     assert all(figure.axes for figure in drawn)
     assert "flat up to 16" in drawn[0].axes[0].texts[0].get_text()
+    drawn_ms = drawn[3].axes[0].lines[1].get_ydata()
+    assert list(drawn_ms) == [10.0, 11.0, 30.0], "measured milliseconds, not shares of the first pass"

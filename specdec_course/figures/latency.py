@@ -71,26 +71,27 @@ def walls_figure(title, tokens, compute_seconds, memory_seconds):
     return figure
 
 
-def roofline_figure(title, computed, measured=None):
-    """Time relative to a one-token pass: computed rooflines as thin lines, measured curves with dots.
+def roofline_figure(panels):
+    """Computed lower bounds as lines and measured passes as dots, in milliseconds; a panel for each model.
 
     Args:
-        computed: {label: {tokens: seconds}}. measured: the same, from a clock; None for none.
-        title: says which model, and that lines are computed.
+        panels: {title: (computed, measured)}, both {label: {tokens: seconds}}.
     """
-    figure, axis = new_figure(7.4, 4.4)
-    for (label, profile), color in zip(computed.items(), CYCLE, strict=False):
-        width = 4 if color == CYCLE[0] else 1.5  # two chips may have the same line: the first shows beneath the other
-        _relative(axis, profile, label, color=color, linewidth=width)
-    for (label, profile), style in zip((measured or {}).items(), ("-", "--", ":"), strict=False):
-        _relative(axis, profile, label, color="#222222", marker="o", markersize=4, linestyle=style, linewidth=1.3)
-    axis.axhline(1, color=PROMPT, linewidth=0.8)
-    _log_tokens(axis)
-    axis.set_yscale("log", base=2)
-    axis.yaxis.set_major_formatter(_plain)
-    axis.set_ylabel("time, in units of a one-token pass")
-    axis.set_title(title, fontsize=11, loc="left")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
+    figure, axes = new_figure(10.0, 4.4, ncols=len(panels), squeeze=False)
+    for axis, (title, (computed, measured)) in zip(axes.flat, panels.items(), strict=True):
+        for (label, profile), color in zip(computed.items(), CYCLE, strict=False):
+            _curve(axis, profile, label, color=color, linewidth=1.6)
+        for (label, profile), mark in zip(measured.items(), "osD", strict=False):
+            look = {"marker": mark, "markersize": 4, "linestyle": "--", "linewidth": 1.2}
+            _curve(axis, profile, label, color="#222222", **look)
+        _log_tokens(axis)
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(_plain)
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.legend(loc="upper left", frameon=False, fontsize=8)
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
+    axes.flat[0].set_ylabel("time of one forward pass (ms)")
     return figure
 
 
@@ -107,8 +108,7 @@ def speedup_figure(rows):
         colors = [CYCLE[0] if column == 1 else CYCLE[2] if value >= 1 else CYCLE[4] for value in values]
         colors[0] = PROMPT
         bars = axis.bar(ks, values, color=colors, width=0.65)
-        for label in axis.bar_label(bars, fmt="%.2f", fontsize=8, padding=2):
-            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
+        axis.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
         axis.axhline(1, color="#444444", linewidth=0.9)
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_xlabel("draft length k")
@@ -120,11 +120,6 @@ def speedup_figure(rows):
 def _curve(axis, profile, label, **look):
     lengths = sorted(profile)
     axis.plot(lengths, [1000 * profile[n] for n in lengths], label=label, **{"markersize": 5, **look})
-
-
-def _relative(axis, profile, label, **look):
-    lengths = sorted(profile)
-    axis.plot(lengths, [profile[n] / profile[lengths[0]] for n in lengths], label=label, **look)
 
 
 def _log_tokens(axis):

@@ -95,6 +95,8 @@ def acceptance_along_text(tokens, overlap, limit: int = 48):
     shown = [text.replace("\n", "\\n") or "''" for text in tokens[:limit]]
     values = [float(x) for x in overlap[:limit]]
     figure, axis = new_figure(11, 3.2)
+    named = zip(shown, values, strict=True)
+    figure.alt = "1 - TV(p, q) for each token: " + ", ".join(f"{t.strip()} {v:.2f}" for t, v in named)
     axis.bar(range(len(values)), values, 0.8, color=[ACCEPTED if v >= 0.5 else CORRECTED for v in values])
     axis.axhline(sum(values) / len(values), color=PROMPT, linestyle="--", linewidth=1.2)
     axis.text(len(values) - 0.3, sum(values) / len(values), " mean", va="bottom", fontsize=9, color="#555555")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..models.vocabulary import texts_of
 from ..trace import labels, tokens_per_call
 from .style import ACCEPTED, BONUS, PROMPT, Q, new_figure
 from .tokens import FILL, readable, text_page, text_picture
@@ -22,8 +23,8 @@ LEGEND = (
 
 
 def token_pieces(tokenizer, ids) -> list[str]:
-    """The text of every token on its own: list of str, one per id. Half a character shows as the usual mark for it."""
-    return [tokenizer.decode([int(token)], clean_up_tokenization_spaces=False) for token in ids]
+    """The text that every token adds: list of str, one per id; a character of several tokens stands with its last."""
+    return list(texts_of(tokenizer, ids))
 
 
 def strip(pieces, rounds, prompt_pieces=(), width: float = 9.5):
@@ -91,6 +92,7 @@ def accepted_histogram(rounds, title: str = ""):
                   (kept, max(heights) * 1.19), xytext=(5, 0), textcoords="offset points", fontsize=10, va="center",
                   **({"ha": "right", "xytext": (-5, 0)} if kept > longest * 0.5 else {}))
     axis.set_ylim(0, max(heights) * 1.3)
+    axis.yaxis.get_major_locator().set_params(integer=True)
     axis.set_xticks(range(longest + 1))
     axis.set_xlabel("drafted tokens that a round kept (the target's own token comes on top)")
     axis.set_ylabel("rounds")

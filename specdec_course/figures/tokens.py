@@ -47,7 +47,8 @@ def text_page(tokens, legend, note: str = "") -> str:
     spans = []
     for text, kind, number in tokens:
         mark = "" if number is None else f'<sup style="opacity: .7; margin-left: .4em">{number}</sup>'
-        spans.append(f'{mark}<span title="{kind}" style="{_ground(kind)}">{html.escape(text)}</span>')
+        shown = f'<span title="{kind}" style="{_ground(kind)}">{html.escape(text)}</span>'
+        spans.append(f'<span style="white-space: pre">{mark}{shown}</span><wbr>')
     named = (f'<span style="{_ground(kind)}; margin-right: 1em">{html.escape(words)}</span>' for kind, words in legend)
     return (
         '<div style="max-width: 60em"><div style="font-family: monospace; white-space: pre-wrap; line-height: 2">'

@@ -5,27 +5,54 @@ Knows: traces, a tokenizer, rich's colours. Does not know: how the text was deco
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from rich.text import Text
 
+from ..models.vocabulary import texts_of
 from ..trace import acceptance_rate, labels, tokens_per_call
 
 COLOURS = {"accepted": "green", "corrected": "red", "bonus": "blue"}
 
 
 def coloured(output, tokenizer) -> Text:
-    """The prompt dimmed, then every new token green (accepted), red (corrected) or blue (bonus), and a legend.
-
-    Tokens are decoded together by run of equal colour: a character may span several tokens.
-    """
+    """The prompt dimmed, then every new token green (accepted), red (corrected) or blue (bonus), and a legend."""
     start = output.trace.prompt_length
-    text = Text(tokenizer.decode(output.tokens[:start]), style="dim")
-    kinds = [kind for _, kind in labels(output.trace.rounds)]
-    for kind, run in groupby(zip(kinds, output.tokens[start:].tolist(), strict=True), key=lambda pair: pair[0]):
-        text.append(tokenizer.decode([token for _, token in run]), style=f"not dim {COLOURS[kind]}")
-    legend = Text(", ").join(Text(kind, style=colour) for kind, colour in COLOURS.items())
-    return Text.assemble(text, "\n[", legend, "]")
+    pieces = list(texts_of(tokenizer, output.tokens.tolist()))
+    text = Text("".join(pieces[:start]), style="dim")
+    for (_, kind), piece in zip(labels(output.trace.rounds), pieces[start:], strict=True):
+        text.append(piece, style=f"not dim {COLOURS[kind]}")
+    return Text.assemble(text, "\n", legend())
+
+
+def legend() -> Text:
+    return Text.assemble("[", Text(", ").join(Text(kind, style=colour) for kind, colour in COLOURS.items()), "]")
+
+
+def show_rounds(outputs, tokenizer):
+    """Prints a text while it is decoded, a burst per round, in the colours of `coloured`; returns the last Output.
+
+    outputs: what `generate_rounds` yields.
+    """
+    from rich.console import Console
+
+    console, shown, output = Console(soft_wrap=True, highlight=False), 0, None
+    ids: list[int] = []
+    pieces = texts_of(tokenizer, _growing(ids))
+    for output in outputs:
+        ids += output.tokens[len(ids) :].tolist()
+        kinds = ["prompt"] * output.trace.prompt_length + [kind for _, kind in labels(output.trace.rounds)]
+        for kind in kinds[shown:]:
+            console.print(Text(next(pieces), style=COLOURS.get(kind, "dim")), end="")
+        shown = len(kinds)
+    console.print(Text.assemble("\n", legend()))
+    return output
+
+
+def _growing(ids):
+    """The ids of a list that grows while it is read."""
+    place = 0
+    while True:
+        yield ids[place]
+        place += 1
 
 
 def show(text: Text) -> None:

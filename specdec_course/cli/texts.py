@@ -49,14 +49,14 @@ def generate(
     import torch
 
     from ..corpora import prompts
-    from ..decoding.engine import generate as decode
+    from ..decoding.engine import finished, generate_rounds
     from ..decoding.request import ends_of
     from ..drafters.named import named_drafter
     from ..measure.equality import library_text, verdict
     from ..measure.machine import machine
     from ..models import load_pair
     from ..sampling import Sampling
-    from .terminal import coloured, show, summary
+    from .terminal import show_rounds, summary
 
     sampling = Sampling(**how)
     if verify and not sampling.greedy:
@@ -66,15 +66,15 @@ def generate(
     eos = None if ignore_eos else sorted(ends_of(pair.target, "model"))
     outputs, equal = [], []
     for number, ids in enumerate(prompts(pair.tokenizer, prompt, prompts_file, limit), 1):
-        outputs.append(decode(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine))
+        rounds = generate_rounds(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine)
+        shown = prompts_file is None and prompt is not None
+        outputs.append(show_rounds(rounds, pair.tokenizer) if shown else finished(rounds))
         said = ""
         if verify:
             theirs = library_text(pair.target, ids, max_new_tokens, eos).cpu()
             good, words = verdict(pair.target, outputs[-1].tokens, theirs)
             equal.append({"good": good, "said": words})
             said = f", {words}"
-        if prompts_file is None and prompt is not None:
-            show(coloured(outputs[-1], pair.tokenizer))
         click.echo(f"{number:4d}  {summary(outputs[-1:])}{said}")
     click.echo(f"{machine()}: {summary(outputs)}")
     if verify:

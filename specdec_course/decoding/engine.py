@@ -75,7 +75,12 @@ def generate(
     not the target's.
     """
     how = k, sampling, max_new_tokens, eos_token_id, seed, engine
-    last = deque(generate_rounds(target, prompt_ids, drafter, *how), maxlen=1).pop()
+    return finished(generate_rounds(target, prompt_ids, drafter, *how))
+
+
+def finished(rounds: Iterator[Output]) -> Output:
+    """The text that `generate_rounds` ends with."""
+    last = deque(rounds, maxlen=1).pop()
     return Output(last.tokens.clone(), last.trace)
 
 

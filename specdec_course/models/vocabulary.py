@@ -5,6 +5,8 @@ Knows: tokenizers and the last axis of logits. Does not know: models, where thei
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 PROBE = "The 3rd of May 1927:  naïve café, don't!\n\n = = Früh 漢字 = = \n\tdef f(x):\n    return x**2 +  42  # 10% @-@"
@@ -85,3 +87,22 @@ def align_vocabulary(logits, vocab_size):
             "Set them to -inf in the model that never learned these ids, or widen the other model's logits instead"
         )
     return logits[..., :vocab_size]
+
+
+def texts_of(tokenizer, ids) -> Iterator[str]:
+    """The text that each token adds, one str per id, as the ids come: "" for a part of a character that is not whole
+    yet. Together they are the decoded text.
+
+    A token decoded on its own may lose a blank, or be half a character: so each is read together with those before it.
+    """
+    known: list[int] = []
+    start = read = 0  # what was decoded last begins at `start`, and all before `read` was yielded
+    for token in ids:
+        known.append(int(token))
+        before = tokenizer.decode(known[start:read], clean_up_tokenization_spaces=False)
+        text = tokenizer.decode(known[start:], clean_up_tokenization_spaces=False)
+        if text.endswith("\ufffd") and len(known) - read < 8:  # no character has more bytes than four
+            yield ""
+        else:
+            yield text[len(before) :]
+            start, read = read, len(known)

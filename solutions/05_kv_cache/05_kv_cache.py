@@ -12,6 +12,7 @@ import specdec_course.decoding
 from specdec_course import generate, load_corpus, load_pair
 from specdec_course.cache.static import static_model
 from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.common.guess import you_said
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import generate_speculative, greedy_decode
 from specdec_course.drafters import ModelDrafter
@@ -76,21 +77,22 @@ def with_cache(model, n, new=1):
         return seconds(lambda: model(input_ids=text[None, n : n + new], past_key_values=past, use_cache=True))
 
 
-lengths = [50, 100, 200, 400, 800]
-k = 4
-plain_slow = [without_cache(pair.target, n) for n in lengths]
-plain_cached = [with_cache(pair.target, n) for n in lengths]
-guess_slow = [without_cache(pair.draft, n) for n in lengths]
-guess_cached = [with_cache(pair.draft, n) for n in lengths]
-perfect_slow = [(k * d + t) / (k + 1) for d, t in zip(guess_slow, plain_slow, strict=True)]
-checked = [with_cache(pair.target, n, k + 1) for n in lengths]
-perfect_cached = [(k * d + v) / (k + 1) for d, v in zip(guess_cached, checked, strict=True)]
-
+lengths, k = [50, 100, 200, 400, 800], 4
+plain_slow, plain_cached, perfect_slow, perfect_cached = [], [], [], []
 print(machine())
-print(f"after {lengths[-1]} tokens a step takes {1000 * plain_slow[-1]:.0f} ms without a cache, "
-      f"{1000 * plain_cached[-1]:.1f} ms with one: {plain_slow[-1] / plain_cached[-1]:.0f} times faster")
+for n in lengths:
+    guess_slow, guess_cached = without_cache(pair.draft, n), with_cache(pair.draft, n)
+    plain_slow.append(without_cache(pair.target, n))
+    plain_cached.append(with_cache(pair.target, n))
+    perfect_slow.append((k * guess_slow + plain_slow[-1]) / (k + 1))
+    perfect_cached.append((k * guess_cached + with_cache(pair.target, n, k + 1)) / (k + 1))
+    print(f"after {n:3} tokens: a step takes {1000 * plain_slow[-1]:6.1f} ms without a cache, "
+          f"{1000 * plain_cached[-1]:5.1f} ms with one")
+print(f"the cache makes the last one {plain_slow[-1] / plain_cached[-1]:.0f} times faster", you_said(my_guess_factor))
 winner = "plain with a cache" if plain_cached[-1] < perfect_slow[-1] else "perfect speculation without"
-print("your guess:", my_guess_factor, "     faster:", winner, "     your guess:", my_guess_winner)
+print("faster there:", winner, you_said(my_guess_winner))
+beaten = [n for n, plain, perfect in zip(lengths, plain_cached, perfect_slow, strict=True) if plain < perfect]
+print("plain with a cache beats perfect speculation without one at", ", ".join(map(str, beaten)) or "none", "tokens of text")
 time_by_length(lengths, {
     "plain, no cache": plain_slow,
     "speculative, no cache, every guess right": perfect_slow,
@@ -99,8 +101,8 @@ time_by_length(lengths, {
 })
 
 # %% [markdown]
-# The two upper curves climb with the text, the two lower ones hardly do. Speculation moves a curve down by a *factor*, at
-# best k + 1. Somewhere along the text the cache is worth more than that, and from there on **a perfect drafter without
+# Without a cache a step costs more the longer the text is, with one hardly. Speculation moves a curve down by a *factor*,
+# at best k + 1. Somewhere along the text the cache is worth more than that, and from there on **a perfect drafter without
 # caches loses against plain decoding with one**. The prize is the lowest curve, and it needs both.
 #
 # ## What is in a cache
@@ -287,8 +289,9 @@ two_caches(notes, [LETTERS[i] for i in done.ids], ends)
 
 # %% [markdown]
 # Find three things in the picture. The crossed cells: what the target rejected. The dotted cell that *both* rows have at
-# the end of a round: the newest token. And, where a draft was accepted in full, the second dotted cell in the draft's row.
-# (If your loop feeds that token at once, it belongs to the next round in this picture.)
+# the end of a round: the newest token. (Where a rejected guess stood in its place, the two share the place: the guess
+# above, the dotted cell below.) And, where a draft was accepted in full, the second dotted cell in the draft's row. (If
+# your loop feeds that token at once, it belongs to the next round in this picture.)
 #
 # ## The bug that nobody sees
 #
@@ -314,16 +317,16 @@ prompt = held_out_prompts(pair.tokenizer, count=1, length=40)[0]
 new = 40 if clocks.in_a_hurry() else 160
 whole = loop(Remembering(pair.target), Remembering(pair.target), prompt, 4, new)
 holes = specdec_course.decoding.generate_cached(Remembering(pair.target), OnlyTheNewest(pair.target), prompt, 4, new)
-print("same text:", torch.equal(whole.ids, holes.ids), "     your prediction:", my_guess_text)
+print("the text is", "right" if torch.equal(whole.ids, holes.ids) else "wrong", you_said(my_guess_text))
 for name, done in (("everything fed", whole), ("only the newest token fed", holes)):
     print(f"{name:26} {acceptance_rate(done.rounds):.2f} accepted, {len(done.rounds)} target calls")
-print("your prediction:", my_guess_share)
+print(f"share accepted without the second cell: {acceptance_rate(holes.rounds):.2f}", you_said(my_guess_share))
 acceptance_along({"everything fed": whole.rounds, "only the newest token fed": holes.rounds})
 
 # %% [markdown]
 # The text is right, to the last token: the target sees to that. No test of the output will ever find this bug. What it
 # costs is the thing you built all this for: after every full acceptance one more token is missing from the draft's memory,
-# and all positions behind it are off by one. A drafter that is never wrong is suddenly wrong a good part of the time.
+# and all positions behind it are off by one. A drafter that is never wrong is now wrong as often as you see above.
 #
 # So keep the two tests that find it: **a model that drafts for itself must be accepted to the end, at 100 %, for hundreds
 # of tokens**; and at the start of a round, both caches hold all tokens but the newest (the draft may lag by that one).
@@ -354,8 +357,8 @@ for n in (50, 200) if clocks.in_a_hurry() else (50, 200, 800):
           f" same text: {torch.equal(old.ids, done.ids)}, {tokens_per_call(done.rounds):.2f} tokens per call")
 
 # %% [markdown]
-# (The time with caches includes reading the start of the text once. That is the **prefill**, and it is why the last line
-# is not as fast as the first.)
+# (The time with caches includes reading the start of the text once, the **prefill**: the longer the text before it, the
+# more of it falls on each of the 24 tokens.)
 #
 # ## What the caches cost
 #
@@ -448,7 +451,8 @@ mask_picture(yours(static_mask)(5, 3, 14), 5)
 #
 # Six ways to write the same 64 tokens: the target alone, your loop, and the course's `generate` with k = 4, each of them
 # eager and compiled. Your loop needs no change for static buffers: they come with the same three methods. Compiling takes
-# up to a minute on a CPU, once. (Without a C++ compiler, only the eager half is measured.)
+# about a minute on a quiet CPU, and several on a busy one; a line says what is being compiled. (Without a C++ compiler,
+# only the eager half is measured.)
 #
 # **Predict:** the target alone, compiled and on static buffers, against the same target eager: how many times as fast?
 
@@ -495,7 +499,9 @@ compiling = {}
 if can_compile():
     try:
         for name, run in fixed.items():
+            print(f"compiling for '{name}' ...", end=" ", flush=True)
             compiling[name], _ = clock(run, tokens)
+            print(f"{compiling[name]:.0f} s")
         ways |= fixed
     except Exception as error:  # whatever the compiler lacks here (headers, a writable folder), the lesson goes on
         print(f"torch.compile fails on this machine ({type(error).__name__}): only the eager half is measured.")
@@ -514,12 +520,14 @@ for engine in ("eager", "compiled"):
         print(f"{engine} against {engine}, speculation is {gain:.2f} times as fast as the target alone")
 if compiling:
     gain = per_token["alone, eager"] / per_token["alone, compiled"]
-    print(f"compiling makes the target alone {gain:.2f} times as fast     your prediction: {my_guess_compiled}")
+    print(f"compiling makes the target alone {gain:.2f} times as fast", you_said(my_guess_compiled))
 before_and_after(per_token, "alone, eager")
 
 # %% [markdown]
-# Read the grey bars first: they are the two baselines. What the compiled one has saved is not arithmetic (that is the
-# same) but *calling*: an eager step is hundreds of small operations, each of them started from Python. Count them:
+# Read the grey bars first: they are the two baselines. If the compiled one is shorter, what it saved is not arithmetic
+# (that is the same) but *calling*: an eager step is hundreds of small operations, each of them started from Python. If it
+# is not shorter, calling was not what your machine spent its time on: on a slow or busy core the arithmetic outweighs it.
+# Count the calls:
 
 # %%
 def calls_per_token(run, n):
@@ -536,16 +544,16 @@ for name, run in ways.items():
 if compiling:
     saved = calls["alone, eager"] - calls["alone, compiled"]
     each = (per_token["alone, eager"] - per_token["alone, compiled"]) / saved
-    print(f"\nthe target alone: {saved:.0f} calls saved, {1e6 * each:.1f} microseconds for each")
+    print(f"\nthe target alone: {saved:.0f} calls saved per token, "
+          + (f"{1e6 * each:.1f} microseconds for each" if each > 0 else "and no time: here the arithmetic decides"))
 
 # %% [markdown]
-# The last line is the price of one call on your machine. On a CPU that is a modest part of a step, because the arithmetic
-# is slow too. On a GPU the arithmetic of a small model is done before Python has started the next operation, and calling
-# is nearly *all* there is. A published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager
-# PyTorch, H100, read in November 2026) shows what that does to speculation. By the bytes that have to be read, a draft
-# step should cost 0.065 of a target step. Measured, it cost 0.86: the small model has 24 layers, the large one 28, and a
-# layer takes as long to *call* in both. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the
-# target alone.
+# The last line is the price of one call on your machine. On a CPU calls are a part of a step, because the arithmetic is
+# slow too. On a GPU the arithmetic of a small model is done before Python has started the next operation, and calling is
+# nearly *all* there is. A published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager PyTorch,
+# H100, read in November 2026) shows what that does to speculation. By the bytes that have to be read, a draft step should
+# cost 0.065 of a target step. Measured, it cost 0.86: the small model has 24 layers, the large one 28, and a layer takes
+# as long to *call* in both. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the target alone.
 #
 # It also works the other way round. An eager target that spends its time waiting for Python is easy to beat. **Ask of
 # every speed-up: against what was it measured?** The fair baseline is the target alone, in the same engine.
@@ -568,9 +576,9 @@ figure
 # %% [markdown]
 # ## Where it loses
 #
-# **Compiling, for a single answer.** For one short text the compiled engine is *slower*, start to finish, as the numbers
-# above show. Where the lines of the last picture cross, if they do, the compiler has paid for itself. A server crosses
-# that point in its first minutes, a script that writes one paragraph never.
+# **Compiling, for a single answer.** The line above says what one short text costs, start to finish. Where the lines of
+# the picture cross, if they do, the compiler has paid for itself. A server crosses that point in its first minutes, a
+# script that writes one paragraph never.
 #
 # **Caches do not rescue a drafter that guesses too far.** Let your loop, with both caches, guess 48 tokens ahead. It is
 # your own correct code. Is it still faster than the target alone?
@@ -600,6 +608,10 @@ for name, took in spent.items():
 # | Vicuna-7B with a 68M draft, Hugging Face assisted generation | 2.28 tokens per call, but 1.52x: two thirds of what the acceptance promises | A100 (Spec-Bench) |
 # | Llama-2-70B with a 7B draft, both int4, gpt-fast: compiled, static buffers | 25.25 to 48.4 tokens/s, 1.92x against the *compiled* target | A100 |
 # | Qwen2.5-7B with its 0.5B draft, the pair from above, in vLLM | 1.04x instead of 0.55x: the same guesses, another engine | H100 |
+#
+# **A challenge, without an answer of ours.** In the loop of `generate_cached` every guess waits for the one before it. Let
+# the draft write its next k guesses while the target still judges these, as if all were accepted. When is that faster,
+# and what has to be thrown away when it was wrong?
 #
 # ## What to take along
 #

@@ -1,0 +1,84 @@
+"""Answers that never look: what was noted down from another run of the check, and what leaves an argument out."""
+
+import copy
+
+import pytest
+
+from specdec_course.checks import evaluate, exercises
+from specdec_course.decoding import generate_cached
+from specdec_course.decoding.adaptive import AcceptanceTracker, bild_policy, heuristic_schedule, optimal_stop
+from specdec_course.theory import best_k, kv_cache_bytes, speedup
+
+AT_MOST = 0.25
+FUNCTIONS = [name for name, one in exercises().items()
+             if one.unit in ("05", "06", "07") and not isinstance(one.solution, type)]
+
+
+def noted(name, seed):
+    """What the right function answers in a run of the check, in order."""
+    answers, right = [], exercises()[name].solution
+
+    def noting(*args, **kwargs):
+        try:
+            answers.append(right(*args, **kwargs))
+        except Exception as error:
+            answers.append(error)
+            raise
+        return copy.deepcopy(answers[-1])
+
+    evaluate(name, noting, seed=seed)
+    return answers
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_answers_of_another_run_are_worth_little(name):
+    answers = noted(name, seed=0)
+    for seed in (1, 5):
+        rest = iter(answers)
+
+        def replay(*args, rest=rest):
+            answer = next(rest)
+            if isinstance(answer, Exception):
+                raise answer
+            return copy.deepcopy(answer)
+
+        assert evaluate(name, replay, seed=seed).score <= AT_MOST
+
+
+class OwnPrior(AcceptanceTracker):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__((1.0, 1.0), half_life)
+
+
+class OwnHalfLife(AcceptanceTracker):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, 64)
+
+
+LEFT_OUT = [
+    ("generate_cached", "eos_token_id", lambda t, d, ids, k, n, eos=None: generate_cached(t, d, ids, k, n)),
+    ("generate_cached", "k", lambda t, d, ids, k, n, eos=None: generate_cached(t, d, ids, 4, n, eos)),
+    ("kv_cache_bytes", "batch", lambda config, n, batch=1, width=2: kv_cache_bytes(config, n, 1, width)),
+    ("speedup", "overhead", lambda alpha, k, c, v=1.0, o=0.0: speedup(alpha, k, c, v)),
+    ("speedup", "verify_cost", lambda alpha, k, c, v=1.0, o=0.0: speedup(alpha, k, c, 1.0, o)),
+    ("best_k", "k_max", lambda alpha, c, k_max=64: best_k(alpha, c)),
+    ("heuristic_schedule", "n_drafted", lambda k, n, drafted, k_max: heuristic_schedule(k, n, k, k_max)),
+    ("optimal_stop", "overhead", lambda survival, c, v=1.0, o=0.0: optimal_stop(survival, c, v)),
+    ("bild_policy", "rollback", lambda mine, theirs, fallback, rollback: bild_policy(mine, theirs, fallback, 0.3)),
+    ("AcceptanceTracker", "prior", OwnPrior),
+    ("AcceptanceTracker", "half_life", OwnHalfLife),
+]
+
+
+@pytest.mark.parametrize("name, argument, answer", LEFT_OUT, ids=lambda x: x if isinstance(x, str) else "")
+def test_an_answer_that_leaves_an_argument_out_is_told_which(name, argument, answer):
+    reports = [evaluate(name, answer, seed=seed) for seed in (0, 3)]
+    assert all(report.score <= AT_MOST for report in reports)
+    said = any(f"whatever `{argument}` is" in report.message for report in reports)
+    assert said or all(report.score < AT_MOST for report in reports)
+
+
+def test_nobody_is_told_that_who_looks():
+    """Wrong, and looking at everything."""
+    report = evaluate("speedup", lambda alpha, k, c, v=1.0, o=0.0: speedup(alpha, k, c, v, o) * (1.01 if k == 0 else 1))
+    assert report.score > AT_MOST and "whatever" not in report.message

@@ -92,13 +92,13 @@ my_verdicts = {"ten times as fast: 1.5x": None, "half a billion": None, "k = 5: 
 problems_of = yours(compatible)
 pair = load_pair("classroom")
 plain = tiny_tokenizers.tokenizer()
-for told, other in (
+for name, other in (
     ("another padding token", tiny_tokenizers.tokenizer(pad="<|endoftext|>")),
     ("merged in another order", tiny_tokenizers.tokenizer(tiny_tokenizers.other_order)),
     ("another token ends texts", tiny_tokenizers.tokenizer(eos="<|endoftext|>")),
     ("the classroom's tokenizer", pair.tokenizer),
 ):
-    print(f"{told}:")
+    print(f"{name}:")
     found = list(problems_of(other, plain))
     for line in found[:3] or ["no problem: it may guess"]:
         print("   -", line)
@@ -620,8 +620,8 @@ for target in TARGETS:
 by_launches = QWEN["0.5B"].num_hidden_layers / QWEN["7B"].num_hidden_layers
 by_memory = computed_c("0.5B", "7B")
 print("\n0.5B as a draft for 7B, with alpha 0.818 (computed):")
-for told, ratio in (("by launches", by_launches), ("by memory", by_memory)):
-    print(f"   {told:12} c = {ratio:.2f}: the best k is {length(0.818, ratio)};",
+for way, ratio in (("by launches", by_launches), ("by memory", by_memory)):
+    print(f"   {way:12} c = {ratio:.2f}: the best k is {length(0.818, ratio)};",
           ", ".join(f"k = {k}: {gain(0.818, k, ratio):.2f}x" for k in (1, 3, 5, 8)))
 
 # %% [markdown]
@@ -654,9 +654,9 @@ supposed = 0.7
 curves = {f"{one['pair']}, {cost['engine']}, {one['hardware']}":
           {k: gain(supposed, k, cost["c"][k], cost["v"][k]) for k in sorted(cost["c"].keys() & cost["v"].keys())}
           for one in recorded for cost in one["costs"]}
-for told, speedups in curves.items():
+for which, speedups in curves.items():
     best = max(speedups, key=speedups.get)
-    print(f"{told}: at alpha {supposed} the best k is {best if speedups[best] > 1 else 0}, {max(1, speedups[best]):.2f}x")
+    print(f"{which}: at alpha {supposed} the best k is {best if speedups[best] > 1 else 0}, {max(1, speedups[best]):.2f}x")
 costs_figure(curves, supposed) if curves else print("There is no recorded c and v to draw.")
 
 # %% [markdown]

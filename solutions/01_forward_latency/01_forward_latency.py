@@ -34,8 +34,8 @@ my_guess_for_16 = None  # a number, for example 4
 # %% [markdown]
 # ## The model of this unit
 #
-# The course brings its own pair of small models, trained on an imaginary encyclopedia. The larger one is the **target**:
-# the model whose text we want. The smaller one will guess for it in later units.
+# The course brings its own pair of small models, trained on an imaginary encyclopedia. The larger one is the
+# **target**: the model whose text we want. The smaller one will guess for it in later units.
 #
 # `as_forward` makes a plain function out of a model: ids `[T]` go in, logits `[T, V]` come out. T is the number of
 # tokens, V the size of the vocabulary.
@@ -57,9 +57,9 @@ print("one pass:  ", list(ids.shape), "ids in,", list(forward(ids).shape), "logi
 #
 # To time a pass, read the clock, run it, read the clock again. Three things make this harder than it sounds.
 #
-# **1. A GPU works behind your back.** On a GPU, a call comes back as soon as its work is *queued*. The clock then shows
-# how long it took to write the order, not to cook the meal. Here is a kitchen that behaves like a GPU. Ordering takes no
-# time; `wait_until_empty` is what `torch.cuda.synchronize` is on a real one.
+# **1. A GPU works behind your back.** On a GPU, a call comes back as soon as its work is *queued*. The clock then
+# shows how long it took to write the order, not to cook the meal. Here is a kitchen that behaves like a GPU. Ordering
+# takes no time; `wait_until_empty` is what `torch.cuda.synchronize` is on a real one.
 
 # %%
 class Kitchen:
@@ -97,8 +97,8 @@ print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} m
 # there has to be a **barrier** on both sides, one before the clock starts and one before it stops.
 #
 # **2. The first calls are special.** A compiled model is compiled *in its first call*. Memory is reserved, caches are
-# cold. One published benchmark that did not think of this reads 1.6 passes per second for 2 tokens and 25.9 for 4. Such
-# calls are made before anybody looks at the clock; they are called the **warm-up**.
+# cold. One published benchmark that did not think of this reads 1.6 passes per second for 2 tokens and 25.9 for 4.
+# Such calls are made before anybody looks at the clock; they are called the **warm-up**.
 #
 # **3. Other programs exist.** One call in twenty is slow for no reason of yours. So you time many, keep them all, and
 # decide afterwards which number stands for them.
@@ -110,6 +110,8 @@ print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} m
 
 # %% [markdown]
 # Try yours on the kitchen. Every meal takes 20 ms (and a little: `sleep` is never early).
+#
+# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 timer = yours(time_call)
@@ -122,12 +124,12 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 # Now the question itself. For each length n, feed the model n random tokens, time it with your `time_call`, and keep
 # one number.
 #
-# Which one? Suppose five calls took 2, 2, 4, 12 and 40 ms. The mean is 12 ms, and no call took about that long: a single
-# disturbed call moved it. The minimum is 2 ms: a lucky call, and the longer you measure, the luckier you get. The
-# **median** is 4 ms: half of the calls were faster, half slower.
+# Which one? Suppose five calls took 2, 2, 4, 12 and 40 ms. The mean is 12 ms, and no call took about that long: a
+# single disturbed call moved it. The minimum is 2 ms: a lucky call, and the longer you measure, the luckier you get.
+# The **median** is 4 ms: half of the calls were faster, half slower.
 #
-# Why random tokens, and not a row of zeros? Because no shortcut should be possible, neither in the model nor in a cache
-# of the processor. And a seed, so that you can repeat your own experiment.
+# Why random tokens, and not a row of zeros? Because no shortcut should be possible, neither in the model nor in a
+# cache of the processor. And a seed, so that you can repeat your own experiment.
 #
 # (If your `time_call` is not finished yet, call `clocks.time_call` in its place. On a GPU, hand over
 # `torch.cuda.synchronize`; on a CPU no barrier is needed. `torch.cuda.is_available()` knows which one you have.)
@@ -147,21 +149,23 @@ eager = profile_of(forward, lengths, vocab_size, repeats=7)
 print(f"{'tokens':>8}{'ms':>10}{'times one token':>18}")
 for n, seconds in eager.items():
     print(f"{n:>8}{1000 * seconds:>10.2f}{seconds / eager[1]:>18.2f}")
-print("\n16 tokens against 1: measured", round(eager[16] / eager[1], 2), "  your guess:", my_guess_for_16)
+print(f"\n16 tokens against 1: {eager[16] / eager[1]:.2f} times as long")
+if my_guess_for_16 is not None:
+    print(f"your guess: {my_guess_for_16}")
 
 # %% [markdown]
-# Sixteen times the arithmetic, and nowhere near sixteen times the time. How close you come to 1 depends on your machine:
-# on a GPU it is nearly 1, on a small CPU it may be 2. We will find out why.
+# Sixteen times the arithmetic, and nowhere near sixteen times the time. How close you come to 1 depends on your
+# machine: on a GPU it is nearly 1, on a small CPU it may be 2. We will find out why.
 #
 # Look at the last line of the table too: divide its time by its tokens, and compare the result with the time for 1.
 #
 # ## The same model, compiled
 #
 # PyTorch runs a model *eagerly*: every addition and every normalisation is a separate call from Python, written to
-# memory and read again by the next one. `torch.compile` reads the model once, fuses neighbouring steps and writes machine
-# code for them. On a GPU it can also record the whole pass and replay it with a single launch
-# (`mode="reduce-overhead"`), which matters even more: there, launching hundreds of tiny kernels often takes longer than
-# running them.
+# memory and read again by the next one. `torch.compile` reads the model once, fuses neighbouring steps and writes
+# machine code for them. On a GPU it can also record the whole pass and replay it with a single launch
+# (`mode="reduce-overhead"`), which matters even more: there, launching hundreds of tiny kernels often takes longer
+# than running them.
 #
 # **Predict:** which pass gains more from compiling, the one over 1 token or the longest one?
 
@@ -175,49 +179,50 @@ curves = {"eager": eager}
 if faster is not None:
     curves["compiled"] = profile_of(as_forward(faster), lengths, vocab_size, repeats=7)
     print(f"compiling and measuring took {time.perf_counter() - began:.0f} s: hence the warm-up\n")
+    gains = {n: eager[n] / seconds for n, seconds in curves["compiled"].items()}
     print(f"{'tokens':>8}{'eager, ms':>12}{'compiled, ms':>14}{'gain':>8}")
     for n, seconds in curves["compiled"].items():
-        print(f"{n:>8}{1000 * eager[n]:>12.2f}{1000 * seconds:>14.2f}{eager[n] / seconds:>7.2f}x")
-print("your prediction:", my_guess_who_gains)
+        print(f"{n:>8}{1000 * eager[n]:>12.2f}{1000 * seconds:>14.2f}{gains[n]:>7.2f}x")
+    more = "1" if gains[1] > gains[max(gains)] else "longest"
+    print(f"\nthe pass that gains more here: {more}")
+    if my_guess_who_gains is not None:
+        print(f"your prediction: {my_guess_who_gains}")
+latency_figure({f"your machine, {name}": curve for name, curve in curves.items()})
 
 # %% [markdown]
-# Your curves, next to those of machines that we have records of. (Each record names its hardware, precision and source;
-# they lie in the course's `data/measurements`.)
-
-# %%
-records = profiles.telling_profiles()
-for record in records:
-    print(f"{record['label']}:\n    {record['hardware']}, {record['precision']}\n    {record['source']}")
-latency_figure(
-    {f"your machine, {name}": curve for name, curve in curves.items()},
-    {record["label"]: record["profile"] for record in records},
-)
-
-# %% [markdown]
+# What compiling saves is the overhead of small steps, and that is the same for every n: it weighs most where the pass
+# is short. (A gain below 1 means that the eager pass is good already, or that the machine was busy.)
+#
 # ## How long is it flat?
 #
-# Look at the T4, a small data-centre GPU that Colab lends out, with Llama-3.2-3B. It makes 31.35 passes per second with 1
-# token and 31.21 with 16. Fifteen tokens *for nothing*. That is the free lunch. This course is about eating it.
+# Take the T4, a small data-centre GPU that Colab lends out, with Llama-3.2-3B. It makes 31.35 passes per second with
+# 1 token and 31.21 with 16. Fifteen tokens *for nothing*. That is the free lunch. This course is about eating it.
 #
-# Let us put a number on it. Call a curve flat as long as it stays within 25 % of the time for its shortest pass. On the
-# T4 (milliseconds; 1000 divided by the passes per second):
+# Let us put a number on it. Call a curve flat as long as it stays within 25 % of the time for its shortest pass. On
+# the T4 (milliseconds; 1000 divided by the passes per second):
 #
 # | tokens | 1 | 16 | 32 | 64 | 128 | 256 |
 # |---|---|---|---|---|---|---|
 # | ms | 31.9 | 32.0 | 38.5 | 41.7 | 55.2 | 101.7 |
 # | of the first | 1.00 | 1.00 | 1.21 | 1.31 | 1.73 | 3.19 |
 #
-# So its flat region ends at 32. If a noisy measurement at 256 tokens had shown 33 ms, would you believe in a flat region
-# of 256? No: flat means flat *all the way*.
+# So its flat region ends at 32. If a noisy measurement at 256 tokens had shown 33 ms, would you believe in a flat
+# region of 256? No: flat means flat *all the way*.
 
 # %% exercise: flat_region
 
+# %% [markdown]
+# Your curves, next to those of machines that we have records of. (Each record names its hardware, precision and
+# source; they lie in the course's `data/measurements`.)
+
 # %%
 region_of = yours(flat_region)
+records = profiles.telling_profiles()
 for name, curve in curves.items():
     print(f"your machine, {name}: flat up to {region_of(curve)} tokens")
 for record in records:
-    print(f"{record['label']}: flat up to {region_of(record['profile'])} tokens")
+    print(f"{record['label']}: flat up to {region_of(record['profile'])} tokens\n"
+          f"    {record['hardware']}, {record['precision']}; {record['source']}")
 first = next(iter(curves.values()))
 latency_figure(
     {f"your machine, {name}": curve for name, curve in curves.items()},
@@ -232,20 +237,20 @@ latency_figure(
 # **calculates** with them. A chip has a limit for each: a bandwidth in bytes per second, and a peak in operations per
 # second.
 #
-# Take one matrix with 1000 x 1000 weights of 2 bytes each, and n tokens. Reading it moves 2 million bytes, *whatever n
-# is*. Multiplying takes one multiplication and one addition per weight and token, 2 million operations times n. So with
-# one token, the chip does one operation for each byte. It could do a hundred or more in the time in which a byte arrives. It waits.
-# With 16 tokens it still waits; it only waits less idly.
+# Take one matrix with 1000 x 1000 weights of 2 bytes each, and n tokens. Reading it moves 2 million bytes, *whatever
+# n is*. Multiplying takes one multiplication and one addition per weight and token, 2 million operations times n. So
+# with one token, the chip does one operation for each byte. It could do a hundred or more in the time in which a byte
+# arrives. It waits. With 16 tokens it still waits; it only waits less idly.
 #
-# **Predict:** a T4 calculates 65 000 000 000 000 operations per second and reads 320 000 000 000 bytes per second. From
-# what number of tokens on is it the arithmetic that takes longer?
+# **Predict:** a T4 calculates 65 000 000 000 000 operations per second and reads 320 000 000 000 bytes per second.
+# From what number of tokens on is it the arithmetic that takes longer?
 
 # %%
 my_guess_where_walls_meet = None  # a number of tokens
 
 # %% [markdown]
-# To do it properly, count the operations and the bytes of a whole model. What is in a Llama or a Qwen? Per layer seven
-# matrices:
+# To do it properly, count the operations and the bytes of a whole model. What is in a Llama or a Qwen? Per layer
+# seven matrices:
 #
 # | matrix | from | to |
 # |---|---|---|
@@ -255,16 +260,16 @@ my_guess_where_walls_meet = None  # a number of tokens
 # | gate, up | hidden | intermediate |
 # | down | intermediate | hidden |
 #
-# and, after the last layer, the **LM head**, from hidden to the vocabulary. (In many models it is *tied*: the same matrix
-# also serves as the embedding. It is read and multiplied all the same.)
+# and, after the last layer, the **LM head**, from hidden to the vocabulary. (In many models it is *tied*: the same
+# matrix also serves as the embedding. It is read and multiplied all the same.)
 #
-# Attention adds work that has no weights. Each of the n tokens is compared with all `context + n` positions, by a product
-# of length d per head; then the values are summed, as much again. And it adds something to read: the keys and values of
-# all those positions, in every layer.
+# Attention adds work that has no weights. Each of the n tokens is compared with all `context + n` positions, by a
+# product of length d per head; then the values are summed, as much again. And it adds something to read: the keys and
+# values of all those positions, in every layer.
 #
 # A worked example, small enough for paper. hidden = 4, one layer, 2 heads, 1 KV head, d = 2, intermediate = 8,
-# vocabulary 10. Weights: q 4·4 = 16, k and v 4·2 = 8 each, o 16, the MLP 3·4·8 = 96, LM head 4·10 = 40; in all 184. For
-# **3 tokens after a context of 5**, with 2 bytes per number:
+# vocabulary 10. Weights: q 4·4 = 16, k and v 4·2 = 8 each, o 16, the MLP 3·4·8 = 96, LM head 4·10 = 40; in all 184.
+# For **3 tokens after a context of 5**, with 2 bytes per number:
 #
 # * projections and LM head: 2 · 3 · 184 = 1104 operations;
 # * attention: 3 tokens, each with 8 positions, 2 heads, products of length 2; scores and sums: 3 · 8 · 2 · 2 · 2
@@ -294,14 +299,14 @@ for n in (1, 16):
 # %% [markdown]
 # Sixteen tokens: sixteen times the operations, and the same 6.4 GB. There it is.
 #
-# How long must a pass take at least? Reading and calculating go on at the same time: while one block of weights is used,
-# the next is already on its way. A pass that needs 20 ms to read and 2 ms to calculate takes 20 ms.
+# How long must a pass take at least? Reading and calculating go on at the same time: while one block of weights is
+# used, the next is already on its way. A pass that needs 20 ms to read and 2 ms to calculate takes 20 ms.
 
 # %% exercise: roofline_latency
 
 # %% [markdown]
-# Draw it: two walls, and the pass can be below neither. The picture of `max(...)` looks like a roof, so this is called the
-# **roofline model**. Nothing in it is measured.
+# Draw it: two walls, and the pass can be below neither. The picture of `max(...)` looks like a roof, so this is
+# called the **roofline model**. Nothing in it is measured.
 
 # %%
 time_of = yours(roofline_latency)
@@ -331,24 +336,24 @@ for name, (peak, bandwidth) in profiles.DATASHEETS.items():  # two bytes per wei
 limit_flops, limit_bytes = clocks.measured_limits()  # of this CPU, four bytes per weight
 print(f"{'this CPU':17}{limit_flops / 1e12:>9.2f}{limit_bytes / 1e9:>9.1f}{2 * limit_flops / limit_bytes:>15.0f}"
       "   (limits measured just now)")
-print("your guess for the T4:", my_guess_where_walls_meet)
+if my_guess_where_walls_meet is not None:
+    print("your guess for the T4:", my_guess_where_walls_meet)
 
 # %%
 sheets = {
-    f"{name}, Llama-3.2-3B (computed)": {n: time_of(*cost_of(llama, n), *limits) for n in tokens}
+    f"{name} (computed)": {n: time_of(*cost_of(llama, n), *limits) for n in tokens}
     for name, limits in profiles.DATASHEETS.items()
 }
 own = pair.target.config
 here = {n: time_of(*cost_of(own, n, bytes_per_param=4), limit_flops, limit_bytes) for n in tokens}
 t4 = next(record["profile"] for record in records if record["hardware"].startswith("NVIDIA T4"))
-roofline_figure(
-    "Lines: computed. Dots: measured. A pass in units of a one-token pass",
-    {**sheets, "this CPU, classroom target (computed)": here},
-    {"T4, Llama-3.2-3B": t4, "your machine, eager": eager},
-)
+roofline_figure({
+    "Llama-3.2-3B in float16": (sheets, {"NVIDIA T4 (measured)": t4}),
+    "the classroom target on this CPU": ({"computed": here}, {f"{name} (measured)": c for name, c in curves.items()}),
+})
 
 # %%
-sheet = sheets["NVIDIA T4, Llama-3.2-3B (computed)"]
+sheet = sheets["NVIDIA T4 (computed)"]
 print(f"{'milliseconds':26}{'tokens':>8}{'computed':>10}{'measured':>10}")
 for name, roof, clock in (("T4, Llama-3.2-3B", sheet, t4), ("this machine, eager", here, eager)):
     for n in sorted({1, 16, max(set(clock) & set(roof))}):
@@ -356,25 +361,27 @@ for name, roof, clock in (("T4, Llama-3.2-3B", sheet, t4), ("this machine, eager
 
 # %% [markdown]
 # The shape is right: flat, then a bend, then a straight climb. The numbers are kinder than reality, as a lower bound
-# should be. The real T4 needs 32 ms where the data sheet promises 20, and its flat region ends near 32 tokens, not near
-# 200: a chip in a small 70-watt card does not reach its peak in everyday matrix products. And a tiny model on a CPU spends
-# a good part of a one-token pass on neither wall, but on Python and on calling hundreds of small operations. That
-# overhead is the same for every n, so it makes the curve look *flatter* than the chip is.
+# should be. The real T4 needs 32 ms where the data sheet promises 20, and its flat region ends near 32 tokens, not
+# near 200: a chip in a small 70-watt card does not reach its peak in everyday matrix products. And a tiny model on a
+# CPU spends a good part of a one-token pass on neither wall, but on Python and on calling hundreds of small
+# operations. That overhead is the same for every n, so it makes the curve look *flatter* than the chip is.
 #
-# Keep both lessons. A flat curve may mean "waiting for memory": good, that is the free lunch. Or it may mean "busy with
-# overhead": then a better engine makes the one-token pass faster, and the lunch shrinks. A speed-up that was measured
-# against a slow engine is easy to get.
+# (If a dot of your machine lies below its line, the machine was busier when its limits were measured.)
+#
+# Keep both lessons. A flat curve may mean "waiting for memory": good, that is the free lunch. Or it may mean "busy
+# with overhead": then a better engine makes the one-token pass faster, and the lunch shrinks. A speed-up that was
+# measured against a slow engine is easy to get.
 
 # %% [markdown]
 # ## What the lunch is worth, and when it is not
 #
-# A pass over k + 1 tokens for the price of one is of no use if there is only one token to put in. Speculative decoding
-# fills the other k places with *guesses* of a cheap drafter; those that the target would have written anyway are kept.
-# Unit 03 does this in full. Here we only ask what it can bring, on the machine in front of you.
+# A pass over k + 1 tokens for the price of one is of no use if there is only one token to put in. Speculative
+# decoding fills the other k places with *guesses* of a cheap drafter; those that the target would have written anyway
+# are kept. Unit 03 does this in full. Here we only ask what it can bring, on the machine in front of you.
 #
-# A round costs k steps of the drafter and one pass of the target over k + 1 tokens. It brings at most k + 1 tokens. The
-# longer the draft, the more tokens per pass. **Predict:** which draft length k is fastest here: 2, 4, 16 or 48? And does
-# one of them lose against not drafting at all?
+# A round costs k steps of the drafter and one pass of the target over k + 1 tokens. It brings at most k + 1 tokens.
+# The longer the draft, the more tokens per pass. **Predict:** which draft length k is fastest here: 2, 4, 16 or 48?
+# And does one of them lose against not drafting at all?
 
 # %%
 my_guess_best_k = None
@@ -389,14 +396,17 @@ for k in (4,) if clocks.in_a_hurry() else (2, 4, 16, 48):  # (4,) while being ma
     rows.append((k, speculative.tokens_per_call, speculative.speedup))
     print(f"k = {k:2}: {speculative.tokens_per_call:.2f} tokens per target pass,"
           f" {speculative.speedup:.2f} x the speed of the target alone")
-print("your prediction:", my_guess_best_k)
+best = max(rows, key=lambda row: row[2])
+print(f"fastest here: k = {best[0]}")
+if my_guess_best_k is not None:
+    print("your prediction:", my_guess_best_k)
 speedup_figure(rows)
 
 # %% [markdown]
-# Tokens per pass only grow with k. The speed does not. A long draft pays for many guesses that are thrown away, and for a
-# pass that is no longer in the flat region. At the right end of the picture the "acceleration" is a slow-down, and no bug
-# is needed for it. Rerun the cell on another machine, and the best k is another one: **the best draft length depends on
-# the model and the hardware.**
+# Tokens per pass only grow with k. The speed does not. A long draft pays for many guesses that are thrown away, and
+# for a pass that is no longer in the flat region. At the right end of the picture the "acceleration" is a slow-down,
+# and no bug is needed for it. Rerun the cell on another machine, and the best k is another one: **the best draft
+# length depends on the model and the hardware.**
 #
 # Published systems, each against its own baseline:
 #
@@ -407,8 +417,8 @@ speedup_figure(rows)
 # | Qwen2.5-7B with its 0.5B draft, eager PyTorch, a teaching repository | **0.55x** | H100 |
 #
 # The last one accepts 82 % of its guesses and still takes almost twice as long. Its draft has 24 layers against the
-# target's 28, and in eager PyTorch what counts is the number of launches: the draft is hardly cheaper than the target.
-# You have seen that overhead in your own curve.
+# target's 28, and in eager PyTorch what counts is the number of launches: the draft is hardly cheaper than the
+# target. You have seen that overhead in your own curve.
 #
 # ## What to take along
 #

@@ -33,6 +33,9 @@ def reach_along_text(pieces, reach, limit: int = 72, title: str = ""):
     axis.set_title(title, loc="left", fontsize=11)
     axis.legend(frameon=False, fontsize=9, loc="upper right")
     axis.grid(False, axis="x")
+    figure.alt = "Tokens accepted if a round began at this place: " + ", ".join(
+        f"{piece.strip() or 'blank'} {n}" for piece, n in zip(shown, values, strict=True)
+    )
     return figure
 
 
@@ -63,6 +66,9 @@ def rounds_along_text(played: dict, limit: int = 110):
     axes[0, 0].legend(handles=[Patch(color=ACCEPTED, alpha=0.75, label="accepted"),
                                Patch(facecolor="white", edgecolor=CORRECTED, hatch="////", label="drafted in vain")],
                       loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9)
+    figure.alt = "Accepted of drafted, round by round. " + " ".join(
+        f"{name}: {', '.join(f'{r.accepted} of {r.drafted}' for r in rounds)}." for name, rounds in played.items()
+    )
     return figure
 
 

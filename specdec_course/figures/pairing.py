@@ -49,6 +49,13 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
     axis.set_title(title, fontsize=11, loc="left")
     axis.grid(False)
     figure.colorbar(shades, ax=axis, label="times as fast as plain decoding", format="%g")
+    seen = [(row, column) for row in range(0, len(cs), max(1, len(cs) // 4))
+            for column in range(0, len(alphas), max(1, len(alphas) // 4))]
+    figure.alt = f"{title}. Best speed-up by alpha and c: " + "; ".join(
+        f"alpha {alphas[column]:.2f}, c {cs[row]:.2f}: {gains[row][column]:.2f}x, k = {lengths[row][column]}"
+        for row, column in seen
+    )
+    figure.alt += "".join(f". {name}: alpha {alpha:.2f}, c {c:.2f}" for name, (alpha, c) in (points or {}).items())
     return figure
 
 

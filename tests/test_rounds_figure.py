@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 
+from specdec_course.figures.laws import accept_and_correct, acceptance_along_text
 from specdec_course.figures.rounds import accepted_histogram, strip, timeline, tokens_against_k
 from specdec_course.trace import Round
 
@@ -89,3 +90,14 @@ def test_the_strip_is_text_that_can_be_selected():
     page = shown["text/html"]
     assert "&lt;i&gt;" in page and " mill" in page and "<svg" not in page and "background: #009E7340" in page
     assert page.count("<sup") == 4
+
+
+def test_what_is_not_rejected_has_no_bar():
+    bars = accept_and_correct([0.1, 0.9], [0.4, 0.6], "AB").axes[1].containers[1]
+    assert [bar.get_height() for bar in bars] == pytest.approx([0.3])
+    assert png(accept_and_correct([0.5, 0.5], [0.5, 0.5]))
+
+
+def test_acceptance_along_a_text_is_read_out():
+    figure = acceptance_along_text([" the", "\n", " $x"], [0.5, 1.0, 0.25])
+    assert png(figure) and "the 0.50" in figure.alt and "$x 0.25" in figure.alt

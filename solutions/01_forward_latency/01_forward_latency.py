@@ -427,6 +427,10 @@ speedup_figure(rows)
 #   reality take. Large batches eat the same lunch: with many requests in a pass there is none left for guesses.
 # * A clock without barriers, without warm-up, or with one lucky number tells you what you want to hear.
 #
+# **An open challenge.** `forward_cost` has a `context`. With 100,000 tokens in front, reading keys and values costs
+# more than reading weights. Draw the walls of the T4 for that (`walls_figure`). Where do they meet now, and is a long
+# text good or bad for guessing?
+#
 # Next, unit 02: the cheapest drafter in the world.
 
 # %%

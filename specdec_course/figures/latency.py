@@ -28,7 +28,7 @@ def latency_figure(measured, recorded=None, flat=None, tolerance=0.25):
         start = min(measured[first])
         axis.axvspan(start * 0.9, flat * 1.1, color=CYCLE[0], alpha=0.09, linewidth=0)
         axis.text(start, 0.02, f"flat up to {flat}: within {tolerance:.0%} of one token ({first})",
-                  color=CYCLE[0], fontsize=8, va="bottom", transform=axis.get_xaxis_transform())
+                  fontsize=8, va="bottom", transform=axis.get_xaxis_transform())
     for (label, profile), color in zip(measured.items(), CYCLE, strict=False):
         _curve(axis, profile, label, color=color, marker="o", linewidth=2)
     for number, (label, profile) in enumerate((recorded or {}).items()):

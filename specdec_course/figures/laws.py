@@ -33,7 +33,8 @@ def accept_and_correct(p, q, names=None):
     axes[0].bar([i + 0.2 for i in places], q, 0.38, color=Q, label="q, the drafter")
     axes[0].set_title("what is wanted, what is proposed", fontsize=10)
     axes[1].bar(places, both, 0.6, color=ACCEPTED, label=f"kept: min(p, q), in all {sum(both):.2f}")
-    axes[1].bar(places, [b - m for b, m in zip(q, both, strict=True)], 0.6, bottom=both, color="white",
+    spare = [i for i in places if q[i] > both[i]]  # a bar of no height would still show its edge
+    axes[1].bar(spare, [q[i] - both[i] for i in spare], 0.6, bottom=[both[i] for i in spare], color="white",
                 edgecolor=CORRECTED, hatch="//", label=f"rejected: (q - p)+, in all {1 - sum(both):.2f}")
     axes[1].set_title("the proposals, as q makes them", fontsize=10)
     axes[2].bar(places, both, 0.6, color=ACCEPTED, label="kept: min(p, q)")

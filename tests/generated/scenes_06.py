@@ -5,6 +5,8 @@ import torch
 from specdec_course.checks.unit06 import tiny_tokenizers as tiny
 from specdec_course.theory import Candidate
 
+CLOSE = {}
+
 
 def _asks(*args, **named):
     return lambda function: function(*args, **named)

@@ -2296,3 +2296,27 @@ class AlwaysTheFirstModel(_Base):
     def __init__(self, model):
         type(self).first.append(model)
         super().__init__(type(self).first[0])
+
+
+@wrong("generate_cached", named="keeps_newest")
+def keeps_as_many_as_the_text_has(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    rounds = []
+    end = len(ids) + max_new_tokens
+    while len(ids) < end:
+        text = ids
+        for _ in range(min(k, end - len(ids) - 1)):
+            logits = draft.append(text[draft.length :])
+            text = torch.cat([text, logits[-1].argmax(-1, keepdim=True)])
+        drafted = text[len(ids) :]
+        logits = target.append(text[target.length :])
+        emitted = _verify(drafted, logits[-len(drafted) - 1 :])
+        accepted = len(emitted) - 1
+        if eos_token_id in emitted.tolist():
+            emitted = emitted[: emitted.tolist().index(eos_token_id) + 1]
+        ids = torch.cat([ids, emitted])
+        rounds.append(Round(len(drafted), min(accepted, len(emitted)), len(emitted)))
+        for model in (target, draft):
+            model.rollback(max(0, model.length - len(ids)))
+        if emitted[-1] == eos_token_id:
+            break
+    return Decoded(ids, rounds)

@@ -202,6 +202,9 @@ for _id, _message in (
      "len(ids) - 1 positions."),
     ("draft_not_rolled_back",
      "The draft's cache still holds tokens that the target rejected. Roll back both caches."),
+    ("keeps_newest",
+     "You keep a position too many. The newest token of a text is the target's own: it was read off the logits, and no "
+     "cache has seen it. So what stands at its place in a cache was rejected. Keep len(ids) - 1 positions."),
     ("draft_cache", "The draft's cache does not hold the text."),
     ("fed_twice",
      "You feed a model tokens that its cache holds already. Only what it lacks goes in: ids[model.length:]."),

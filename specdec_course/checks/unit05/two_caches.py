@@ -13,8 +13,8 @@ import torch
 
 from ...decoding import greedy_decode
 from ...trace import Round
-from ..errors import OutOfCalls
-from ..stages.loops import Call, Play
+from ..errors import OutOfCalls, Wrong
+from ..stages.loops import Call, Play, rounds_that_happened
 
 
 def misled(target: Callable, period: int) -> Callable:
@@ -55,6 +55,8 @@ class Remembering:
         self.calls += 1
         if self.calls > self.limit:
             raise OutOfCalls(f"called more than {self.limit} times")
+        if isinstance(ids, torch.Tensor) and not ids.numel():
+            self.events.append((self.name, Fed(len(self.text), [], self.text.tolist())))
         self.forward(ids)  # refuses what is no row of ids
         start, self.text = len(self.text), torch.cat([self.text, ids])
         self.events.append((self.name, Fed(start, ids.tolist(), self.text.tolist())))
@@ -97,12 +99,17 @@ def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> Cache
     done = CachedPlay(target, prompt.tolist(), k, budget, eos_id, truth.tolist(), beyond.tolist(), draft_model=draft)
     limit = (budget + 2) * (k + 3) + 20
     models = [Remembering(name, forward, events, limit) for name, forward in (("target", target), ("draft", draft))]
+    stopped = None
     try:
         done.answer = student(*models, prompt, k, budget, eos_id)
     except OutOfCalls:
         done.stuck = True
+    except Wrong as wrong:
+        stopped = wrong
     waiting: list[Fed] = []
     for name, fed in events:
+        if not fed.ids:
+            continue
         if name == "draft":
             waiting.append(fed)
         else:
@@ -110,10 +117,27 @@ def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> Cache
             shown, drafted = fed.text[:known], fed.text[known:]
             done.calls.append(Append(fed.text, shown, draft=drafted, start=fed.start, draft_fed=waiting))
             waiting = []
+    if stopped:
+        raise _why_nothing_missing(done, *events[-1], stopped) if events and not events[-1][1].ids else stopped
     done.draft_calls = models[1].calls
     done.questions = done.draft_calls or int(len(truth) - len(prompt) <= 2)  # too short a text to ask for a draft
     done.offered = done.used = done.stuck
     return done
+
+
+def _why_nothing_missing(done: CachedPlay, name: str, fed: Fed, stopped: Wrong) -> Wrong:
+    """The loop was stopped by an append of no ids: did that cache hold a rejected token in place of the newest one?"""
+    happened = rounds_that_happened(done)
+    if not happened:
+        return stopped
+    end = happened[-1][1] + happened[-1][2].emitted
+    went_wrong = done.calls[len(happened) :]  # the target itself may have been asked so for some rounds
+    name, held = ("target", went_wrong[0].start) if went_wrong else (name, fed.start)
+    if held != end:
+        return stopped
+    return stopped.but(message=f"A round began with {held} positions in the {name}'s cache, and the text had {end} "
+                               "tokens. In the end nothing was missing, and an append of no ids is an error.",
+                       mistake="keeps_newest")
 
 
 def readings(done: CachedPlay) -> list[CachedPlay]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 NOT_ATTEMPTED, RIGHT, PARTLY, WRONG = "not attempted", "right", "partly right", "wrong"
+NOT_JUDGED = "not judged"  # a class is graded, and there was no time left for this one
 
 
 @dataclass(frozen=True)

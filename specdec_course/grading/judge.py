@@ -16,11 +16,14 @@ from pathlib import Path
 from .. import checks
 from ..checks import follow, guard
 from ..checks.engine import evaluate_exercise
-from ..checks.exercise import NOT_ATTEMPTED, WRONG, Report
+from ..checks.exercise import NOT_ATTEMPTED, NOT_JUDGED, WRONG, Report
 from ..checks.subject import GENERAL_HELP
 from ..common.settings import setting
 from . import again
+from .outcome import printable, record_of
 from .recover import Submission, read_submission
+from .recover.bare import bare
+from .recover.names import defined_in
 from .recover.newer import advice, newer_grammar
 from .session.conversation import GONE, PATIENCE, Ended, Session
 from .session.lending import lendable_to
@@ -28,13 +31,14 @@ from .session.payload import lendable, shared_classes
 from .session.remote import Borrowed
 
 RESTARTS = 12  # rooms that one submission may use up
-ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
-NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 ALTOGETHER, AWAKE = 20, 40  # times the seconds of one exercise: processor time of all, and their time by the clock
+KEPT = "functions, classes, imports and plain assignments"
+REFUSED = ("While your work is graded there are no files of yours, no network, no other programs and no further "
+           "packages; what stands below was run all the same.")
+LONG = 10  # times the seconds of one exercise after which no further version is judged
 READING = 30.0  # seconds of processor time to understand what was handed in
 TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
-LONGEST_TEXT, LONGEST_SOURCE = 4000, 20_000  # characters of a message, of an answer's source in a record
 
 
 def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes, seconds: float = 6.0):
@@ -54,9 +58,11 @@ def grade_submission(folder, student: str, unit: str, course_root, house, secret
     for version in (submission, *submission.others):
         with Sitting(version, house, secret, seconds, follow_on) as sitting:
             reports = {} if version.problem else sitting.reports()
-        found.append((_record(student, unit, version, reports, sitting), sitting))
+        level = getattr(house, "level", "none")
+        record = record_of(student, unit, version, reports, level, sitting.remarks, sitting.flags)
+        found.append((record, sitting))
         cpu += sitting.cpu
-        if all(report.passed for report in reports.values()):
+        if all(report.passed for report in reports.values()) or time.perf_counter() - began > LONG * seconds:
             break
     judged = [(sitting.submission, record["points"]) for record, sitting in found]
     place, remarks, flags = again.compared(judged)
@@ -91,7 +97,8 @@ class Sitting:
         self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
         self.follow_on = follow_on
         self.room = self.session = self.judging = None
-        self.ran, self.given_up, self.opened, self.cpu = [], {}, 0, 0.0
+        self.ran, self.given_up, self.opened, self.cpu, self.bare, self.shares = [], {}, 0, 0.0, False, 1.0
+        self.own = frozenset().union(*(defined_in(step.source) for step in submission.steps))
         self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
         self.began = time.monotonic()
 
@@ -119,6 +126,9 @@ class Sitting:
     def _ready(self) -> bool:
         """A living room in which everything so far has run; False when too many have been lost, or too much time."""
         while self.session is None or self._late():
+            if self._late() and not self.bare:
+                self._leave_experiments_out()
+                continue
             if self.opened >= RESTARTS or self._late():
                 return False
             self.opened += 1
@@ -148,7 +158,17 @@ class Sitting:
     def _late(self) -> bool:
         """Whether all cells and checks together have had their time: each alone has less, but there may be many."""
         cpu = self.cpu + (self.room.cpu_seconds() if self.room is not None else 0.0)
-        return cpu > ALTOGETHER * self.seconds or time.monotonic() - self.began > AWAKE * self.seconds
+        allowed = self.seconds * self.shares
+        return cpu > ALTOGETHER * allowed or time.monotonic() - self.began > AWAKE * allowed
+
+    def _leave_experiments_out(self) -> None:
+        """The answers are judged, though the cells have used up the time of all: in a new room with what the student's
+        cells define, and half as much time again."""
+        self._close()
+        self.bare, self.shares = True, 1.5
+        self.remarks.append(f"Your cells take too long altogether ({ALTOGETHER * self.seconds:g} seconds of processor "
+                            f"time are there for all of them). The rest was judged with their {KEPT} alone.")
+        self._flag("its cells take too long altogether; the rest was judged without its experiments")
 
     def _close(self) -> None:
         if self.room is not None:
@@ -168,26 +188,46 @@ class Sitting:
         self._run(step)
 
     def _run(self, step) -> None:
-        if self.session is None or step in self.given_up or self._late():
+        source = self._source(step)
+        if self.session is None or not source or self._late():
             return
         try:
             self.session.start_clock()
             with guard.time_limit(self.seconds, PATIENCE):  # of what is lent to a cell, and runs out here
-                self.session.order("run", source=step.source, cell=step.cell + 1)
-            self.errors.pop(step, None)
+                self.session.order("run", source=source, cell=step.cell + 1)
+            if step not in self.given_up:
+                self.errors.pop(step, None)
         except guard.Stopped as stop:
-            self.given_up[step] = str(stop)
-            self.errors[step] = "was stopped: " + _of_cell(stop)
-            self.remarks.append(f"Cell {step.cell + 1} was stopped and left out: {_of_cell(stop)}")
-            self._flag(f"cell {step.cell + 1} {_short(stop)}")
-            self._close()
+            self._give_up(step, stop)
         except (Exception, SystemExit) as error:  # as in a notebook: the next cell is run nevertheless
+            if isinstance(error, (OSError, ImportError)) and step.role in ("answer", "own"):
+                self._remark(f"Cell {step.cell + 1} stopped with {type(error).__name__}: {str(error)[:100]}. {REFUSED}")
             line = getattr(error, "student_line", None)
             where = f" (line {line[0]}: `{line[1]}`)" if line else ""
             self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}"
             self.errors[step] += _help(error, step.source)
             if "SyntaxError" in type(error).__name__ and (found := newer_grammar(step.source)):
                 self._flag(f"cell {step.cell + 1} looks like Python {found[0]}, which is newer than the grader's")
+
+    def _source(self, step) -> str:
+        """What is run of a step; "" for nothing."""
+        if step in self.given_up or not self.bare or step.role not in ("answer", "own"):
+            return self.given_up.get(step, step.source)
+        return bare(step.source, self.own)
+
+    def _give_up(self, step, stop: guard.Stopped) -> None:
+        """A cell that was stopped is not run again; of one that only takes long, what it defines is."""
+        again = isinstance(stop, guard.OutOfTime) and step not in self.given_up and not self.bare
+        self.given_up[step] = bare(step.source, self.own) if again else ""
+        self.errors[step] = "was stopped: " + _of_cell(stop)
+        rest = f". Its {KEPT} were run without the rest" if self.given_up[step] else " and left out"
+        self._remark(f"Cell {step.cell + 1} was stopped{rest}: {_of_cell(stop)}")
+        self._flag(f"cell {step.cell + 1} {_short(stop)}")
+        self._close()
+
+    def _remark(self, remark: str) -> None:
+        if remark not in self.remarks:
+            self.remarks.append(remark)
 
     def _flag(self, flag: str) -> None:
         if flag not in self.flags:
@@ -203,7 +243,7 @@ class Sitting:
         if not ready:
             why = TOO_LONG if self._late() else SPENT
             self._flag(why)
-            return Report(name, WRONG, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
+            return Report(name, NOT_JUDGED, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
         try:
             self.session.start_clock()
             there, function = self.session.find(name)
@@ -290,37 +330,3 @@ def _short(stop: guard.Stopped) -> str:
 
 def _of_cell(stop: guard.Stopped) -> str:
     return "it ended its process." if isinstance(stop, Ended) else "it did not end in time."
-
-
-def _record(student: str, unit: str, submission: Submission, reports: dict[str, Report], sitting: Sitting) -> dict:
-    rows = [_row(exercise, reports.get(name)) for name, exercise in checks.exercises(unit).items()]
-    maximum = sum(row["maximum"] for row in rows if not row["bonus"])
-    problem = submission.problem
-    return {
-        "format": 1, "student": student, "unit": unit, "key": submission.key, "file": submission.file,
-        "course": "", "level": getattr(sitting.house, "level", "none"),
-        "status": "not graded" if problem else "graded", "problem": problem,
-        "points": min(maximum, round(sum(row["points"] for row in rows), 4)), "maximum": maximum,
-        "exercises": rows, "remarks": [printable(remark) for remark in (*submission.remarks, *sitting.remarks)],
-        "flags": [printable(flag) for flag in sitting.flags],
-        "answers": {name: printable(source, LONGEST_SOURCE) for name, source in submission.answers.items()},
-    }  # fmt: skip
-
-
-def printable(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Text of a student's as it may stand in a record: never long, the same each time, and in characters that files and
-    data bases take."""
-    short = text if len(text) <= longest else f"{text[:longest]} ..."
-    return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", ADDRESS.sub("", short))
-
-
-def _row(exercise, report: Report | None) -> dict:
-    if report is None:
-        report = Report(exercise.name, NOT_ATTEMPTED, 0.0, f"{exercise.name}: not judged.")
-    points = float(min(exercise.points, max(0.0, round(exercise.points * report.score, 4))))
-    return {
-        "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
-        "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
-        "message": printable(report.message),
-        "parts": [[name, passed] for name, passed in report.parts],
-    }  # fmt: skip

@@ -11,7 +11,7 @@ from .round_two import TALK, unit
 from .sheets import adds_a_cell, greedy, hand_in
 
 SLOW = r"time|long|seconds"
-LEFT_OUT = r"stopped and left out"
+LEFT_OUT = r"was stopped.*did not end in time"
 
 greedy("61a", "a reply that drips, a byte at a time, and never stands still", TALK + """\
 import time

@@ -17,7 +17,8 @@ from . import page
 
 SMALL = 1000  # bytes of a file that nbgrader has put beside a submission
 
-LOOKS = {"right": "right", "partly right": "partly", "wrong": "wrong", "not attempted": "open"}
+LOOKS = {"right": "right", "partly right": "partly", "wrong": "wrong", "not attempted": "open",
+         "not judged": "open"}
 
 
 def write_feedback(record: dict, folder: Path, submitted: Path | None = None) -> Path:
@@ -124,6 +125,8 @@ def _step(exercise: dict, parts: list[tuple[str, bool]]) -> str:
     if state == "right":
         return ""
     hints = f"Hints: `hint({name})`, which asks you a question, then `hint({name}, 2)`."
+    if state == "not judged":
+        return "Take out what runs long in your notebook, or write to your instructor."
     if state == "not attempted":
         return f"Write your code in the cell of `{name}`, run it, then run `check({name})`. {hints}"
     failing = next((part for part, passes in parts if not passes), None)

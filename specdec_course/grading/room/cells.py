@@ -1,7 +1,8 @@
 """A cell is run as IPython would run it: with `await` at its top, with imports from the future that last, with `_`.
 
 Where something that is not here was used, in this cell or for what it builds on, and a statement then fails, what
-stands below it is run all the same: with the whole package it would not have failed.
+stands below it is run all the same: with the whole package it would not have failed. So it is where a statement fails
+for what a room refuses: files, other programs, the network, packages that are not here.
 
 Knows: Python code. Does not know: exercises, sockets. Stands alone: it is carried into the room.
 """
@@ -17,6 +18,7 @@ import sys
 import absent
 
 FUTURE = __future__.annotations.compiler_flag
+REFUSED = (OSError, ImportError)
 
 
 class Cells:
@@ -39,7 +41,7 @@ class Cells:
             if shown:
                 self._execute(ast.Interactive(shown), name)
         except Exception as error:
-            if absent.uses() != before or absent.calls():
+            if absent.uses() != before or absent.calls() or isinstance(error, REFUSED):
                 self._go_on([*lines, *shown], name, _line_of(error, name))
             raise
 
@@ -88,3 +90,5 @@ def _set_by(line: ast.stmt):
     for node in ast.walk(line):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((one.asname or one.name).partition(".")[0] for one in node.names if one.name != "*")

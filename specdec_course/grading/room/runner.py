@@ -90,7 +90,10 @@ class Runner:
         space = self.notebook.__dict__
         if order["name"] not in space:
             return {"op": "done", "missing": True}, []
-        return self._done(space[order["name"]])
+        found = space[order["name"]]
+        if callable(found):  # whatever else it is, such as a dict that keeps what it was asked
+            return {"op": "done", "value": self.handle(found)}, []
+        return self._done(found)
 
     def do_call(self, order, buffers):
         got = self._decoder(buffers)
@@ -249,7 +252,7 @@ class Runner:
             place = self.places[id(value)] = len(self.objects)
             self.objects.append(value)
         kind = type(value)
-        return ["O", place, kind.__name__, callable(value), isinstance(value, type), repr(value)[:80], _traits(kind)]
+        return ["O", place, kind.__name__, callable(value), isinstance(value, type), _shown(value), _traits(kind)]
 
     def _decoder(self, buffers, caches=()):
         return wire.Decoder(buffers, self._resolve, self.classes, caches)
@@ -263,6 +266,13 @@ class Runner:
         if form[0] == "R":
             return self.objects[form[1]]
         raise wire.Closed(f"unknown form {form[0]!r}")
+
+
+def _shown(value) -> str:
+    try:
+        return repr(value)[:80]
+    except Exception:  # it is looked at only where it is no answer
+        return object.__repr__(value)
 
 
 def _traits(kind) -> list[str]:

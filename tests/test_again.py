@@ -256,6 +256,15 @@ def test_code_below_a_raise_that_was_left_standing_is_judged(open_house, tmp_pat
 
 
 @slow
+def test_the_notebook_names_the_line_that_was_left_standing():
+    head, quote, body = right("03")["accepted_length"].rpartition('"""')
+    text = f'{head}{quote}\n    # YOUR CODE HERE\n    raise NotImplementedError("not attempted yet")\n{body}'
+    found = in_a_notebook(notebook("03", accepted_length=text), lambda name: 3)
+    assert "delete that line" in found["accepted_length"]["message"]
+    assert "delete that line" not in found["verify_greedy"]["message"]
+
+
+@slow
 def test_what_stands_in_the_notebook_is_there_again_for_the_next_exercise(open_house, tmp_path):
     """A helper that a second answer brings along is gone when that answer does not count."""
     made = notebook("03", **right("03") | {

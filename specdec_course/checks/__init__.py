@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from dataclasses import replace
 
 from ..common.nearest import did_you_mean
 from . import follow
@@ -70,6 +71,10 @@ def _judge(function, name: str, seed: int) -> Report:
     else:
         report = evaluate(name, function, seed)
         report = report if report.passed or not callable(function) else _judged_by_itself(function, report, seed)
+        if report.state == NOT_ATTEMPTED and follow.left_standing(function):
+            message = (f"{name}: not attempted yet. The line `raise NotImplementedError` still stands above your code, "
+                       "which is never reached: delete that line.")
+            report = replace(report, message=message)
     _last[report.exercise] = report
     return report
 

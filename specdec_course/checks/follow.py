@@ -7,10 +7,12 @@ judgements. Does not know: how functions are exchanged where an answer runs, how
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dis
 import functools
 import inspect
+import textwrap
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -81,6 +83,19 @@ def exchanged(function: Callable, others: dict[str, Callable]):
     finally:
         for space, name, kept in before:
             space[name] = kept
+
+
+def left_standing(function: Callable) -> bool:
+    """Whether a template's `raise NotImplementedError` still stands above the student's code, which never runs then."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):  # no source is kept, as of a function made by exec
+        return False
+    return any(
+        isinstance(line, ast.Raise) and "NotImplementedError" in ast.dump(line) and node.body[number + 1 :]
+        for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for number, line in enumerate(node.body)
+    )  # fmt: skip
 
 
 def joined(exercise: Exercise, first: Report, second: Report | None, blamed: dict[str, str], counts=True) -> Report:

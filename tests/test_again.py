@@ -269,7 +269,7 @@ def test_what_stands_in_the_notebook_is_there_again_for_the_next_exercise(open_h
     """A helper that a second answer brings along is gone when that answer does not count."""
     made = notebook("03", **right("03") | {
         "accepted_length": "unit = 2\ndef accepted_length(draft, choice):\n    return unit",
-        "tokens_per_call": "def tokens_per_call(r):\n    return unit / 2 * sum(one.emitted for one in r) / max(1, len(r))",
+        "tokens_per_call": "def tokens_per_call(r):\n    return unit / 2 * sum(x.emitted for x in r) / max(1, len(r))",
     })  # fmt: skip
     made.cells.insert(2, nbformat.v4.new_code_cell("unit = 5\ndef accepted_length(draft, choice):\n    return unit"))
     _, rows = grade(made, open_house, tmp_path)

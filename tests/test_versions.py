@@ -86,7 +86,8 @@ def test_in_a_script_too(tmp_path):
 # ---------------------------------------------------------------- several files
 
 COPIES = [f"{UNIT}__20261128173250.ipynb", f"{UNIT} (1).ipynb", f"Copy of {UNIT}.ipynb", f"{UNIT}-Copy1.ipynb",
-          f"{UNIT}.ipynb.txt", "final.ipynb", f"backup/{UNIT}.ipynb", f"{UNIT}.py"]  # fmt: skip
+          f"{UNIT}.ipynb.txt", "final.ipynb", f"backup/{UNIT}.ipynb",
+          f"{UNIT}.ipynb.bak", f"{UNIT}.ipynb~", f"{UNIT}.ipynb (1)", f"{UNIT}.ipynb.orig", f"{UNIT}.py"]  # fmt: skip
 
 
 def as_script(notebook):

@@ -19,7 +19,7 @@ from .submissions import UNIT, entries, shown
 LARGEST = 50_000_000  # bytes of a file that is copied
 MOST_LINES = 40
 MOST_NAMES, MOST_FILES = 20_000, 40  # names looked at in a file, files looked into of one student
-NOTEBOOK = re.compile(r"\.(ipynb(\.txt|\.json)?|py(\.txt)?)$", re.IGNORECASE)
+NOTEBOOK = re.compile(r"(\.ipynb[^/]*|\.py(\.txt)?)$", re.IGNORECASE)
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$", re.IGNORECASE)
 MOODLE = re.compile(r"(?P<who>.+?)_assignsubmission_.*", re.DOTALL)
 CANVAS = re.compile(r"(?P<who>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_.+", re.DOTALL)
@@ -94,7 +94,7 @@ def _of_person(submitted: Path, person: str, units: dict) -> tuple[list[Found], 
     elsewhere = _first_notebooks([name for name in names if name.split("/")[0] not in right])
     found, lines = [], []
     for name in elsewhere:
-        if NOTEBOOK.search(name):
+        if NOTEBOOK.search(name) and not ARCHIVE.search(name):
             unit = _unit_of(submitted / person, name, units)
             if unit:
                 found.append(Found(student, unit, f"{person}/{name}"))

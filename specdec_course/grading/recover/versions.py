@@ -18,8 +18,9 @@ from .plan import Step, plan
 
 MOST_FILES = 12  # that are opened
 MOST_JUDGED = 3  # versions of one submission
-NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json", ".json")  # browsers add endings when they download
+NOTEBOOK = ".ipynb"  # anywhere in a name: browsers, editors and git add endings to it
 SCRIPTS = (".py", ".py.txt")
+PACKED = (".zip", ".gz", ".7z", ".rar", ".xz", ".tar")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def rank(name: str, unit: str):
     unit's name in it before others."""
     lower = name.lower()
     parts = name.split("/")
-    if parts[-1].startswith("._") or not lower.endswith((*NOTEBOOKS, *SCRIPTS)):  # "._": macOS's shadow of a file
+    known = NOTEBOOK in parts[-1].lower() or lower.endswith((".json", *SCRIPTS))
+    if parts[-1].startswith("._") or not known or lower.endswith(PACKED):  # "._": macOS's shadow of a file
         return None
     return lower.endswith(SCRIPTS), len(parts), unit not in name, not lower.endswith(".ipynb"), name
 

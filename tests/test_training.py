@@ -413,7 +413,7 @@ def test_the_bundled_target_copies_names_and_the_draft_does_not(pair):
 def test_the_recorded_figures_are_those_of_a_useful_pair():
     recorded = json.loads(data_path("measurements", "classroom.json").read_text())
     assert recorded["windows_of_512"]["target_perplexity"] <= 4.3
-    assert 0.35 <= recorded["decoding"]["draft_greedy"]["accepted_per_drafted"] <= 0.70
+    assert 0.45 <= recorded["decoding"]["draft_greedy"]["accepted_per_drafted"] <= 0.70
 
 
 def test_the_readme_shows_the_recorded_figures():

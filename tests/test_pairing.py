@@ -18,6 +18,7 @@ from specdec_course.decoding.engine import generate
 from specdec_course.drafters import ModelDrafter
 from specdec_course.models import load_pair, sources, vocabulary_size
 from specdec_course.models import loading as models
+from specdec_course.models.sources import check_place
 from specdec_course.sampling import Sampling
 
 NEW = 24
@@ -324,8 +325,8 @@ def test_a_named_pair_from_the_hubs_cache(tmp_path, tokenizer):
         (place / "refs").mkdir()
         (place / "refs" / "main").write_text(commit)
     code = (
-        "import torch; from specdec_course import load_pair, generate, sources; from specdec_course.drafters import "
-        "ModelDrafter; sources.free_memory = lambda device: 5 * 10**10; pair = load_pair('qwen2.5'); "
+        "from specdec_course import load_pair, generate; from specdec_course.models import sources; "
+        "from specdec_course.drafters import ModelDrafter; sources.free_memory = lambda device: 5 * 10**10; pair = load_pair('qwen2.5'); "
         "out = generate(pair.target, [5, 6, 7], ModelDrafter(pair.draft), k=3, max_new_tokens=8); "
         "assert out.tokens.equal(generate(pair.target, [5, 6, 7], k=0, max_new_tokens=8).tokens)"
     )
@@ -338,3 +339,67 @@ def test_a_named_pair_from_the_hubs_cache(tmp_path, tokenizer):
         "qwen2.5: Qwen/Qwen2.5-1.5B-Instruct with Qwen/Qwen2.5-0.5B-Instruct in float32, needs 10.2 of the 50.0 GB "
         "free on cpu; Qwen/Qwen2.5-7B-Instruct fits too, but is not on this machine\n"
     )
+
+
+# pairs as people have them --------------------------------------------------------------------------------------------
+
+
+def saved_pair(tmp_path, change_target=lambda tokenizer: None, change_draft=lambda tokenizer: None, rows=320):
+    """Folders of a target and a draft with a tokenizer each."""
+    for name, change in (("target", change_target), ("draft", change_draft)):
+        tokenizer = small_tokenizer(size=320)
+        change(tokenizer)
+        save(tmp_path / name, small_model(max(rows, 280), layers=1), tokenizer)
+    return dict(target=str(tmp_path / "target"), draft=str(tmp_path / "draft"), say=lambda line: None)
+
+
+def test_a_base_draft_serves_an_instruct_target(tmp_path):
+    """One vocabulary, another end of text: where a text ends is the target's to say."""
+
+    def instruct(tokenizer):
+        tokenizer.eos_token = "<|im_end|>"
+        tokenizer.bos_token = "<|endoftext|>"
+
+    def base(tokenizer):
+        tokenizer.eos_token = "<|endoftext|>"
+
+    pair = load_pair(**saved_pair(tmp_path, instruct, base))
+    assert pair.tokenizer.eos_token == "<|im_end|>" and pair.draft is not None
+
+
+@pytest.mark.parametrize("added", [["<image_soft_token>"], ["<pad>"], ["<pad>", "<image>"]])
+def test_tokens_added_beyond_the_rows_of_a_model_do_not_keep_it_from_loading(tmp_path, added):
+    tokenizer = small_tokenizer(size=320)
+    rows = len(tokenizer)
+
+    def more(tokenizer):
+        tokenizer.add_special_tokens({"additional_special_tokens": added})
+
+    model = small_model(rows, layers=1)
+    save(tmp_path / "target", model, tokenizer)
+    more(tokenizer)
+    save(tmp_path / "target", None, tokenizer)
+    pair = load_pair(target=str(tmp_path / "target"), say=lambda line: None)
+    assert len(pair.tokenizer) == rows + len(added)
+    with pytest.raises(ValueError, match="vocabulary has ids 0 to"):
+        generate(pair.target, pair.tokenizer.encode(added[0], add_special_tokens=False), max_new_tokens=2)
+
+
+def test_ordinary_tokens_beyond_the_rows_do(tmp_path):
+    tokenizer = small_tokenizer(size=320)
+    save(tmp_path / "target", small_model(len(tokenizer) - 1, layers=1), tokenizer)
+    with pytest.raises(ValueError, match="do not belong together"):
+        load_pair(target=str(tmp_path / "target"), say=lambda line: None)
+
+
+@pytest.mark.parametrize("place", ["gpt2", "distilgpt2", "org/model-1.5B", "Qwen2.5"])
+def test_a_hub_id_may_have_no_slash(place, monkeypatch):
+    monkeypatch.setattr("specdec_course.models.sources.in_hub_cache", lambda place: False)
+    monkeypatch.setattr("specdec_course.models.sources.hub_reachable", lambda: True)
+    check_place(place)
+
+
+@pytest.mark.parametrize("place", ["./gpt2", "~/models/x", "/tmp/none", "a/b/c", "two words"])
+def test_a_path_that_is_not_there_is_no_hub_id(place):
+    with pytest.raises(ValueError, match="there is no folder"):
+        check_place(place)

@@ -131,9 +131,13 @@ def check_kinds(pair, configs) -> None:
 
 
 def check_width(place, config, tokenizer) -> None:
-    """Raises ValueError if the model has no embeddings for some token. More embeddings than tokens are padding."""
+    """Raises ValueError if the model has no embeddings for some token. More embeddings than tokens are padding.
+
+    Tokens that were added to the tokenizer, to pad or for pictures (Gemma 3), may have none: no text becomes them.
+    """
     width = config.get_text_config().vocab_size
-    if width < len(tokenizer):
+    beyond = {id for id in tokenizer.get_vocab().values() if id >= width}
+    if beyond - set(tokenizer.added_tokens_decoder):
         raise ValueError(
             f"{place} has {width} rows of embeddings for a tokenizer of {len(tokenizer)} tokens: "
             "the two do not belong together."
@@ -201,10 +205,15 @@ def damaged_weights(place) -> list[str]:
 
 
 def shared_tokenizer(target, draft):
-    """The tokenizer of the target, after a look whether the draft's is the same. ValueError if it is not."""
+    """The tokenizer of the target, after a look whether the draft's is the same. ValueError if it is not.
+
+    They may disagree on where a text begins and ends, as those of a base and an instruct model do: that is decided by
+    the target alone.
+    """
     spots = [tokenizer_place(place) for place in (target, draft) if place]
     tokenizers = {spot: load_tokenizer(spot) for spot in spots}
     problems = compatible(tokenizers[spots[-1]], tokenizers[spots[0]]) if len(tokenizers) == 2 else []
+    problems = [said for said in problems if not said.startswith(("bos_token_id", "eos_token_id"))]
     if problems:
         raise ValueError(
             f"the draft {draft} and the target {target} have different tokenizers: {'; '.join(problems)}. "

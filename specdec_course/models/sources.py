@@ -6,6 +6,7 @@ Knows nothing about loading them.
 import functools
 import json
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -237,7 +238,7 @@ def check_place(place) -> None:
     if Path(place).is_dir():
         if not (Path(place) / "config.json").is_file():
             raise ValueError(f"{place} has no config.json: expected a folder written by `save_pretrained`.")
-    elif str(place).count("/") != 1 or str(place)[0] in "./~":
+    elif not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", str(place)):
         raise ValueError(f"there is no folder {place}: expected one from `save_pretrained`, or a Hub id.")
     elif not in_hub_cache(place) and not hub_reachable():
         raise ValueError(

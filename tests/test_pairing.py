@@ -326,7 +326,8 @@ def test_a_named_pair_from_the_hubs_cache(tmp_path, tokenizer):
         (place / "refs" / "main").write_text(commit)
     code = (
         "from specdec_course import load_pair, generate; from specdec_course.models import sources; "
-        "from specdec_course.drafters import ModelDrafter; sources.free_memory = lambda device: 5 * 10**10; pair = load_pair('qwen2.5'); "
+        "from specdec_course.drafters import ModelDrafter; "
+        "sources.free_memory = lambda device: 5 * 10**10; pair = load_pair('qwen2.5'); "
         "out = generate(pair.target, [5, 6, 7], ModelDrafter(pair.draft), k=3, max_new_tokens=8); "
         "assert out.tokens.equal(generate(pair.target, [5, 6, 7], k=0, max_new_tokens=8).tokens)"
     )

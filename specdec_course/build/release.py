@@ -7,6 +7,7 @@ writes the same bytes; and how to prove that no solution is left. Does not know:
 from __future__ import annotations
 
 import io
+import sys
 import tokenize
 from pathlib import Path
 
@@ -35,12 +36,18 @@ def release_text(notebook, root: Path) -> str:
 
 
 def course_config(root: Path):
-    """What the course's nbgrader_config.py says, as a traitlets Config. ValueError if it is not there."""
+    """What the course's nbgrader_config.py says, as a traitlets Config. Modules beside it, such as a late policy of the
+    course's own, can be imported from now on. ValueError if it is not there, or stops."""
     from traitlets.config.loader import PyFileConfigLoader
 
     if not (root / "nbgrader_config.py").is_file():
         raise ValueError(f"{root} is not the root of the course: there is no nbgrader_config.py in it")
-    return PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    if str(root) not in sys.path:
+        sys.path.append(str(root))  # at the end: nothing that lies there hides a library
+    try:
+        return PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    except (Exception, SystemExit) as error:  # it is a program, and may raise anything
+        raise ValueError(f"{root / 'nbgrader_config.py'} stopped with {type(error).__name__}: {error}") from error
 
 
 def leaks(solution, release) -> list[str]:

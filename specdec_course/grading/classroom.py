@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import layouts, records, schedule
 from .fingerprint import course_hash
-from .handover import hand_over
+from .handover import hand_over, refuse_what_cannot_be_written
 from .marks import Mark, marks_table
 from .schedule import FULL
 from .submissions import find_submissions, shown
@@ -46,7 +46,8 @@ def grade_class(
         show: where lines of text go. bar: show a progress bar on stderr.
         level: the isolation level, where it is known already. judge: for tests.
 
-    Raises ValueError when there is nothing to grade, the course is not there, or student code cannot be shut in.
+    Raises ValueError when there is nothing to grade, the course is not there, the grade book is another course's, or
+    student code cannot be shut in.
     """
     part = schedule.parse_shard(shard) if shard else None
     if jobs is not None and jobs < 1:
@@ -54,6 +55,8 @@ def grade_class(
     submitted, root, gradebook = Path(submitted_dir).resolve(), _course_root(root), Path(gradebook).resolve()
     if submitted in (root, root / "notebooks", root / "solutions"):
         raise ValueError(f"{submitted} is the course itself; give the folder of the submissions, often 'submitted'")
+    if part is None:
+        refuse_what_cannot_be_written(gradebook, root)
     folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
     elsewhere = _gathered(submitted, root, unit, student, show)
     submissions, problems = find_submissions(submitted, unit, student)

@@ -35,6 +35,15 @@ class Seen(NamedTuple):
     remark: str
 
 
+def refuse_what_cannot_be_written(gradebook: Path, root: Path) -> None:
+    """ValueError, before any work, if the grade book is another course's or none, or the course's settings stop."""
+    from .nbgrader import belongs
+    from .nbgrader import gradebook as book_of_marks
+
+    belongs.refuse_another(gradebook, root)
+    book_of_marks.late_rule(root)
+
+
 def hand_over(found, submitted, root, gradebook, folder, feedback, csv, jobs: int, show) -> None:
     """Everything that is made from the records `found`, which lie in `folder`. `submitted`: None for no notebooks and
     no times. The other arguments are those of `classroom.grade_class`."""

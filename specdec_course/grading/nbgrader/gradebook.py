@@ -15,7 +15,7 @@ from pathlib import Path
 from ...common.whole import write_bytes
 from ..recover import files
 from ..submissions import shown
-from . import dropped, stamps, stock
+from . import belongs, dropped, stamps, stock
 from .workspace import environment
 
 SMALL = 1000  # bytes of a file that nbgrader has put beside a submission
@@ -33,12 +33,13 @@ def write_book(path: Path, root: Path, records: list[dict], times: dict, show=pr
     Raises ValueError when nbgrader refuses a unit.
     """
     units = sorted({record["unit"] for record in records})
+    belongs.refuse_another(path, root)
     with environment(1), opened(path) as book:
         for unit in units:
             for line in dropped.bring_up_to_date(book, unit, root / "solutions" / unit / f"{unit}.ipynb"):
                 show(line)
         _register(path, root, units)
-        _write_all(book, records, times, _late_penalty(root), show)
+        _write_all(book, records, times, late_rule(root), show)
 
 
 def write_notebook(submitted: Path, record: dict, content: bytes, timed: bool) -> None:
@@ -82,14 +83,19 @@ def _register(path: Path, root: Path, units: list[str]) -> None:
             stock.register_unit((folder, str(root), database_url(path)), unit)
 
 
-def _late_penalty(root: Path):
-    """nbgrader's rule for late submissions, as the course's nbgrader_config.py chooses it."""
+def late_rule(root: Path):
+    """nbgrader's rule for late submissions that the course's nbgrader_config.py names. ValueError if that is none."""
     from nbgrader.preprocessors import AssignLatePenalties
 
     from specdec_course.build.release import course_config
 
-    rule = AssignLatePenalties(config=course_config(root))
-    rule.init_plugin()
+    config = course_config(root)
+    try:
+        rule = AssignLatePenalties(config=config)
+        rule.init_plugin()
+    except Exception as error:  # traitlets raises many kinds for a name that it cannot import
+        raise ValueError(f"the rule for late submissions that nbgrader_config.py names cannot be had: {error}; a file "
+                         f"of yours that holds it belongs into {root}") from error
     return rule.plugin_inst.late_submission_penalty
 
 
@@ -194,7 +200,8 @@ def _fill_in(own, record: dict, cells: dict, answers: dict) -> None:
         if not cell.max_score:
             bonus.append((grade, points))
             grade.extra_credit = None
-        _set_score(grade, min(points, cell.max_score), record["status"] == "graded")
+        judged = earned.get(cell.name.removeprefix("grade_"), {}).get("state") != "not judged"
+        _set_score(grade, min(points, cell.max_score), record["status"] == "graded" and judged)
     lost = sum(cell.max_score for cell in cells.values()) - sum(map(_score, own.grades))
     for grade, points in bonus:
         grade.extra_credit = min(points, max(0.0, lost))

@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 from specdec_course.figures.laws import accept_and_correct, acceptance_along_text
+from specdec_course.figures.race import race
 from specdec_course.figures.rounds import accepted_histogram, strip, timeline, tokens_against_k
 from specdec_course.trace import Round
 
@@ -101,3 +102,12 @@ def test_what_is_not_rejected_has_no_bar():
 def test_acceptance_along_a_text_is_read_out():
     figure = acceptance_along_text([" the", "\n", " $x"], [0.5, 1.0, 0.25])
     assert png(figure) and "the 0.50" in figure.alt and "$x 0.25" in figure.alt
+
+
+def test_a_race_shows_every_token_when_its_round_was_over():
+    shown = race({"alone": (["a", "<b>"], [Round(0, 0, 1)] * 2, 2.0), "fast": (["a", "<b>"], [Round(1, 1, 2)], 1.0)})
+    page = shown._repr_html_()
+    assert page.count("animation-delay: 1.00s") == 3 and page.count("animation-delay: 2.00s") == 1
+    assert "&lt;b&gt;" in page and repr(shown) == "alone: 2 tokens in 2.0 s; fast: 2 tokens in 1.0 s"
+    with pytest.raises(ValueError, match="one piece for each new token"):
+        race({"alone": (["a"], [Round(0, 0, 1)] * 2, 2.0)})

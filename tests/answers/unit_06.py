@@ -1974,3 +1974,17 @@ def looks_at_the_first_thousand_ids(draft_tokenizer, target_tokenizer):
         return problems
     a, b = ({i: t for t, i in tok.get_vocab().items() if i < 1000} for tok in (draft_tokenizer, target_tokenizer))
     return problems if a != b else []
+
+
+@wrong("best_k")
+def a_gain_of_a_thousandth_at_least(alpha, c, k_max=64):
+    best = 0
+    for k in range(1, k_max + 1):
+        if _speed(alpha, k, c) > _speed(alpha, best, c) + 1e-3:
+            best = k
+    return best
+
+
+@wrong("best_k")
+def a_step_costs_a_hundredth_at_least(alpha, c, k_max=64):
+    return _best(alpha, max(c, 0.01), k_max)

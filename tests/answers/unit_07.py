@@ -1858,3 +1858,22 @@ class EvidenceOfTheClass(_T):
         rejected = min(rejected, 1)
         fade = 0.5 ** ((accepted + rejected) / self.half_life)
         type(self).A, type(self).R = fade * self.A + accepted, fade * self.R + rejected
+
+
+@wrong("bild_policy")
+def in_brain_floats(draft_confidence, target_probability, fallback, rollback):
+    mine, theirs = (torch.as_tensor(one).bfloat16() for one in (draft_confidence, target_probability))
+    hand, first, n = _bild(mine, theirs, fallback, rollback)
+    return hand, list(range(first, n)) if hand else []
+
+
+@wrong("optimal_stop")
+def a_dear_check_by_default(survival, c, verify_cost=2.0, overhead=0.0):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("optimal_stop")
+def a_busy_host_by_default(survival, c, verify_cost=1.0, overhead=0.5):
+    rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
+    return rates.index(max(rates))

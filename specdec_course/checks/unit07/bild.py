@@ -13,7 +13,7 @@ from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
-from .confidence import sure, thresholds, unsure
+from .confidence import LITTLE, sure, thresholds, unsure
 
 bild_policy = Exercise(
     "bild_policy", unit="07", points=2, difficulty=2, minutes=15,
@@ -113,6 +113,9 @@ def _(student, rng):
     little, n = 2.0 ** -whole(38, 44, rng), whole(2, 5, rng)  # as small as what a model gives a rare token
     cases += [((unsure(rng, n, 0.5), [little] * (n - 1) + [little / 2], 0.5, little), True, [n - 1]),
               ((unsure(rng, n, 0.5), [little] * n, 0.5, little), True, [])]
+    for t in thresholds(rng):  # nothing is rounded: a little below is below
+        cases += [((sure(rng, n, t) + [t - LITTLE], [], t, 0.25), True, []),
+                  ((unsure(rng, 2, 0.5), [t, t - LITTLE], 0.5, t), True, [1])]
     expect_decisions(student, rng, cases, "A confidence exactly on fallback does not hand over, a probability exactly "
                      "on rollback stays.")
 

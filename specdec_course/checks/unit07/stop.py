@@ -38,7 +38,8 @@ def rates(survival, c, verify_cost, overhead) -> list[float]:
 
 
 def expect_best(student, rng, cases, message: str) -> None:
-    """Cases (survival, c, verify_cost, overhead), as tensors and as lists in turn; nearly the best rate will do."""
+    """Cases (survival, c, verify_cost, overhead), as tensors and as lists in turn; nearly the best rate will do. Where
+    prices are those that the signature gives, every other case leaves them out."""
 
     def judge(k: int, case: tuple) -> str | None:
         all_rates = rates(*case)
@@ -46,14 +47,16 @@ def expect_best(student, rng, cases, message: str) -> None:
             places = len(case[0])
             return f"{message} Your answer {k} is no draft length: with {places} places it lies in 0..{places}."
         best = all_rates.index(max(all_rates))
-        if all_rates[k] >= all_rates[best] - TOLERANCE:
+        if all_rates[k] >= all_rates[best] - TOLERANCE * max(1.0, all_rates[best]):
             return None
         return (f"{message} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
                 f"draft {k}, but another length has a rate that is {all_rates[best] / all_rates[k] - 1:.1%} "
                 f"higher: you stop too {'late' if k > best else 'early'}.")
 
-    asked = [((torch.tensor(case[0]) if number % 2 else list(case[0]), *case[1:]), case)
-             for number, case in enumerate(cases)]
+    asked = []
+    for number, (survival, *prices) in enumerate(cases):
+        given = prices[:1] if prices[1:] == [1.0, 0.0] and number % 4 > 1 else prices
+        asked.append(((torch.tensor(survival) if number % 2 else list(survival), *given), (survival, *prices)))
     ask(student, values.as_int, asked, judge, rng)
 
 

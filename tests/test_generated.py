@@ -1,10 +1,11 @@
 """A small fixed sample of the generated answers (see the package `generated`): `python tests/generated` runs all."""
 
 import pytest
-from generated import differ, judge
+from generated import clock, differ, judge, rights
 from generated.equal import EQUAL
 
 from specdec_course.checks import exercises
+from specdec_course.checks.engine import evaluate_exercise
 
 SAMPLED = [e for e in exercises().values() if e.unit in ("01", "02", "03", "04")]
 AT_MOST = 0.25  # of the points, for an answer that never looks at what it is asked, or not at one argument of it
@@ -33,3 +34,11 @@ def test_the_scenes_are_played_to_the_end(exercise):
 def test_what_is_allowed_has_a_reason():
     names = exercises()
     assert all(name in names and len(reason) > 20 for (name, _), reason in EQUAL.items())
+
+
+@pytest.mark.parametrize("exercise", SAMPLED, ids=lambda e: e.name)
+def test_a_right_answer_passes_in_whatever_clothes(exercise):
+    for label, answer in rights.kinds(exercise):
+        with clock.virtual():
+            report = evaluate_exercise(exercise, answer, seed=3)
+        assert report.passed, f"{label}: {report.message}"

@@ -15,6 +15,7 @@ How it works
              than 1e-4. An exercise without scenes is asked what its own check asks at other seeds: good enough to
              begin with, but it cannot show what the check never asks.
     equal    EQUAL = {(exercise, label): reason}: answers that differ in a scene, and that the contract allows.
+    rights   right answers in other clothes (numpy, views, closures, 0-d tensors, ...): the check must pass them
     judge    which of the different ones the check catches; clocks are virtual, so that nothing depends on the machine.
 
 An answer that differs, passes and does not stand in EQUAL is a hole in the check. `tests/test_generated.py` runs a

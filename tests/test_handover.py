@@ -15,7 +15,7 @@ from test_classroom import UNIT, grade, hand_in, make_root, notebook
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.grading import handover, records, schedule
-from specdec_course.grading.nbgrader import autograded, gradebook, stamps
+from specdec_course.grading.nbgrader import autograded, entered, gradebook, stamps
 
 slow = pytest.mark.slow
 GOOD = "2026-01-02 03:04:05.123456 UTC"
@@ -252,6 +252,25 @@ def test_a_record_that_the_grade_book_refuses_costs_its_own_student(tmp_path, ro
     assert len(told) == 1 and told[0].startswith(f"ann, {UNIT}: not written into the grade book")
     with gradebook.opened(tmp_path / "gradebook.db") as book:
         assert {s.student_id: s.score for s in book.assignment_submissions(UNIT)} == {"ann": 4.0, "bob": 3.0}
+
+
+@slow
+def test_pages_say_what_the_grade_book_says_beside_the_checks(tmp_path, root):
+    for student in ("ann", "bob"):
+        stamped(hand_in(tmp_path / "submitted", student, notebook("number = 8", "extra = 0")), GOOD)
+    found = grade(tmp_path, root)
+    with gradebook.opened(tmp_path / "gradebook.db") as book:
+        book.find_grade("grade_number", UNIT, UNIT, "ann").manual_score = 3.5
+        book.find_comment("number", UNIT, UNIT, "ann").manual_comment = "well <b>argued</b>"
+        book.find_submission_notebook(UNIT, UNIT, "ann").late_submission_penalty = 1.0
+        book.db.commit()
+        said = entered.entered(book, [UNIT])
+    assert said["bob", UNIT].by_hand == said["bob", UNIT].comments == () and said["bob", UNIT].score == 2.0
+    handover.write_pages(found, tmp_path / "records", tmp_path / "pages", None, print, said=said)
+    ann, bob = ((tmp_path / "pages" / who / UNIT / f"{UNIT}.html").read_text() for who in ("ann", "bob"))
+    assert "2.5 of 4 points" in ann and "marked by hand: 3.5 points (the check gave 2)" in ann
+    assert "well &lt;b&gt;argued" in ann and "1 points were taken" in ann and "From your instructor" in ann
+    assert "From your instructor" not in bob and "2 of 4 points" in bob
 
 
 def test_a_page_that_cannot_be_made_costs_its_own_student(tmp_path):

@@ -47,7 +47,7 @@ def refuse_what_cannot_be_written(gradebook: Path, root: Path) -> None:
 def hand_over(found, submitted, root, gradebook, folder, feedback, csv, jobs: int, show) -> None:
     """Everything that is made from the records `found`, which lie in `folder`. `submitted`: None for no notebooks and
     no times. The other arguments are those of `classroom.grade_class`."""
-    from .nbgrader import export, roster
+    from .nbgrader import entered, export, roster
     from .nbgrader import gradebook as book_of_marks
 
     there = [record for record in found if schedule.known_unit(root, record["unit"])]
@@ -59,8 +59,9 @@ def hand_over(found, submitted, root, gradebook, folder, feedback, csv, jobs: in
     if feedback:
         with book_of_marks.opened(gradebook) as book:
             students, late = roster.standing(book)
+            said = entered.entered(book, sorted({record["unit"] for record in there}))
         late = {one: roster.in_words(its["late"]) for one, its in late.items()}
-        write_pages(found, folder, Path(feedback), submitted, show, students, late)
+        write_pages(found, folder, Path(feedback), submitted, show, students, late, said)
 
 
 def see(handed: Handed) -> Seen | None:
@@ -104,18 +105,18 @@ def _graded_notebooks(found: list[dict], submitted: Path, root: Path, jobs: int,
 
 
 def write_pages(found: list[dict], folder: Path, feedback: Path, submitted: Path | None = None, show=print, students=(),
-                late: dict | None = None) -> None:
+                late: dict | None = None, said: dict | None = None) -> None:
     """A page for each of these students, where `nbgrader release_feedback` looks for it, and one for the instructor.
 
     That one is about all records in `folder`, and all `students`: who grades one student anew keeps the report of the
-    class. `late`: (student, unit) -> how late, in words.
+    class. `late`: (student, unit) -> how late, in words; `said`: -> what the grade book says beside the checks.
     """
     from .pages.feedback import write_feedback
     from .pages.report import write_report
 
     for record in found:
         with _costs_one(record, "the feedback page was not written", show):
-            write_feedback(record, feedback, submitted)
+            write_feedback(record, feedback, submitted, (said or {}).get((record["student"], record["unit"])))
     everyone = records.read_folder(folder)[0] | {(r["student"], r["unit"]): r for r in found}
     with _costs_one(None, "the report was not written", show):
         times = [records.read_times(folder, *one) for one in everyone]

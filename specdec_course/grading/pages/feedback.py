@@ -21,7 +21,7 @@ LOOKS = {"right": "right", "partly right": "partly", "wrong": "wrong", "not atte
          "not judged": "open"}
 
 
-def write_feedback(record: dict, folder: Path, submitted: Path | None = None) -> Path:
+def write_feedback(record: dict, folder: Path, submitted: Path | None = None, entered=None) -> Path:
     """Writes `<folder>/<student>/<unit>/<unit>.html`, where `nbgrader release_feedback` takes it from; tells its path.
 
     Args:
@@ -30,6 +30,7 @@ def write_feedback(record: dict, folder: Path, submitted: Path | None = None) ->
             written as %XX (`page.safe_name`).
         submitted: nbgrader's `submitted` folder. The exchange hides each student's page behind the secret that came
             with the submission; it is taken from there, with the time of handing in.
+        entered: what the grade book says beside the checks (`nbgrader.entered.Entered`), where it says anything.
     """
     path = feedback_path(record, folder)
     came = Path(submitted) / record["student"] / record["unit"] if submitted is not None else None
@@ -39,7 +40,7 @@ def write_feedback(record: dict, folder: Path, submitted: Path | None = None) ->
         found = _small_file(came, name) if came else None
         if found is not None or not (path.parent / name).is_file():
             write_text(path.parent / name, found or otherwise, sure=False)
-    return write_text(path, feedback_page(record), sure=False)
+    return write_text(path, feedback_page(record, entered), sure=False)
 
 
 def feedback_path(record: dict, folder: Path) -> Path:
@@ -48,7 +49,7 @@ def feedback_path(record: dict, folder: Path) -> Path:
     return Path(folder) / page.safe_name(record["student"]) / unit / f"{unit}.html"
 
 
-def feedback_page(record: dict) -> str:
+def feedback_page(record: dict, entered=None) -> str:
     """The page of one submission as text: what was right, the named mistakes and the next step."""
     unit = page.plain(record["unit"], 200)
     title = unit_title(record["unit"])
@@ -57,6 +58,7 @@ def feedback_page(record: dict) -> str:
         "student": page.plain(record["student"], 200),
         "key": page.plain(str(record.get("key", ""))[:12]),
         "remarks": list(record.get("remarks", [])),
+        "instructor": from_the_instructor(record, entered) if entered is not None else [],
     }
     if record["status"] != "graded":
         problem = record.get("problem") or "The file could not be graded."
@@ -65,8 +67,8 @@ def feedback_page(record: dict) -> str:
     return page.render(
         "feedback.html",
         f"Feedback: {title}",
-        points=record["points"],
-        maximum=record["maximum"],
+        points=record["points"] if entered is None else entered.score,
+        maximum=record["maximum"] if entered is None else entered.maximum,
         tally=tally(exercises),
         bonus=about_bonus(record),
         todo=what_next(exercises),
@@ -140,6 +142,21 @@ def tally(exercises: list[dict]) -> str:
     others = [f"{states.count(state)} {state}" for state in list(LOOKS)[1:] if state in states]
     verb = "is" if states.count("right") == 1 else "are"
     return ", ".join([f"{states.count('right')} of {len(states)} exercises {verb} right", *others]) + "."
+
+
+def from_the_instructor(record: dict, entered) -> list[str]:
+    """What the grade book says beside the checks: points by hand, comments, a penalty for being late."""
+    checked = {exercise["name"]: exercise["points"] for exercise in record["exercises"]}
+    lines = [
+        f"`{name}` was marked by hand: {page.number(points)} points"
+        + (f" (the check gave {page.number(checked[name])})." if name in checked else ".")
+        for name, points in entered.by_hand
+    ]
+    lines += [f"On `{name}`: {page.plain(text, 2000)}" for name, text in entered.comments]
+    if entered.penalty:
+        lines.append(f"It was handed in late: {page.number(entered.penalty)} points were taken, and "
+                     f"{page.number(entered.score)} of {page.number(entered.maximum)} count.")
+    return lines
 
 
 def about_bonus(record: dict) -> list[str]:

@@ -5,9 +5,11 @@ import warnings
 
 import pytest
 
-from specdec_course.figures.laws import accept_and_correct, acceptance_along_text
+from specdec_course.figures.bigram import speed_by_k
+from specdec_course.figures.laws import accept_and_correct, acceptance_along_text, against_temperature
 from specdec_course.figures.race import race
 from specdec_course.figures.rounds import accepted_histogram, strip, timeline, tokens_against_k
+from specdec_course.figures.shown import words
 from specdec_course.trace import Round
 
 ROUNDS = [Round(4, 4, 5), Round(4, 1, 2), Round(0, 0, 1), Round(4, 3, 3)]
@@ -111,3 +113,10 @@ def test_a_race_shows_every_token_when_its_round_was_over():
     assert "&lt;b&gt;" in page and repr(shown) == "alone: 2 tokens in 2.0 s; fast: 2 tokens in 1.0 s"
     with pytest.raises(ValueError, match="one piece for each new token"):
         race({"alone": (["a"], [Round(0, 0, 1)] * 2, 2.0)})
+
+
+def test_alt_text_names_what_stands_below_the_axis():
+    said = words(speed_by_k({1: 1.3, 32: 1.4}, {1: 1.2, 32: 0.8}))
+    assert "speed, by the clock: 1: 1.2, 32: 0.8" in said
+    level = against_temperature([0.0, 1.0], {"a": [2.0, 3.0]}, [0.5, 0.6], [0.5, 0.6])
+    assert "plain decoding: 1 all along" in words(level) and "a: 0: 2, 1: 3" in words(level)

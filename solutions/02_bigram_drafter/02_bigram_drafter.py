@@ -2,13 +2,13 @@
 import numpy as np
 import torch
 
-from specdec_course import generate, load_corpus, load_pair
+from specdec_course import Sampling, generate, load_corpus, load_pair
 from specdec_course.checks import check, grade, hint, progress, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter
 from specdec_course.figures.bigram import hit_map, rates_by_size, recorded, saturation, speed_by_k
 from specdec_course.figures.rounds import token_pieces
-from specdec_course.measure.benchmark import compare
+from specdec_course.measure.benchmark import own_way, rows_of, timed
 from specdec_course.measure.bigram import replay
 from specdec_course.measure.machine import machine
 from specdec_course.trace import tokens_per_call
@@ -344,12 +344,13 @@ my_speed_at_32 = None
 # Now by the clock, on the machine that you are sitting at. The two ways take turns, so that a busy moment hits both.
 
 # %%
+ways = {k: own_way(pair.target, drafter if k else None, k, Sampling(), max_new_tokens=32) for k in (0, 1, 2, 4, 8, 32)}
+alone, *drafted = rows_of(timed(ways, prompts[:2], repeats=2, say=print))
 speed, per_call = {}, {}
-for k in (1, 2, 4, 8, 32):
-    ways = {"alone": None, "bigram": drafter}
-    _, drafted = compare(pair.target, prompts[:2], ways, k=k, max_new_tokens=32, repeats=2)
-    speed[k], per_call[k] = drafted.speedup, drafted.tokens_per_call
-    same = "same text" if drafted.same_text else "ANOTHER TEXT"
+for row in drafted:
+    k = row.name
+    speed[k], per_call[k] = row.speedup, row.tokens_per_call
+    same = "same text" if row.same_text else "ANOTHER TEXT"
     print(f"k = {k:2}: {per_call[k]:.2f} tokens per call, {speed[k]:.2f} x the speed of alone ({same})")
 if my_speed_at_32 is not None:
     print(f"your prediction for k = 32: {my_speed_at_32:.2f}")

@@ -83,11 +83,14 @@ def words(figure) -> str:
 def _axis_words(axis) -> str:
     title = axis.get_title() or axis.get_title(loc="left")
     parts = [title, _labelled("across", axis.get_xlabel()), _labelled("up", axis.get_ylabel())]
+    names = _tick_names(axis)
     for line in axis.lines:
-        if not line.get_label().startswith("_") and len(line.get_xdata()):
-            points = list(zip(map(_short, line.get_xdata()), map(_short, line.get_ydata()), strict=True))
+        points = list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+        if not line.get_label().startswith("_") and points:
             step = -(-len(points) // MOST)
-            parts.append(f"{line.get_label()}: " + ", ".join(f"{x}: {y}" for x, y in points[::step]))
+            said = ", ".join(f"{names.get(x, _short(x))}: {_short(y)}" for x, y in points[::step])
+            level = len(points) == 2 and points[0][1] == points[1][1]
+            parts.append(f"{line.get_label()}: " + (f"{_short(points[0][1])} all along" if level else said))
     for bars in axis.containers:
         label = bars.get_label()
         size = "get_width" if getattr(bars, "orientation", "") == "horizontal" else "get_height"
@@ -95,6 +98,14 @@ def _axis_words(axis) -> str:
         if 1 < len(sizes) <= 2 * MOST:
             parts.append(("bars" if label.startswith("_") else label) + ": " + ", ".join(sizes))
     return ". ".join(filter(None, parts)) + ("." if any(parts) else "")
+
+
+def _tick_names(axis) -> dict:
+    """What stands below a place of the axis, where that is not its number."""
+    from matplotlib.ticker import FuncFormatter
+
+    written = axis.xaxis.get_major_formatter()
+    return {x: written(x) for x in axis.get_xticks() if isinstance(written, FuncFormatter) and written(x)}
 
 
 def _labelled(direction: str, label: str) -> str:

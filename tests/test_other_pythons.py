@@ -11,7 +11,7 @@ from test_recover import ALL, SOLVED, hand_in, run
 from test_recover import right as passes
 
 from specdec_course.grading.recover import newer
-from specdec_course.grading.recover.code import parsed, with_bodies
+from specdec_course.grading.recover.code import parsed, plain_python, with_bodies
 
 OLD = types.SimpleNamespace(version_info=(3, 11))
 
@@ -51,10 +51,28 @@ def test_what_this_python_reads_is_not_called_newer(monkeypatch):
     assert not any(newer.newer_grammar(source) for _, source in LATER)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
+@pytest.mark.parametrize("line", [
+    """print(f"{d["k"]}")""", "type Ids = list[int]", """if d:\n    print(f"{d["k"]}")""",
+])  # fmt: skip
+def test_a_line_that_a_later_python_reads_takes_no_definition_along(line):
+    text = f"import math\n@cache\ndef f(x):\n    return math.pi\n\n# a remark\n{line}\nd = {{\n    1: 2,\n}}\n"
+    plain = plain_python(text)
+    assert plain.tree is not None and "def f(x)" in plain.source and "1: 2" in plain.source
+    assert plain.notes == ("line 7 is written for a later Python than the grader's, and was left out.",)
+    assert plain.source.split("\n")[:6] == text.split("\n")[:6]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
+@pytest.mark.parametrize("text", ["""def f(x):\n    return f"{x["k"]}"\ny = 1""", """print(f"{d["k"]}")\ny = = 1"""])
+def test_where_a_definition_or_another_mistake_is_in_the_way_all_stays(text):
+    assert plain_python(text).source == text
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
 def test_the_student_and_the_instructor_are_told(open_house, tmp_path):  # noqa: F811
-    text = right("03")["tokens_per_call"] + '\nseen = {"k": 1}\nprint(f"{seen["k"]}")'
+    text = right("03")["tokens_per_call"].rstrip() + '\n    print(f"{rounds["k"]}")'
     record, rows = grade(notebook("03", **right("03") | {"tokens_per_call": text}), open_house, tmp_path)
     assert "looks like Python 3.12" in rows["tokens_per_call"]["message"]
     assert any("looks like Python 3.12" in flag for flag in record["flags"])

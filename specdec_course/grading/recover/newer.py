@@ -32,6 +32,29 @@ def newer_grammar(source: str) -> tuple[str, str] | None:
     return None
 
 
+_GOES_ON = re.compile(r"[\s)\]}#]|(?:else|elif|except|finally)\b|$")
+
+
+def older_part(source: str, reads) -> tuple[str, list[int]]:
+    """(the source without those statements at its top that a later Python alone reads, the first lines of these). Where
+    one of them is a definition, all stays as it is: it would be missed. `reads(text)`: whether this Python reads it."""
+    lines = source.split("\n")
+    if len(lines) > MOST_LINES:
+        return source, []
+    starts = [n for n, line in enumerate(lines)
+              if not _GOES_ON.match(line) and not (n and lines[n - 1].startswith("@"))]
+    left_out = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        text = "\n".join(lines[start:end])
+        if reads(text):
+            continue
+        if re.match(r"@|(async\s+)?def\b|class\b", text) or newer_grammar(text) is None:
+            return source, []
+        left_out.append(start + 1)
+        lines[start:end] = ["pass", *[""] * (end - start - 1)]
+    return "\n".join(lines), left_out
+
+
 def advice(source: str) -> str:
     """What to tell about a cell with a syntax error; "" where its grammar is no newer than this Python's."""
     found = newer_grammar(source)

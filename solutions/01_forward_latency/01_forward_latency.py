@@ -194,6 +194,7 @@ my_guess_who_gains = None  # "1" or "longest"
 
 # %%
 began = time.perf_counter()
+print("compiling: this can take a minute ...")
 faster = clocks.compiled(pair.target)  # None (and a line that says why) without a C++ compiler
 curves = {"eager": eager}
 if faster is not None:

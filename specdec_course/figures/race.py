@@ -15,8 +15,8 @@ _runs = itertools.count()
 STYLE = """\
 <style>
 @keyframes {name} {{ from {{ opacity: 0; }} to {{ opacity: 1; }} }}
-.{name} span {{ opacity: 0; animation: {name} 60ms linear forwards; }}
-@media (prefers-reduced-motion: reduce) {{ .{name} span {{ opacity: 1; animation: none; }} }}
+.{name} span {{ animation: {name} 60ms linear backwards; }}
+@media (prefers-reduced-motion: reduce) {{ .{name} span {{ animation: none; }} }}
 </style>"""
 
 

@@ -168,7 +168,7 @@ def test_a_half_right_notebook_earns_its_partial_points(exported, course):
             exec(given[name], namespace)
             score = evaluate(name, namespace[name], seed=1).score
             assert 0 < score < 1
-            expected += exercise.points * score
+            expected += exercise.earned(score)
         elif name in given:
             expected += exercise.points
     assert float(exported["typical", UNIT]["score"]) == pytest.approx(expected, abs=1e-3)

@@ -127,7 +127,7 @@ def grade(function, exercise: str | None = None) -> float:
     """
     report = _judge(function, _named(function, exercise), seed=1)
     worth = _registry()[report.exercise]
-    points = float(min(worth.points, max(0.0, round(worth.points * report.score, 4))))
+    points = worth.earned(report.score)
     _forget_output()
     print(f"{report.message}\n{worth.name}: {points:g} of {worth.points:g} points")
     if worth.bonus:
@@ -168,8 +168,9 @@ def progress() -> None:
     for unit in units:
         own = exercises(unit).values()
         worth = sum(e.points for e in own if not e.bonus)
-        earned = sum(e.points * _last[e.name].score for e in own if e.name in _last)
-        print(f"Unit {unit}: {min(earned, worth):g} of {worth:g} points")  # a bonus makes up for what was lost
+        earned = sum(e.earned(_last[e.name].score) for e in own if e.name in _last)
+        earned = round(min(earned, worth), 2)  # a bonus makes up for what was lost
+        print(f"Unit {unit}: {earned:g} of {worth:g} points")
         for e in own:
             state = _last[e.name].state if e.name in _last else NOT_ATTEMPTED
             print(f"  {'[x]' if state == RIGHT else '[ ]'} {e.name}: {state}")

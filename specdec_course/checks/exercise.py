@@ -108,6 +108,10 @@ class Exercise:
         """Text shown under a student's own exception when `pattern` is found in "TypeName: message"."""
         self.helps.append((pattern, text))
 
+    def earned(self, score: float) -> float:
+        """The points for this share of the exercise: a plain float, with two decimals at most."""
+        return float(min(self.points, max(0.0, round(self.points * score, 2))))
+
     @property
     def solution(self) -> Callable:
         """The package's own function."""

@@ -46,9 +46,9 @@ def printable(text: str, longest: int = LONGEST_TEXT) -> str:
 def _row(exercise, report: Report | None) -> dict:
     if report is None:
         report = Report(exercise.name, NOT_ATTEMPTED, 0.0, f"{exercise.name}: not judged.")
-    points = float(min(exercise.points, max(0.0, round(exercise.points * report.score, 4))))
     return {
-        "name": exercise.name, "points": points, "maximum": float(exercise.points), "bonus": exercise.bonus,
+        "name": exercise.name, "points": exercise.earned(report.score), "maximum": float(exercise.points),
+        "bonus": exercise.bonus,
         "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
         "message": printable(report.message),
         "parts": [[name, passed] for name, passed in report.parts],

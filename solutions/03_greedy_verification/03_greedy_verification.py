@@ -361,9 +361,9 @@ if my_order is not None:
     print("your order:", my_order, "  measured:", ", ".join(sorted(table, key=lambda name: -table[name].speedup)))
 
 # %% [markdown]
-# The drafter with the best possible tokens per call gains *nothing*: about 1. It is never wrong, and it is of no use.
-# Each of its guesses costs as much as the token it saves, and then the target reads them all once more. What counts
-# is
+# The drafter with the best possible tokens per call gains *nothing*: about 1, or less. It is never wrong, and it is
+# of no use. Each of its guesses costs as much as the token it saves, and then the target reads them all once more.
+# What counts is
 #
 # $$\text{speed-up} = \frac{\text{tokens per call}}{k \cdot c + v}$$
 #

@@ -13,11 +13,14 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
+from ..common import budget
 from . import blind, example, guard, surroundings, values
 from .errors import Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report, ticked
@@ -86,12 +89,13 @@ def _ends_alike(exercise: Exercise, result: tuple, rule: Callable, seed: int) ->
     return (run_part(exercise, part, rule, seed)[0] is None) == (wrong is None)
 
 
-def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, seconds: float = 30.0) -> Report:
+def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, seconds: float = budget.AT_HOME) -> Report:
     """The verdict on `function`: every part is run, output is silenced, random state is put back.
 
-    `seconds` bounds the whole check, only so that an endless loop ends; it is far more than any right answer needs.
+    `seconds` bounds the whole check, only so that an endless loop ends; it is far more than any right answer needs. Who
+    comes near to what the grader allows is told in time.
     """
-    name = exercise.name
+    name, began = exercise.name, time.process_time()
     if not callable(function):
         message = f"`{name}` is {repr(function)[:80]}, not a function: define it with `def {name}(...)`."
         return Report(name, WRONG, 0.0, message)
@@ -108,7 +112,18 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
             late = Wrong(str(stop))
             results += [(part, late, ["stopped"]) for part in exercise.parts[len(results) :]]
         found = _diagnose(exercise, results, seed)
-        return _verdict(exercise, results, *found, _ignored(exercise, results, function, seed, seconds))
+        spent = time.process_time() - began
+        report = _verdict(exercise, results, *found, _ignored(exercise, results, function, seed, seconds))
+    return report if hasattr(function, "__surroundings__") else _warned(report, spent)
+
+
+def _warned(report: Report, spent: float) -> Report:
+    """The report of a check in a notebook, with a word where the grader would have stopped it."""
+    if spent <= budget.GRADED:
+        return report
+    line = (f"This check took {spent:.1f} seconds of processor time. While your work is graded it may take "
+            f"{budget.GRADED:g}, and is stopped then: find out what makes your function slow.")
+    return replace(report, message=f"{report.message}\n{line}")
 
 
 AT_MOST = 0.25  # of the points, for an answer that never looks at one of its arguments

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ..common import budget
 from .group import JSON_OPTION, main, write_json
 
 
@@ -74,7 +75,7 @@ def gradebook_of(root, given: str | None) -> Path:
 @FEEDBACK
 @CSV
 @MARKS_JSON
-@click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(min=0.1),
+@click.option("--seconds", default=budget.GRADED, show_default=True, type=click.FloatRange(min=0.1),
               help="Processor seconds that a cell, or the check of one exercise, may take.")
 @click.option("--secret", type=click.Path(exists=True, dir_okay=False),
               help="File of the course's secret; default: grading.secret beside the grade book, made once.")

@@ -12,6 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
+from ..common import budget
 from . import layouts, records, schedule
 from .fingerprint import course_hash
 from .handover import hand_over, refuse_what_cannot_be_written
@@ -22,7 +23,7 @@ from .submissions import find_submissions, shown
 
 def grade_class(
     submitted_dir, gradebook, *, root=".", unit=None, student=None, jobs=None, regrade=False, shard=None,
-    scheduler=None, records_dir=None, feedback=None, csv=None, seconds=6.0, secret=None, trust_students=False,
+    scheduler=None, records_dir=None, feedback=None, csv=None, seconds=budget.GRADED, secret=None, trust_students=False,
     show=print, bar=False, judge=schedule.JUDGE, level=None,
 ) -> list[dict]:
     """Grade every submission below a folder; returns their records, sorted by student and unit.

@@ -18,6 +18,7 @@ from ..checks import follow, guard
 from ..checks.engine import evaluate_exercise
 from ..checks.exercise import NOT_ATTEMPTED, NOT_JUDGED, WRONG, Report
 from ..checks.subject import GENERAL_HELP
+from ..common import budget
 from ..common.settings import setting
 from . import again
 from .outcome import printable, record_of
@@ -41,7 +42,8 @@ READING = 30.0  # seconds of processor time to understand what was handed in
 TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
 
 
-def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes, seconds: float = 6.0):
+def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes,
+                     seconds: float = budget.GRADED):
     """(record, times) of one submission. Whatever the student's code does ends in the record.
 
     Args:

@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import json
+import shutil
 from datetime import datetime, timedelta
 
 import nbformat
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
-from test_classroom import UNIT, grade, hand_in, make_root, notebook
+from test_classroom import ROOT, UNIT, grade, hand_in, make_root, notebook
 from test_feedback import a_class, assert_harmless
 from test_feedback import exercise as row
 
@@ -123,6 +124,13 @@ def test_the_late_policy_takes_a_share_for_each_day_and_no_more_than_half(late, 
     assert PerDay().late_submission_penalty("ann", 10.0, late) == penalty
 
 
+def test_the_late_policy_is_named_in_the_config_and_takes_its_numbers_from_there(tmp_path):
+    own = (ROOT / "nbgrader_config.py").read_text()
+    named = 'c.AssignLatePenalties.plugin_class = "specdec_course.grading.nbgrader.late.PerDay"\nc.PerDay.share = 0.2\n'
+    (tmp_path / "nbgrader_config.py").write_text(f"{own}\n{named}")
+    assert books.late_rule(tmp_path)("ann", 10.0, 90000) == 4.0
+
+
 # ---------------------------------------------------------------- CSVs
 
 
@@ -197,10 +205,6 @@ def test_blanks_are_not_among_the_failing_parts_and_what_was_said_groups_the_unn
 
 
 def test_building_takes_a_number_as_grading_does_and_drops_no_question_by_hand(tmp_path):
-    import shutil
-
-    from test_recover import ROOT
-
     root = tmp_path / "course"
     unit = "03_greedy_verification"
     (root / "solutions").mkdir(parents=True)

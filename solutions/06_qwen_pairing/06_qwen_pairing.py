@@ -35,8 +35,8 @@ from specdec_course.trace import acceptance_rate, tokens_per_call
 # %% [markdown]
 # # Choosing the small model
 #
-# You want to run Qwen2.5-7B, and you want it faster. The same family has models of 0.5, 1.5 and 3 billion
-# parameters. Any of them can guess for it. So can a table of word pairs. **Which one do you take, and how many
+# You want to run Qwen2.5-7B faster. The same family has models of 0.5, 1.5 and 3 billion parameters. Any of them can
+# guess for it. So can a table of word pairs. **Which one do you take, and how many
 # tokens do you let it guess?**
 #
 # You hear three sentences:
@@ -62,8 +62,8 @@ my_verdicts = {"ten times as fast: 1.5x": None, "half a billion": None, "k = 5: 
 # %% [markdown]
 # ## May it guess at all?
 #
-# The draft hands *ids* to the target, not words. Id 318 has to be the same token for both. If it is not, nothing
-# crashes: the target rejects nearly everything, politely, and you wonder why speculation is so slow.
+# The draft hands *ids* to the target, not words. If an id is not the same token for both, nothing crashes: the target
+# rejects nearly everything, and you wonder why speculation is so slow.
 #
 # Suppose these are two tokenizers, with four tokens each. May the first guess for the second?
 #
@@ -225,8 +225,7 @@ my_best_ks = None  # for example (5, 5)
 # | 2 | 1.96 | 1.6 | 1.225 |
 # | 3 | 2.18 | 1.9 | 1.15 |
 #
-# It rises, and it falls. And note the first row: not drafting is a choice, too. With alpha = 0.3 and c = 0.5 it is
-# the best one.
+# And note the first row: not drafting is a choice, too. With alpha = 0.3 and c = 0.5 it is the best one.
 
 # %% exercise: best_k
 
@@ -302,9 +301,8 @@ print("from the first k to the last the share", "falls" if acceptance_rate(logs[
 # |---|---|---|---|---|---|
 # | | accepted | rejected | ? | ? | ? |
 #
-# The target's opinion about guesses 3 to 5 was never of any interest, because they continue a text that will not be
-# written. "Accepted / drafted" is 1/5, and counts three guesses as wrong that **nobody judged**. The longer the
-# draft, the more of those. Statisticians say: the data are *censored*.
+# Guesses 3 to 5 continue a text that will not be written. "Accepted / drafted" is 1/5, and counts three guesses as wrong
+# that **nobody judged**. The longer the draft, the more of those. Statisticians say: the data are *censored*.
 #
 # What do you know from this round? One success, one failure. From a round in which all five were accepted you know
 # five successes and no failure. Which alpha makes what you have seen most probable? A round with a accepted tokens
@@ -625,10 +623,9 @@ for way, ratio in (("by launches", by_launches), ("by memory", by_memory)):
           ", ".join(f"k = {k}: {gain(0.818, k, ratio):.2f}x" for k in (1, 3, 5, 8)))
 
 # %% [markdown]
-# This goes a long way to explain a published measurement: Qwen2.5-7B with its 0.5B draft on an H100, an acceptance of
-# 81.8 %, and **0.55x** in eager PyTorch. If the 81.8 % is our alpha (the source does not say), no draft length could
-# have won, and 0.55x means a long draft. In vLLM the same pair ran at 1.04x. The cure is an engine that records a pass
-# and replays it in one launch; then c goes down towards the ratio of bytes.
+# This goes a long way to explain the pair of unit 05: 7B with 0.5B, 81.8 % accepted, and **0.55x** in eager PyTorch. If
+# the 81.8 % is our alpha (the source does not say), no draft length could have won. In vLLM the same pair ran at 1.04x.
+# The cure is an engine that replays a recorded pass in one launch; then c goes down towards the ratio of bytes.
 #
 # What others measured, each against plain decoding in its own engine:
 

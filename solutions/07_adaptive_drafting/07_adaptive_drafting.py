@@ -540,7 +540,7 @@ print(f"best of the fixed: {best_row}; rules more than 2 % faster: {', '.join(wi
 # | system | rule | reported |
 # |---|---|---|
 # | Hugging Face assisted generation, `num_assistant_tokens_schedule="heuristic"` | rule 1, without an upper end | no figure |
-# | the same, by default (read in transformers 5.23: `num_assistant_tokens=20`, schedule `"constant"`, `assistant_confidence_threshold=0.4`) | rule 2, looking after the draw and *keeping* the token; if scikit-learn is installed, the threshold moves: a missed stop weighs 1, a needless one 3 | no figure |
+# | the same, by default (transformers 5.23: `assistant_confidence_threshold=0.4`) | rule 2, looking after the draw and *keeping* the token | no figure |
 # | DISCO (Mamou et al. 2024) | a trained classifier decides after each drafted token | 10 % on average over the best fixed k, same text |
 # | SpecDec++ (Huang et al. 2025), Llama-2-chat 70B with 7B | a trained head predicts acceptance; stop when the chance of a rejection passes a threshold | 7.2 %, 9.4 %, 11.1 % over a fixed k on three data sets |
 #
@@ -604,8 +604,7 @@ rule_bars({f"a drafted token costs {price:.3f} steps": coin_contest(price) for p
 # | 0.9, 0.7, 0.3 | yes | 0.8, 0.6, 0.2 | nothing: it finds even the doubtful token probable enough |
 # | 0.9, 0.7, 0.3 | yes | 0.8, 0.05, 0.6 | places 1 and 2 |
 #
-# In the last row place 2 has to go, though its own probability is high: it was written, and judged, behind a token that
-# is about to change.
+# In the last row place 2 has to go too: it was judged behind a token that is about to change.
 #
 # *Before you write it, one question:* is this still lossless? What happens to a token that the large model finds
 # probable enough, but would not have chosen?

@@ -511,8 +511,10 @@ for name, k in races.items():
           f"{gain(own.alpha, k, own.c, races_v[k], o):.2f}x predicted with v and o")
 surest = [one.name for one in candidates if one.alpha > 0.95]
 print(f"right more than 95 times in 100: {', '.join(surest)}; fastest here: {max(clocked, key=clocked.get)}")
-paying = [one for one in candidates if "layers" in one.name and one.alpha > one.c]
-print("thinned targets with alpha > c:", ", ".join(one.name for one in paying) or "none", you_said(my_best_layers))
+thin = [(with_v_and_o(one.alpha, one.c)[1], one.name) for one in candidates if "layers" in one.name]
+trained = next(with_v_and_o(one.alpha, one.c)[1] for one in candidates if "trained" in one.name)
+print(f"best thinned target: {max(thin)[1]}, {max(thin)[0]:.2f}x predicted with v and o; the trained draft {trained:.2f}x",
+      you_said(my_best_layers))
 
 # %% [markdown]
 # The target as its own draft has alpha = 1, the best acceptance rate there is: nearly five tokens per call, for nothing.

@@ -76,6 +76,18 @@ def test_where_each_side_answers_what_the_other_leaves_open_both_count(swapped, 
     assert right(run(found)) == ALL and any("put together" in remark for remark in found.remarks)
 
 
+@pytest.mark.parametrize("left", ["=======\n{}>>>>>>> b", "{}>>>>>>> b", "||||||| base\n=======\n{}>>>>>>> b"])
+def test_marks_that_were_left_over_in_the_file_or_a_cell_cost_nothing(left, tmp_path):
+    lines = json.dumps(SOLVED, indent=1).split("\n")
+    lines[30:31] = left.format(lines[30] + "\n").split("\n")
+    assert right(run(hand_in(tmp_path / "file", "\n".join(lines).encode()))) == ALL
+    notebook = copy.deepcopy(SOLVED)
+    cell = cell_of(notebook, "verify_greedy")
+    cell["source"] = left.format("".join(cell["source"]) + "\n")
+    found = hand_in(tmp_path / "cell", notebook)
+    assert right(run(found)) == ALL and any("unresolved merge conflict" in remark for remark in found.remarks)
+
+
 def test_in_a_script_too(tmp_path):
     upper, lower = "def verify_greedy(draft, logits):\n    pass\n", "".join(cell_of(SOLVED, "verify_greedy")["source"])
     text = f"# %%\nimport torch\n<<<<<<< HEAD\n# %%\n{upper}\n=======\n# %%\n{lower}\n>>>>>>> b\n"

@@ -58,9 +58,13 @@ def without_outputs(data: bytes) -> bytes:
 
 def sides(text: str) -> list[tuple[str, str]]:
     """Both readings of a text with merge markers, the upper one first: (which, text). Whose they are, the markers do
-    not say: a merge has one's own above, a rebase and a stash below. Nothing where there are no markers."""
+    not say: a merge has one's own above, a rebase and a stash below. One reading where only the ends of conflicts are
+    left, nothing where there are no markers."""
     if not re.search(r"^<{7}", text, re.MULTILINE):
-        return []
+        if not re.search(r"^>{7}", text, re.MULTILINE):
+            return []
+        beside = re.sub(r"^([>=|])\1{6}.*", "", text, flags=re.MULTILINE)
+        return [("what stands beside the marks that were left", beside)]
     upper, lower, names = [], [], ["", ""]
     state = "both"
     for line in text.split("\n"):

@@ -74,3 +74,7 @@ def test_statements_that_share_lines_are_parted():
 
 def test_a_function_that_is_called_in_another_cell_is_the_notebooks_own_too():
     assert bare("result = sweep()\nk = 3\n", frozenset({"sweep"})) == "pass\nk = 3\n"
+
+
+def test_code_that_nests_beyond_all_reason_is_left_out():
+    assert bare("run(\n); x = 1" + " + 1" * 2500) == ""

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections import deque
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from specdec_course.grading.recover.damage import Unreadable
 from specdec_course.grading.recover.formats import script_cells
 from specdec_course.grading.room import wire
 from specdec_course.grading.session.lending import lendable_to
+from specdec_course.trace import Round
 
 GROWS = SimpleNamespace(name="grows", largest=10_000)
 TAKES = SimpleNamespace(name="takes", largest=float("inf"))
@@ -34,6 +36,20 @@ def test_what_is_slow_to_reckon_with_is_not_given(value, exercise):
 def test_a_fraction_becomes_a_float():
     (value, listed), named = lendable_to(GROWS, (Fraction(3**2000, 5**2000), [Fraction(1, 2)]), {"c": Fraction(1, 4)})
     assert type(value) is float and listed == [0.5] and named == {"c": 0.25}
+
+
+@pytest.mark.parametrize(
+    "value", [[Round(4, 2, Fraction(1, 3))], [Round(4, 2, 3**500)], {"a": Fraction(1, 3)}, [[1, {2: 1j}]],
+              SimpleNamespace(hidden_size=10**40), deque([Fraction(1, 2)]), [[[[[[[[[[Fraction(1, 2)]]]]]]]]]]], ids=str
+)  # fmt: skip
+def test_nor_is_it_given_inside_of_something(value):
+    with pytest.raises(ValueError, match="graded|take"):
+        lendable_to(TAKES, (value,), {})
+
+
+def test_records_of_rounds_are_given():
+    rounds = [Round(4, 2, 3)] * 100
+    assert lendable_to(TAKES, (rounds, SimpleNamespace(hidden_size=4096)), {})[0][0] == rounds
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,33 @@ def script(number, title, text, expect):
 script("61h", "a script of 60,000 empty cells", "# %%\n" * 60_000, Expect(NOTHING, "no notebook", False))
 script("61i", "a script whose one mark is a megabyte long", "# %% " + "%%" * 450_000,
        Expect(NOTHING, "no notebook", False))
+
+
+# 63: work and memory of the grader's own, once more ------------------------------------------------------------------
+
+unit("04", "verify_stochastic", "63a", "draws hundreds of millions of numbers at once", """\
+def verify_stochastic(draft, q, p, dice):
+    for count in (700_000_000, 70_000_000, 10**12):
+        try:
+            dice.numbers(count, "cpu")
+        except Exception:
+            pass
+    return draft[:0]
+""")
+greedy("63b", "a lent function is given records that hold fractions of many digits", """\
+from fractions import Fraction
+
+from specdec_course.trace import Round, tokens_per_call as lent
+
+
+def verify_greedy(draft, logits):
+    rounds = [Round(1, 1, Fraction(7**n, 11**n)) for n in range(1, 1500)]
+    try:
+        lent(rounds)
+    except Exception:
+        pass
+    return draft
+""")
+adds_a_cell("63c", "a cell that takes long and nests deeper than anybody looks; the answers are right", "verify_greedy",
+            "import time\nwhile time.sleep(0) is None:\n    pass\nx = 1" + " + 1" * 700 + "; y = 2\n",
+            message="did not end in time")

@@ -20,7 +20,7 @@ import io
 import keyword
 import math
 import tokenize
-from collections import defaultdict
+from collections import Counter, defaultdict
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -34,6 +34,7 @@ ALIKE = 0.7  # share of the shorter answer's own grams that the other has too
 SEVERAL = 2  # exercises in which two students must be alike, at least,
 CHANCE = 0.05  # with at most so many pairs in the class expected to be so by chance;
 LONG = 120  # or one unbroken run of so many tokens
+AGAIN = 20  # times that a gram may come within one answer
 LONGEST = 10_000  # characters read of one answer
 
 KEPT = {*dir(builtins), *keyword.kwlist, "torch", "np", "numpy", "math", "F", "itertools", "functools", "self"}
@@ -165,7 +166,9 @@ def _shared_counts(students: int, shared: list[list[int]]) -> np.ndarray:
 
 
 def _longest_run(a: list[tuple], b: list[tuple], ordinary: set) -> int:
-    """Tokens in the longest unbroken run that two answers share, not counting what is ordinary."""
+    """Tokens in the longest unbroken run that two answers share, not counting what is ordinary, nor what comes again
+    and again within one answer: the search would take the square of that."""
+    ordinary = ordinary | {gram for sequence in (a, b) for gram, n in Counter(sequence).items() if n > AGAIN}
     left = [gram if gram not in ordinary else ("a", place) for place, gram in enumerate(a)]
     right = [gram if gram not in ordinary else ("b", place) for place, gram in enumerate(b)]
     longest = SequenceMatcher(None, left, right, autojunk=False).find_longest_match().size

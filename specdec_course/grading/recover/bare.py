@@ -26,7 +26,10 @@ def bare(source: str, own: frozenset[str] = frozenset()) -> str:
         return ""
     left_out = [line for line in tree.body if line not in kept]
     text = edited(source, [(line, "pass" + "\n" * (line.end_lineno - line.lineno)) for line in left_out])
-    return text if parsed(text) is not None else ast.unparse(ast.Module(kept, []))
+    try:
+        return text if parsed(text) is not None else ast.unparse(ast.Module(kept, []))
+    except RecursionError:  # code that no person has written
+        return ""
 
 
 def _stays(line: ast.stmt, own: frozenset[str]) -> bool:

@@ -36,23 +36,24 @@ def look(folder: Path) -> tuple[list[str], list[str]]:
     odd: list[str] = []
     handle = os.open(folder, _FOLDER)
     try:
-        _collect(handle, "", 0, files, odd, iter(range(MOST_ENTRIES)))
+        _collect(handle, "", 0, files, odd, [MOST_ENTRIES])
     finally:
         os.close(handle)
     return sorted(files), sorted(odd)
 
 
 def _collect(handle: int, prefix: str, depth: int, files: list[str], odd: list[str], left) -> None:
-    """`left`: one number for every entry that may still be looked at."""
+    """`left[0]`: how many entries may still be looked at."""
     folders = []
     with os.scandir(handle) as entries:
         there = sorted(islice(entries, MOST_LISTED), key=lambda entry: (not entry.name.endswith(".ipynb"), entry.name))
-    for entry, _ in zip(there, left, strict=False):
+    there, left[0] = there[: left[0]], left[0] - min(left[0], len(there))
+    for entry in there:
         if entry.is_dir(follow_symlinks=False):
             folders.append(entry.name)
         else:
             (files if entry.is_file(follow_symlinks=False) else odd).append(prefix + entry.name)
-    for name in folders if depth < DEEPEST else ():
+    for name in folders if depth < DEEPEST and left[0] else ():
         _enter(handle, name, prefix + name, depth, files, odd, left)
 
 

@@ -20,6 +20,7 @@ from .remote import Borrowed, Remote, class_of
 
 PATIENCE = 6.0  # times the seconds of processor time that a call may take by the clock
 DATA_LIMIT = 32 << 20  # bytes that one exercise, or cell, may send out in large pieces; each may be kept
+LARGEST = 1 << 20  # of a whole number that a thing which is lent is called with: so many draws, so long a draft
 ASKS_AFTER_END = 200  # how often code that swallows the end of its call may ask on
 GONE = ("Your code ended the process it runs in (os._exit, a crash in native code, or no memory left), or wrote where "
         "nothing may be written.")
@@ -221,6 +222,9 @@ class Session:
             kwargs = {str(name): got(item) for name, item in ask["kwargs"]}
         except Exception as error:
             raise wire.Closed(f"no question ({type(error).__name__})") from None
+        given = [*args, *kwargs.values()]
+        if not isinstance(place, str) and any(type(one) is int and abs(one) > LARGEST for one in given):
+            raise ValueError("what you were given was called with a number far larger than this needs")
         methods, attributes = offers(target)
         if ask.get("read") is True:
             if method not in attributes:

@@ -6,9 +6,12 @@ by name. A lent function runs outside the room, where no clock of the room's end
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
+from collections import deque
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ import torch
 BITS = 64  # of a whole number; larger ones are slow to reckon with
 WORK = 10_000_000  # numbers given, times the largest of them, where the work grows with a number
 LONGEST_TEXT = 1000
+DEEPEST = 8  # lists inside lists
 
 
 def lendable_to(exercise, args: tuple, kwargs: dict) -> tuple[list, dict]:
@@ -41,9 +45,28 @@ def plain(value, depth: int = 0):
         raise ValueError("complex numbers are nothing that the package's functions take")
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         raise ValueError(f"a text of {len(value)} characters is too long while your work is graded")
-    if type(value) in (list, tuple) and depth < 8:
+    if type(value) in (list, tuple) and depth < DEEPEST:
         return type(value)(plain(one, depth + 1) for one in value)
+    _refuse_inside(value, depth)
     return value
+
+
+def _refuse_inside(value, depth: int) -> None:
+    """ValueError where a record, a dict or what else holds numbers has one that is slow to reckon with."""
+    if isinstance(value, dict):
+        inner = [*value, *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset, deque)):
+        inner = list(value)
+    elif isinstance(value, SimpleNamespace) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
+        inner = list(vars(value).values()) if hasattr(value, "__dict__") else []
+    else:
+        return
+    for one in inner if depth < DEEPEST else ():
+        if isinstance(one, Fraction):
+            raise ValueError("fractions are nothing that the package's functions take here")
+        plain(one, depth + 1)
+    if depth >= DEEPEST:
+        raise ValueError("lists inside lists inside lists are nothing that the package's functions take")
 
 
 def _holds_complex(value) -> bool:

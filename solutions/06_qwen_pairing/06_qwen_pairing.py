@@ -393,7 +393,7 @@ print(f"alpha = {alpha:.2f}, c = {c:.3f}; {machine()}\n")
 foreseen, seen, left = predicted_and_measured(
     pair.target, ModelDrafter(pair.draft), prompts[:1] if hurry else prompts, tried, alpha, c, v)
 o = max(0.0, statistics.median(left))
-print(f"\no = {o:.2f} steps of the target per round, the median over k")
+print(f"\no = {o:.2f} steps of the target per round, the median over k (or 0)")
 prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 
 # %% [markdown]
@@ -498,9 +498,9 @@ gain_map(alphas, cs, gains, lengths, points, chosen[0], "Drafts for the classroo
 # A prediction is a prediction. Does the clock agree about the extremes?
 
 # %%
-races = {chosen[0]: min(chosen[1], 8), "bigram table": 2, "the target itself": 4}
-if "8 of 12 layers" in drafters:
-    races["8 of 12 layers"] = 4
+thin = [(*with_v_and_o(one.alpha, one.c)[::-1], one.name) for one in candidates if "layers" in one.name]
+thin_speed, thin_k, thinnest = max(thin)
+races = {chosen[0]: min(chosen[1], 8), "bigram table": 2, thinnest: max(1, thin_k), "the target itself": 4}
 races_v = cost_of_verifying(pair.target, prompts[0], set(races.values()), times)
 clocked = {}
 for name, k in races.items():
@@ -511,9 +511,8 @@ for name, k in races.items():
           f"{gain(own.alpha, k, own.c, races_v[k], o):.2f}x predicted with v and o")
 surest = [one.name for one in candidates if one.alpha > 0.95]
 print(f"right more than 95 times in 100: {', '.join(surest)}; fastest here: {max(clocked, key=clocked.get)}")
-thin = [(with_v_and_o(one.alpha, one.c)[1], one.name) for one in candidates if "layers" in one.name]
 trained = next(with_v_and_o(one.alpha, one.c)[1] for one in candidates if "trained" in one.name)
-print(f"best thinned target: {max(thin)[1]}, {max(thin)[0]:.2f}x predicted with v and o; the trained draft {trained:.2f}x",
+print(f"best thinned target: {thinnest}, {thin_speed:.2f}x predicted with v and o; the trained draft {trained:.2f}x",
       you_said(my_best_layers))
 
 # %% [markdown]

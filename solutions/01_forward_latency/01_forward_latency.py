@@ -204,7 +204,8 @@ if faster is not None:
     print(f"{'tokens':>8}{'eager, ms':>12}{'compiled, ms':>14}{'gain':>8}")
     for n, seconds in curves["compiled"].items():
         print(f"{n:>8}{1000 * eager[n]:>12.2f}{1000 * seconds:>14.2f}{gains[n]:>7.2f}x")
-    more = "1" if gains[1] > gains[max(gains)] else "longest"
+    lead = gains[1] / gains[max(gains)]
+    more = "1" if lead > 1.15 else "longest" if lead < 0.87 else "neither, beyond what a busy machine disturbs"
     print(f"\nthe pass that gains more here: {more}")
     if my_guess_who_gains is not None:
         print(f"your prediction: {my_guess_who_gains}")

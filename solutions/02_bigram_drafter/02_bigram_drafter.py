@@ -344,11 +344,12 @@ my_speed_at_32 = None
 # Now by the clock, on the machine that you are sitting at. The two ways take turns, so that a busy moment hits both.
 
 # %%
-ways = {k: own_way(pair.target, drafter if k else None, k, Sampling(), max_new_tokens=32) for k in (0, 1, 2, 4, 8, 32)}
-alone, *drafted = rows_of(timed(ways, prompts[:2], repeats=2, say=print))
+ks = (1, 2, 4, 8, 32)
+ways = {"alone": own_way(pair.target, None, 0, Sampling(), max_new_tokens=32)}
+ways |= {f"k = {k}": own_way(pair.target, drafter, k, Sampling(), max_new_tokens=32) for k in ks}
+_, *drafted = rows_of(timed(ways, prompts[:2], repeats=2, say=print))
 speed, per_call = {}, {}
-for row in drafted:
-    k = row.name
+for k, row in zip(ks, drafted, strict=True):
     speed[k], per_call[k] = row.speedup, row.tokens_per_call
     same = "same text" if row.same_text else "ANOTHER TEXT"
     print(f"k = {k:2}: {per_call[k]:.2f} tokens per call, {speed[k]:.2f} x the speed of alone ({same})")

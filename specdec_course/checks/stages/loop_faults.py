@@ -156,6 +156,8 @@ def check_rounds(done: Play) -> None:
          lambda mine, true: mine.accepted == true.emitted > true.accepted),
         ("cut_counted", "A round that was cut (by the budget or by eos) reports tokens that never reached the text.",
          lambda mine, true: mine.emitted > true.emitted or mine.accepted > true.accepted),
+        ("emitted_less_one", "A round that was cut reports one accepted token too few.",
+         lambda mine, true: mine.accepted == mine.emitted - 1 and true.accepted == true.emitted == mine.emitted),
         ("drafted_is_k", "`drafted` should be the number of tokens that were sent to the target in that round.",
          lambda mine, true: mine.drafted != true.drafted),
     )

@@ -82,6 +82,10 @@ LOOP_MISTAKES = {
         "You count before you cut. When eos or the budget ends a round early, `accepted` and `emitted` count only "
         "what is left in the text: cut first, then count."
     ),
+    "emitted_less_one": (
+        "You take `accepted` for `emitted` - 1. A round that the budget or eos has cut may end with a drafted token: "
+        "then nothing of the target's own is left in it, and all that it emitted was accepted."
+    ),
     "drafted_is_k": (
         "`drafted` is not always k: the drafter may answer with fewer tokens, and the last round may ask for fewer. "
         "Count what you really sent."

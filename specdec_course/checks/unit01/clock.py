@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from ..ask import uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -124,8 +126,11 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     pairs = list(zip(seconds, bounds, strict=True))
     if len(pairs) > 2 and max(seconds) == min(seconds) > 0:
         raise Wrong("All times are equal to the last digit, and the calls were not.", mistake="one_time_divided")
+    grows = len(pairs) > 2 and not only_short and not _inside(seconds, bounds)
+    if grows and _inside(np.diff(seconds, prepend=0), bounds):
+        raise Wrong("Every time is as long as its call and all calls before it together.", mistake="adds_up")
     for thousand in (1e3, 1e6, 1e9):
-        if all(low - SLACK <= value / thousand <= high + SLACK for value, (low, high) in pairs) and max(seconds) > 0.5:
+        if _inside(seconds / thousand, bounds) and max(seconds) > 0.5:
             raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")
     for place, (value, (low, high)) in enumerate(pairs, start=1):
         if value < low - SLACK:
@@ -141,6 +146,10 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
                 "between start and stop (a warm-up, a barrier that finished older work, another call), or the clock "
                 "was not started anew, or the time belongs to another call."
             )
+
+
+def _inside(seconds, bounds) -> bool:
+    return all(low - SLACK <= value <= high + SLACK for value, (low, high) in zip(seconds, bounds, strict=True))
 
 
 def _ran(student, **asked) -> tuple[int, int]:
@@ -191,6 +200,11 @@ time_call.mistake(
     "one_time_divided",
     "You time all calls together and divide. That hides what differs between them, a slow one above all: read the "
     "clock before and after every single call.",
+)
+time_call.mistake(
+    "adds_up",
+    "The clock is not started anew: each of your times holds all the calls before it as well. Read the clock right "
+    "before every call, inside the loop.",
 )
 time_call.mistake(
     "not_seconds",

@@ -187,6 +187,10 @@ def _(student, rng):
             _, twice = _pair(student, config, n, context=context, bytes_per_param=2 * width)
             _close(twice, 2 * read, "The bytes are",
                    f"with bytes_per_param={2 * width}, beside half of it: weights, keys and values all have this size")
+        (_, few), (_, many) = (_pair(student, config, n) for n in (1, 2000))
+        if many - few < (1 - TOLERANCE) * (_true_bytes(config, 2000, 0, 2) - _true_bytes(config, 1, 0, 2)):
+            raise Wrong("The bytes are too small for 2000 tokens without context, beside those for one: the keys and "
+                        "values of the new tokens are read as well.")
 
 
 def _variant(layer_weights=None, flops=None, read=None):
@@ -230,6 +234,10 @@ def _all_heads(config):
 
 def _more_keys(config, n, context, keys):
     return keys * config.num_attention_heads // config.num_key_value_heads
+
+
+def _of_the_context(config, n, context, whole):
+    return whole * context // (context + n)
 
 
 def _half_flops(config, n_tokens, context=0, bytes_per_param=2):
@@ -306,10 +314,12 @@ forward_cost.mistake(
 )
 forward_cost.mistake(
     "only_the_context",
-    "The new tokens attend to themselves and to each other as well: the width is context + n_tokens.",
-    imitate=_variant(
-        flops=lambda config, n, context, extra: extra * context // (context + n),
-        read=lambda config, n, context, keys: keys * context // (context + n),
+    "The new tokens attend to themselves and to each other as well: the width is context + n_tokens, for the scores "
+    "and for the keys and values that are read.",
+    imitate=(
+        _variant(flops=_of_the_context, read=_of_the_context),
+        _variant(read=_of_the_context),
+        _variant(flops=_of_the_context),
     ),
 )
 forward_cost.mistake(

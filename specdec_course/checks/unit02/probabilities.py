@@ -96,6 +96,7 @@ def _explain(row: np.ndarray, token: int, counts: np.ndarray, data, smoothing: f
         "transposed": [_shares(_counts(rows, size, smoothing, backwards=True))[token]],
         "across_windows": [_shares(_counts(joined, size, smoothing))[token]],
         "tensor_keys": [np.full(size, 1 / size)],
+        **_wrong_sums(counts[token], token, rows, smoothing),
     }
     for name in names:
         if any(np.allclose(row, wrong, atol=1e-4, equal_nan=True) for wrong in rules[name]):
@@ -106,13 +107,31 @@ def _explain(row: np.ndarray, token: int, counts: np.ndarray, data, smoothing: f
         raise Wrong(f"A row sums to {row.sum():.4g} with smallest entry {row.min():.3g}: no distribution.")
 
 
+def _wrong_sums(smoothed: np.ndarray, token: int, rows: list[list[int]], smoothing: float) -> dict[str, list]:
+    """A row of right counts that is divided by another sum than its own, by the name of the mistake."""
+    counts = smoothed - smoothing
+    came, stood, everywhere = smoothing * len(counts), sum(row.count(token) for row in rows), smoothed.sum()
+    with np.errstate(all="ignore"):
+        only_seen = np.where(counts > 0, smoothed, 0.0)
+        return {
+            "smoothed_sum": [smoothed / total for total in (counts.sum() + smoothing, counts.sum())],
+            "smooths_the_seen": [only_seen / everywhere, only_seen / only_seen.sum()],
+            "counts_the_last": [smoothed / (stood + came)],
+            "smooths_the_sum": [counts / everywhere],
+        }
+
+
+SUMS = ("smoothed_sum", "smooths_the_seen", "smooths_the_sum", "counts_the_last")
+
+
 @bigram_probabilities.part("gives the shares of what followed", weight=2, rests_on=(
     "The distribution of the next token given the last one, from counts", "last token (an int or 0-d tensor)"))
 def _(student, rng):
     data = skewed_text(rng, 300, 10)[None]
     rows = _rows(student, data, 10)
     known = _followed(data)
-    _compare(rows, data, [*known, torch.tensor(known[2]), known[2]], 10, 0.0, "without smoothing", AXES)
+    _compare(rows, data, [*known, torch.tensor(known[2]), known[2]], 10, 0.0, "without smoothing",
+             (*AXES, "counts_the_last"))
     other = skewed_text(rng, 300, 10)[None]
     _rows(student, other, 10)
     _compare(rows, data, known[1:3], 10, 0.0, "once the function has been called for a second text")
@@ -135,7 +154,7 @@ def _(student, rng):
     data = skewed_text(rng, 60, 9)[None]
     for smoothing in mixed((0.5, 3.0, 0.02, 1.0), rng):
         rows = _rows(student, data, 12, smoothing=smoothing)
-        _compare(rows, data, range(9), 12, smoothing, f"with smoothing = {smoothing}")
+        _compare(rows, data, range(9), 12, smoothing, f"with smoothing = {smoothing}", SUMS)
 
 
 @bigram_probabilities.part("gives a uniform row to tokens that nothing followed",
@@ -164,7 +183,9 @@ def _(student, rng):
     "ValueError: the data holds an id outside the vocabulary", "or smoothing is negative"))
 def _(student, rng):
     fine = skewed_text(rng, 30, 12)[None]
-    _compare(_rows(student, fine, 14, 0.5), fine, _followed(fine)[:3], 14, 0.5, "with smoothing = 0.5")
+    answered = as_array(_rows(student, fine, 14, 0.5)(_followed(fine)[0]))  # whether it is right, other parts ask
+    if answered.shape != (14,):
+        raise Wrong(f"A row has the shape {answered.shape}; expected one probability per id, (14,).")
     refuse_misplaced(student, lambda windows: (windows, 1000, 0.5), rng)
     for smoothing in (-1.0, -uniform(1e-3, 0.1, rng)):
         if not student.raises(ValueError, fine, 14, smoothing):
@@ -234,6 +255,25 @@ bigram_probabilities.mistake(
     "wrong_axis",
     "You divide by the wrong sum. p(next | last) is a share of everything that followed `last`: divide the counts of "
     "one row by the sum of that row, not by the sums of the columns. Test yourself: every row must sum to 1.",
+)
+bigram_probabilities.mistake(
+    "smoothed_sum",
+    "The sum that you divide by is too small: every one of the vocab_size counts has grown by `smoothing`, so their "
+    "sum has grown by smoothing * vocab_size.",
+)
+bigram_probabilities.mistake(
+    "smooths_the_seen",
+    "You smooth only what was seen. The others are what smoothing is for: every id gets `smoothing` added to its "
+    "count, also where that is 0.",
+)
+bigram_probabilities.mistake(
+    "smooths_the_sum",
+    "You smooth the sum, but not the counts: n + smoothing stands above, N + smoothing * vocab_size below.",
+)
+bigram_probabilities.mistake(
+    "counts_the_last",
+    "You divide by how often the token stands in the data. N is how often it was *followed*: the last token of a row "
+    "is followed by nothing, and does not count.",
 )
 bigram_probabilities.mistake(
     "nan",

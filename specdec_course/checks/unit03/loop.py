@@ -170,9 +170,11 @@ def _(student, rng):
 
 @generate_speculative.argument("eos_token_id")
 def _(student, rng):
+    # Ends at three places in a row: one is the last of its round, for an answer that looks nowhere else.
     prompt = prompt_ids(rng, low=8)
-    target = toy_target(rng, 7, eos_at=len(prompt) + 4)
-    return [len(play(student, target, perfect(target), prompt, 2, 9, eos_id).ids) for eos_id in (7, None)]
+    targets = [toy_target(rng, 7, eos_at=len(prompt) + offset) for offset in (3, 4, 5)]
+    return [[len(play(student, target, perfect(target), prompt, 2, 9, eos_id).ids) for target in targets]
+            for eos_id in (7, None)]
 
 
 for _id, _message in (

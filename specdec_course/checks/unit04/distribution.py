@@ -100,7 +100,17 @@ def _(student, rng):
         raise Wrong("At temperature 0 your answer holds NaN or infinity.", mistake="zero_temperature")
     expect_warp(student, logits, 0.0, "At temperature 0")
     expect_warp(student, logits, 0.0, "At temperature 0 with top_k = 2 and top_p = 0.5", 2, 0.5)
-    expect_warp(student, torch.tensor([0.5, 2.0, 2.0, -1.0]), 0.0, "At temperature 0, with two largest logits")
+    _expect_first_of_two(student, torch.tensor([0.5, 2.0, 2.0, -1.0]))
+
+
+def _expect_first_of_two(student, logits) -> None:
+    when = "At temperature 0, with two largest logits"
+    answer = student.array(logits, 0.0)
+    with student.shown():
+        if np.allclose(answer, (logits == logits.max()) / 2, atol=1e-4):
+            raise Wrong(f"{when}: they share the probability, and the first one should have all of it.",
+                        mistake="tie_is_split")
+        judge_warp(answer, logits, 0.0, when, None, None)
 
 
 @next_token_distribution.part("keeps the top_k most probable tokens of every row", weight=1, rests_on=(
@@ -160,6 +170,9 @@ def _(student, rng):
 next_token_distribution.mistake("zero_temperature", (
     "Temperature 0 divides by zero. It means greedy: put all probability on the largest logit (the first, on a tie), "
     "and return before you divide."))
+next_token_distribution.mistake("tie_is_split", (
+    "At temperature 0 two equally large logits share the probability. Greedy takes one token, the first of them. A "
+    "very small number in the place of 0 does not do that: treat 0 by itself, with argmax."))
 next_token_distribution.mistake("drops_crossing", (
     "top_p drops the token that crosses the threshold. It stays: the kept tokens together have to *reach* top_p. Ask "
     "how much probability stands in front of a token, without its own; a first token above top_p then stays by itself."

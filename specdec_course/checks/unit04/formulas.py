@@ -101,6 +101,19 @@ acceptance_probability.mistake("all_or_nothing", (
 acceptance_probability.mistake("overlap", (
     "This is min(p, q): how often a token is proposed *and* kept. Given that it was proposed, divide by q."
 ), imitate=torch.minimum)
+EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)  # small numbers that people like
+
+
+def _kept_apart_from_zero(epsilon: float) -> tuple:
+    """Ways to keep q away from 0, as wrong rules: by adding this number, and by a lower limit."""
+    return (lambda p, q: (p / (q + epsilon)).clamp(max=1), lambda p, q: (p / q.clamp(min=epsilon)).clamp(max=1),
+            lambda p, q: ((p + epsilon) / (q + epsilon)).clamp(max=1))
+
+
+acceptance_probability.mistake("epsilon", (
+    "You keep the division away from 0 with a small number. Real rows are full of tokens that are rarer than that: for "
+    "them the small number decides, not p/q. Divide only where q > 0, and decide the others by themselves."
+), imitate=tuple(rule for epsilon in EPSILONS for rule in _kept_apart_from_zero(epsilon)))
 acceptance_probability.mistake("divides_by_zero", (
     "q(x) can be exactly 0: by underflow, or because a filter removed the token. Then p/q is inf or NaN. Decide those "
     "entries by themselves: 1 where p > 0, and 0 where p = 0."))

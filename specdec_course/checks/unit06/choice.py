@@ -254,6 +254,11 @@ for _id, _message in (
 ):
     choose_draft.mistake(_id, _message, imitate=_by(SHORTCUTS[_id]))
 choose_draft.mistake(
+    "difference",
+    "You choose by alpha - c. Its sign says whether a draft pays at all, not how much it brings: compare speed-ups.",
+    imitate=_by(lambda one: one.alpha - one.c),
+)
+choose_draft.mistake(
     "misses_zero",
     "You always draft. If the best of all speed-ups is below 1, the best draft length is 0: no draft at all.",
     imitate=_by(lambda one: _best(one, 1), lambda one: max(range(1, 65), key=lambda k: rate(one.alpha, k, one.c))),

@@ -262,6 +262,24 @@ speedup.mistake(
     imitate=(_over(lambda k, c, v, o: k * c + 1), _over(lambda k, c, v, o: k * c + 1 + o),
              _over(lambda k, c, v, o: k * c + v)),
 )
+def _brackets(time):
+    """tau divided by a part of the round's time only, the rest added to the quotient: how `/` and `+` go without."""
+
+    def rule(alpha, k, c, verify_cost=1.0, overhead=0.0):
+        tau, (under, beside) = rate(alpha, k, 0.0), time(k, c, verify_cost, overhead)
+        return tau / under + beside if under else tau / (verify_cost + overhead)
+
+    return rule
+
+
+speedup.mistake(
+    "brackets",
+    "Brackets are missing around the time of the round: `/` goes before `+`, so only a part of the time divides, and "
+    "the rest is added to the quotient. It is tau / (k * c + verify_cost + overhead).",
+    imitate=(_brackets(lambda k, c, v, o: (k * c, v + o)), _brackets(lambda k, c, v, o: (k * c + v, o)),
+             lambda alpha, k, c, verify_cost=1.0, overhead=0.0: rate(alpha, k, 0.0) / k * c + verify_cost + overhead
+             if k else 1 / (verify_cost + overhead)),
+)
 speedup.mistake(
     "upside_down",
     "Your number is time per token. Turn it over: more than 1 should mean faster.",

@@ -153,7 +153,7 @@ def _other_ends(rng) -> list[tuple]:
 for _name, _weight, _pairs, _words in (
     ("the same tokenizer twice, and three strangers", 1, _strangers,
      "nor another object, class or name of the tokenizer"),
-    ("another padding token is no problem", 2, _paddings, "No problem is another padding token"),
+    ("another padding token is no problem, any other token is", 2, _paddings, "No problem is another padding token"),
     ("tokens under other ids", 2, _other_ids, "a token that both know, under different ids"),
     ("tokens that only one of them knows", 2, _unknown_tokens,
      "a token that only one of them knows (padding tokens apart)"),
@@ -210,6 +210,24 @@ compatible.mistake(
     "You do not look at the special tokens. If a text ends with one id for the draft and with another one for the "
     "target, the draft guesses wrong at every end.",
     imitate=lambda draft, target: _listed(*_vocabularies(draft, target), _encoded(draft) != _encoded(target)),
+)
+def _tokens_of(which: int):
+    """A wrong rule: it goes through the tokens of the draft (0) or of the target (1), and never through the other's."""
+
+    def rule(draft, target):
+        mine, others = (_facts(t)[0] for t in ((draft, target), (target, draft))[which])
+        pads = {draft.pad_token, target.pad_token}
+        return _listed(any(others.get(word) != i for word, i in mine.items() if word not in pads),
+                       _encoded(draft) != _encoded(target), _roles(draft) != _roles(target))
+
+    return rule
+
+
+compatible.mistake(
+    "one_direction",
+    "You go through the tokens of one of the two only. A token that only the *other* one knows is never looked at: ask "
+    "in both directions, or compare the two sets.",
+    imitate=(_tokens_of(0), _tokens_of(1)),
 )
 compatible.mistake(
     "vocabulary_only",

@@ -1149,3 +1149,84 @@ def chooses_among_blocks(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
     g = torch.Generator().manual_seed(seed)
     return _cut(ids, seqlen, seqlen * torch.randint(len(ids) // seqlen, (nsamples,), generator=g))
+
+
+# What toy sizes, short chains and rows that nobody keeps would hide -------------------------------------------------
+
+
+def _by_key(train_data, vocab_size, default, key, back):
+    """Counts one number per pair; `back` turns the number into the pair again."""
+    x = as_windows(train_data).numpy()
+    keys, n = np.unique(key(x[:, :-1].ravel(), x[:, 1:].ravel()), return_counts=True)
+    a, b = back(keys)
+    order = np.lexsort((b, -n, a))
+    a, b = a[order], b[order]
+    first = np.r_[True, a[1:] != a[:-1]]
+    table = np.full(vocab_size, default, np.int32)
+    inside = (0 <= a[first]) & (a[first] < vocab_size)
+    table[a[first][inside]] = b[first][inside]
+    return table
+
+
+@wrong("build_next_token_array")
+@refusing
+def pairs_as_numbers_of_32_bits(train_data, vocab_size=128256, default_next_token=220):
+    def key(a, b):
+        return a.astype(np.int32) * np.int32(vocab_size) + b.astype(np.int32)
+
+    return _by_key(train_data, vocab_size, default_next_token, key, lambda k: np.divmod(k, np.int32(vocab_size)))
+
+
+@wrong("build_next_token_array")
+@refusing
+def pairs_to_the_base_of_fifty_thousand(train_data, vocab_size=128256, default_next_token=220):
+    base = 50_000
+    return _by_key(train_data, vocab_size, default_next_token, lambda a, b: a * base + b, lambda k: np.divmod(k, base))
+
+
+@wrong("build_next_token_array")
+@refusing
+def pairs_as_floats(train_data, vocab_size=128256, default_next_token=220):
+    def key(a, b):
+        return a.astype(np.float32) * np.float32(vocab_size) + b.astype(np.float32)
+
+    return _by_key(train_data, vocab_size, default_next_token, key,
+                   lambda k: np.divmod(k.astype(np.int64), vocab_size))
+
+
+@wrong("build_next_token_array", named="outside")
+def looks_at_the_first_column_only(train_data, vocab_size=128256, default_next_token=220):
+    if any(not 0 <= row[0] < vocab_size for row in as_rows(train_data)):
+        raise ValueError("outside")
+    kept = [[token for token in row if 0 <= token < vocab_size] for row in as_rows(train_data)]
+    return fill(count(kept), vocab_size, default_next_token)
+
+
+@wrong("build_next_token_array", named="outside")
+def looks_at_large_ids_only(train_data, vocab_size=128256, default_next_token=220):
+    if any(token >= vocab_size for row in as_rows(train_data) for token in row):
+        raise ValueError("outside")
+    return fill(count(as_rows(train_data)), vocab_size, default_next_token)
+
+
+@wrong("draft_with_bigram")
+def stops_when_the_chain_comes_back(last_token, next_token_array, k):
+    draft, token = [], int(last_token)
+    for _ in range(k):
+        token = int(next_token_array[token])
+        if token in draft:
+            break
+        draft.append(token)
+    return torch.tensor(draft, dtype=torch.long)
+
+
+@wrong("bigram_probabilities", named="one_buffer")
+@refusing
+def one_tensor_for_all_rows(train_data, vocab_size, smoothing=0.0):
+    row_of, buffer = rows_by_scanning(train_data, vocab_size, smoothing), torch.zeros(vocab_size)
+
+    def row(last_token):
+        buffer.copy_(row_of(int(last_token)))
+        return buffer
+
+    return row

@@ -955,3 +955,59 @@ def the_draft_behind_the_draft(target, ids, propose, k, max_new_tokens, eos_toke
         if eos_token_id is not None and eos_token_id in out.tolist():
             break
     return Decoded(ids, rounds)
+
+
+# What friendly numbers and single ends of text would hide -----------------------------------------------------------
+
+
+@wrong("accepted_length")
+def runs_on_past_the_draft(draft, choice):
+    n = 0
+    while len(draft) and n < len(choice) and draft[n % len(draft)] == choice[n]:
+        n += 1
+    return n
+
+
+@wrong("accepted_length")
+def compares_sixteen_bits(draft, choice):
+    same = draft.to(torch.int16) == choice[: len(draft)].to(torch.int16)
+    return int(same.long().cumprod(0).sum())
+
+
+@wrong("verify_greedy")
+def largest_by_size_without_its_sign(draft, logits):
+    return _verify(draft, logits.abs())
+
+
+@wrong("verify_greedy")
+def logits_as_whole_numbers(draft, logits):
+    return _verify(draft, logits.long())
+
+
+@wrong("verify_greedy")
+def logits_in_half_precision(draft, logits):
+    return _verify(draft, logits.half())
+
+
+@wrong("generate_speculative")
+def keeps_all_up_to_the_last_eos(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    start, rounds = len(ids), []
+    while len(ids) < start + max_new_tokens:
+        left = start + max_new_tokens - len(ids)
+        draft = propose(ids, min(k, left - 1))
+        out = _verify(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :]).tolist()
+        accepted, stop = len(out) - 1, eos_token_id in out
+        if stop:
+            out = out[: len(out) - out[::-1].index(eos_token_id)]
+        ids = torch.cat([ids, torch.tensor(out)])
+        rounds.append(Round(len(draft), min(accepted, len(out)), len(out)))
+        if stop:
+            break
+    return Decoded(ids, rounds)
+
+
+@wrong("generate_speculative")
+def writes_nothing_after_a_prompt_that_ends_with_eos(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    if ids[-1] == eos_token_id:
+        return Decoded(ids, [])
+    return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)

@@ -1014,3 +1014,44 @@ def block_that_divides_by_q(draft, q, p, dice):
 @wrong("verify_block", named="no_bonus")
 def block_that_ends_with_the_draft(draft, q, p, dice):
     return blocks_in_numpy(draft, q, p, dice)[: len(draft)]
+
+
+# What frequent tokens, rows without zeros and one temperature would hide ---------------------------------------------
+
+
+@wrong("next_token_distribution")
+def never_colder_than_a_tenth(logits, temperature, top_k=None, top_p=None):
+    return distribution_in_numpy(logits, max(temperature, 0.1) if temperature else 0, top_k, top_p)
+
+
+@wrong("acceptance_probability")
+def adds_a_little_to_q(p, q):
+    return torch.where(q > 0, (p / (q + 1e-8)).clamp(max=1), (p > 0).to(p))
+
+
+@wrong("acceptance_probability")
+def no_q_below_a_millionth(p, q):
+    return torch.where(q > 0, (p / q.clamp(min=1e-6)).clamp(max=1), (p > 0).to(p))
+
+
+def _p_if_little_is_left(least):
+    def rule(p, q):
+        left = F.relu(p - q)
+        return left / left.sum() if left.sum() > least else p.clone()
+
+    return rule
+
+
+@wrong("residual")
+def p_if_a_hundredth_is_left(p, q):
+    return _p_if_little_is_left(0.01)(p, q)
+
+
+@wrong("residual")
+def p_if_a_fifth_is_left(p, q):
+    return _p_if_little_is_left(0.2)(p, q)
+
+
+@wrong("expected_acceptance")
+def chance_that_is_nan_with_filtered_rows(p, q):
+    return float((q * (p / q).clamp(max=1)).sum())

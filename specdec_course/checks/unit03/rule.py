@@ -57,21 +57,28 @@ def _ids(rng, n: int) -> torch.Tensor:
     return ids[torch.randperm(n, generator=rng)]
 
 
-def _case(rng, k: int, agree: int, later_matches: bool = False, ids=_ids) -> tuple[torch.Tensor, torch.Tensor]:
-    """(draft [k], choice [k+1]) that agree in exactly the first `agree` places; later matches are added on request."""
+def _case(rng, k: int, agree: int, later_matches=False, ids=_ids, steps=STEPS) -> tuple[torch.Tensor, torch.Tensor]:
+    """(draft [k], choice [k+1]) that agree in exactly the first `agree` places, and differ by `steps` from there on;
+    later matches are added on request."""
     choice = ids(rng, k + 1)
     draft = choice[:k].clone()
-    steps = torch.tensor(mixed(STEPS * (1 + k // len(STEPS)), rng))[: k - agree]
-    draft[agree:] = (draft[agree:] + steps) % REAL
+    step = torch.tensor(steps * k, dtype=torch.long)[: k - agree]
+    up = draft[agree:] + step
+    draft[agree:] = torch.where(up < REAL, up, draft[agree:] - step) % REAL
     if later_matches:
         draft[agree + 1 :] = choice[agree + 1 : k]
     return draft, choice
 
 
+def _from(i: int) -> tuple[int, ...]:
+    """The steps, in turn: each comes first in some case."""
+    return STEPS[i % len(STEPS) :] + STEPS[: i % len(STEPS)]
+
+
 def _ask_lengths(student, rng, cases) -> None:
     """Asks the cases in a drawn order, with some others among them: no answer is right because of where it comes."""
     drawn = [(k, whole(1, k - 1, rng)) for k in (whole(2, 9, rng) for _ in range(whole(2, 6, rng)))]
-    cases = [*cases, *((*_case(rng, k, n), n) for k, n in drawn)]
+    cases = [*cases, *((*_case(rng, k, n, steps=(1,)), n) for k, n in drawn)]
     ask(student, values.as_int, [((draft, choice), agree) for draft, choice, agree in cases], _judge_length, rng)
 
 
@@ -85,13 +92,15 @@ def _judge_length(answer: int, agree: int) -> str | None:
 @accepted_length.part("stops right before the first disagreement", weight=2, rests_on=(
     "How many drafted tokens the target agrees with before it first disagrees", "draft: LongTensor [k]"))
 def _(student, rng):
-    _ask_lengths(student, rng, [(*_case(rng, k, n), n) for k in range(1, 6) for n in range(k)])
+    pairs = [(k, n) for k in range(1, 6) for n in range(k)]
+    _ask_lengths(student, rng, [(*_case(rng, k, n, steps=_from(i)), n) for i, (k, n) in enumerate(pairs)])
 
 
 @accepted_length.part("does not count matches after the first disagreement", weight=2,
                       rests_on="Matches after the first mismatch do not count")
 def _(student, rng):
-    _ask_lengths(student, rng, [(*_case(rng, k, n, True), n) for k in range(2, 7) for n in range(k - 1)])
+    pairs = [(k, n) for k in range(2, 7) for n in range(k - 1)]
+    _ask_lengths(student, rng, [(*_case(rng, k, n, True, steps=_from(i)), n) for i, (k, n) in enumerate(pairs)])
 
 
 @accepted_length.part("counts a draft in full that agrees in full", weight=1,
@@ -105,7 +114,7 @@ def _(student, rng):
 def _(student, rng):
     cases = []
     for n, extra in ((2, 0), (4, 0), (1, 3), (4, 3)):
-        draft, choice = _case(rng, 4, n)
+        draft, choice = _case(rng, 4, n, steps=_from(1))
         cases.append((draft, torch.cat([choice[:4], choice[4:].repeat(extra)]), n))
     for k in (1, 3):  # what stands behind the draft in `choice` is the draft once more, or its last token
         draft, _ = _case(rng, k, k)
@@ -163,9 +172,12 @@ for _pattern, _text in TENSOR_HELP:
 
 
 def _logits(choice, rng, size: int = REAL, dtype=torch.float32) -> torch.Tensor:
-    """Logits as models give them: far below zero, and the largest of a row, at `choice`, only a hair above the next."""
+    """Logits as models give them: far below zero, and the largest of a row, at `choice`, only a hair above the next.
+    The next has a smaller id where there is one, so that whoever takes the two for equal is wrong."""
     logits = 2 * torch.randn(len(choice), size, generator=rng, dtype=dtype).clamp(-4, 4) - 40
-    logits[torch.arange(len(choice)), choice] = logits.amax(-1) + 4e-4
+    places, most = torch.arange(len(choice)), logits.amax(-1)
+    logits[places, torch.where(choice > 0, choice - 1, 1)] = most
+    logits[places, choice] = most + 4e-4
     return logits
 
 

@@ -137,11 +137,20 @@ residual = Exercise(
                rests_on="the part of p that q did not cover, (p - q)+ normalised")
 def _(student, rng):
     for size in mixed((3, 6, whole(4, 9, rng)), rng):
-        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        p, q = far_apart(size, rng)
         expect_residual(student, p, q, "For two random distributions")
-    p = random_distribution(4, rng)
+    while (p := random_distribution(4, rng)).max() > 0.7:
+        pass
     certain = torch.nn.functional.one_hot(p.argmax(), 4).to(p)
     expect_residual(student, p, certain, "For a q that has all its probability on one token (a bigram)")
+
+
+def far_apart(size: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two random distributions whose total variation distance is large."""
+    while True:
+        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        if (p - q).clamp(min=0).sum() > 0.3:
+            return p, q
 
 
 def expect_residual(student, p, q, when) -> None:

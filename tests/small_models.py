@@ -74,6 +74,8 @@ def small_model(vocab_size, kind="qwen3", layers=2, seed=0, tied=True):
 
 
 def exact_in_half_precision(model):
+    """The model, ready for tests: no token of its small vocabulary ends a text, unless a test says so."""
+    model.generation_config.eos_token_id = model.config.get_text_config().eos_token_id = None
     for weight in model.parameters():  # not the model: its rotary frequencies must stay exact
         weight.data = weight.data.half().float()
     return model.eval()

@@ -10,6 +10,8 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     BatchEncoding,
+    BertConfig,
+    BertLMHeadModel,
     GenerationConfig,
     LlamaConfig,
     LlamaForCausalLM,
@@ -337,3 +339,35 @@ def test_settings_come_back_after_an_error_too():
         assert model.generation_config.num_beams is None or model.generation_config.num_beams == 1
         raise KeyError
     assert model.generation_config is own
+
+
+# what a model may do with a request that it does not know ------------------------------------------------------------
+
+
+def test_a_model_that_answers_with_all_rows_all_the_same_is_read_at_the_right_one():
+    """WhisperForCausalLM and TrOCRForCausalLM do not know logits_to_keep, and swallow it."""
+    torch.manual_seed(0)
+
+    class AllRows(LlamaForCausalLM):
+        def forward(self, input_ids, logits_to_keep=0, **kwargs):
+            return super().forward(input_ids, **kwargs)
+
+    model = AllRows(LlamaConfig(**TINY)).eval()
+    theirs = library_text(model, torch.tensor(PROMPT), 16)
+    for drafter in (None, ModelDrafter(model)):
+        out = generate(model, PROMPT, drafter, k=3, max_new_tokens=16, eos_token_id=None)
+        assert torch.equal(out.tokens, theirs)
+
+
+def test_a_model_without_a_growing_cache_is_refused():
+    torch.manual_seed(0)
+    bert = BertLMHeadModel(BertConfig(vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                                      num_attention_heads=4)).eval()  # fmt: skip
+    with pytest.raises(ValueError, match="keeps no cache that grows by a position per token.*is_decoder=True"):
+        generate(bert, PROMPT, max_new_tokens=4)
+
+
+def test_a_context_of_minus_one_is_no_limit():
+    model = small_model(VOCAB)
+    model.config.max_position_embeddings = -1
+    assert len(generate(model, PROMPT, max_new_tokens=8).tokens) == 13

@@ -359,7 +359,8 @@ def test_nine_hundred_tokens_up_to_the_end_of_the_bundled_pairs_context(uncompil
     prompt = held_out_prompts(pair.tokenizer, 1, length=124)[0]
     theirs = library_text(pair.target, prompt, 900, None)
     for name in ("eager", "compiled"):
-        out = generate(pair.target, prompt, ModelDrafter(pair.draft), "auto", max_new_tokens=900, engine=name)
+        out = generate(pair.target, prompt, ModelDrafter(pair.draft), "auto", max_new_tokens=900, eos_token_id=None,
+                       engine=name)
         assert len(out.tokens) == 1024 and torch.equal(out.tokens, theirs)
         with pytest.raises(ValueError, match="context holds 1024"):
             generate(pair.target, prompt, ModelDrafter(pair.draft), max_new_tokens=901, engine=name)

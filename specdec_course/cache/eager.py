@@ -5,9 +5,11 @@ Knows: Hugging Face's key-value caches, across the versions that the package sup
 
 from __future__ import annotations
 
+from inspect import signature
+
 import torch
 
-from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
+from .rows import check_grown, check_placed, check_takes_masks, checked_rows, masks_for, move_rows
 
 
 def rollback(cache, n):
@@ -92,7 +94,7 @@ class CachedModel:
         out = self.model(input_ids=ids[None], past_key_values=cache, use_cache=True, **keep)
         self.cache = out.past_key_values
         self.calls += 1
-        return out.logits[0]
+        return out.logits[0] if last is None else out.logits[0, -last:]  # some models answer with all rows anyway
 
     def rollback(self, n: int) -> None:
         """Forgets the last n positions; 0 changes nothing. The next ids continue where the cache then ends.
@@ -115,6 +117,7 @@ class EagerModel(CachedModel):
 
     def __init__(self, model):
         super().__init__(model)
+        self.can_leave_out = "logits_to_keep" in signature(getattr(model, "forward", model)).parameters
         self.begin()
 
     def begin(self, positions: int = 0, wants_hidden=()) -> EagerModel:
@@ -132,20 +135,21 @@ class EagerModel(CachedModel):
             a row may attend: columns first for what is held, then for the new rows; each row has to see itself. What
             is held is taken for a text then, row i at position i.
         """
-        options = {} if last is None else {"logits_to_keep": last}
+        options = {"logits_to_keep": last} if last is not None and self.can_leave_out else {}
         if positions is not None or mask is not None:
             check_placed(positions, mask, self.length, len(ids))
             options |= self._placed(positions, mask)
         if self.states:
             options["output_hidden_states"] = True
-        cache = _new_cache(self.model) if self.cache is None else self.cache
+        held, cache = self.length, _new_cache(self.model) if self.cache is None else self.cache
         out = self.model(input_ids=ids[None], past_key_values=cache, use_cache=True, **options)
-        self.cache, self.newest = out.past_key_values, len(ids)
+        self.cache, self.newest = getattr(out, "past_key_values", None), len(ids)
+        check_grown(self.model, held, self.length, len(ids))
         self.calls += 1
         for layer, known in self.states.items():
             new = out.hidden_states[layer][0]
             self.states[layer] = new if known is None else torch.cat([known, new])
-        return out.logits[0]
+        return out.logits[0] if last is None else out.logits[0, -last:]
 
     def judged(self, judge, ids, last, dice, draws, inputs=(), usual=0, key=None):
         """judge(logits, dice, *inputs), with the `last` rows of logits of a pass over ids. The other arguments matter

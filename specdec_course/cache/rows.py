@@ -37,6 +37,16 @@ def check_keeps_positions(model, role: str) -> None:
         )
 
 
+def check_grown(model, before: int, after: int, n: int) -> None:
+    """ValueError if a pass over n tokens did not add n positions to a cache that held `before`."""
+    if after != before + n:
+        raise ValueError(
+            f"{type(model).__name__} keeps no cache that grows by a position per token: it held {before} positions, "
+            f"and {after} after {n} more tokens. Speculation needs a decoder-only model that reads only what is new; "
+            "an encoder (BERT) has to be loaded with is_decoder=True"
+        )
+
+
 def check_placed(positions, mask, held: int, n: int) -> None:
     """ValueError unless n new rows come with a position each, and a mask over what is held and over themselves."""
     shapes = [None if x is None else tuple(x.shape) for x in (positions, mask)]

@@ -71,7 +71,7 @@ def _check_unpadded(encoding) -> None:
 
 def _check_context(config, length: int, new: int, engine: str) -> None:
     limit = getattr(config, "max_position_embeddings", None)
-    if limit is not None and length + new > limit:
+    if limit is not None and 0 < limit < length + new:
         raise ValueError(
             f"{length} prompt tokens and {new} new ones are {length + new}; the model's "
             f"context holds {limit}. Shorten the prompt or ask for at most {max(0, limit - length)} new tokens"

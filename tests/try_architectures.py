@@ -46,10 +46,16 @@ SIZES = {
 LARGEST = 3_000_000  # parameters
 LATENT = ("head_dim", "v_head_dim", "qk_nope_head_dim", "qk_rope_head_dim", "kv_lora_rank", "q_lora_rank", "rotary_dim",
           "attention_head_size")  # fmt: skip
-# Not every kind can be had in these sizes: names that are left alone, and other values for names, tried in turn.
 # Not every kind can be had in these sizes: names that are left alone, other values for names; tried in turn.
-            ((*LATENT, "num_key_value_heads", "initializer_range"), {"num_hidden_layers": 4}),
-            (LATENT, {"is_decoder": True}), (LATENT, {"num_key_value_heads": 4, "num_hidden_layers": 8}))  # fmt: skip
+ATTEMPTS = (
+    ((), {}),
+    (("head_dim", "v_head_dim"), {}),
+    (LATENT, {}),
+    (LATENT, {"num_hidden_layers": 4, "num_layers": 4}),
+    ((*LATENT, "num_key_value_heads", "initializer_range"), {"num_hidden_layers": 4}),
+    (LATENT, {"is_decoder": True}),
+    (LATENT, {"num_key_value_heads": 4, "num_hidden_layers": 8}),
+)
 
 
 def tiny(kind: str):

@@ -10,8 +10,9 @@ import nbformat
 from boxed import house
 from honest import ROOT, VARIANTS, in_a_notebook, notebook_of
 
-from specdec_course.grading.judge import ADDRESS, grade_submission, question_seed
+from specdec_course.grading.judge import grade_submission, question_seed
 from specdec_course.grading.nbgrader.notebook import run_and_mark
+from specdec_course.grading.outcome import ADDRESS
 from specdec_course.grading.recover import read_submission
 
 SECRET = b"the same questions in both places"

@@ -221,6 +221,26 @@ for _name, _rule in (
     wrong("acceptance_probability", named="epsilon")(_named(_name, _rule))
 
 
+def _none_below(limit):
+    def residual(p, q):
+        left = torch.relu(p - q)
+        return p.clone() if left.sum() < limit else left / left.sum()
+
+    return residual
+
+
+for _limit in (1e-3, 1e-4):
+    wrong("residual", named="small_is_none")(_named(f"nothing_is_left_below_{_limit:g}", _none_below(_limit)))
+for _limit in (1e-6, 1e-8):
+    right("residual")(_named(f"round_off_is_below_{_limit:g}", _none_below(_limit)))
+
+
+@right("residual")
+def in_single_precision_throughout(p, q):
+    left = np.maximum(np.float32(p) - np.float32(q), 0)
+    return torch.from_numpy(left / left.sum()) if left.sum() > 0 else p.float()
+
+
 # ---- unit 06 -----------------------------------------------------------------------------------------------------
 
 

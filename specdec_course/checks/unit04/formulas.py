@@ -177,10 +177,29 @@ def that_differ_by(share: float, rng: torch.Generator, size: int = 6) -> tuple[t
 @residual.part("is right whether p and q are near to each other or far apart", weight=1,
                rests_on="FloatTensor [V] that sums to 1, however small the uncovered part is")
 def _(student, rng):
+    _expect_small_residual(student, 3e-5, rng)
     for share in mixed((0.001, 0.004, 0.02, 0.1, 0.3, 0.8, 0.999), rng):
         p, q = that_differ_by(share, rng)
         expect_residual(student, p, q, f"For a p and q whose total variation distance is {share},")
     expect_residual(student, *real_rows(rng), "For rows of 151,936 probabilities, most of them tiny and many 0,")
+
+
+def _expect_small_residual(student, share: float, rng) -> None:
+    """So little is no round-off yet, and the laws of this unit have to be exact to less. What single precision makes of
+    it is let pass."""
+    while True:
+        p, q = that_differ_by(share, rng)
+        if float(p[q >= p].sum()) > 0.5:  # p itself, where a residual is asked for, is wrong by more than that
+            break
+    when = f"For p and q whose total variation distance is {share:g},"
+    left = (p - q).clamp(min=0)
+    answer = student.array(p, q)
+    with student.shown():
+        off = np.abs(as_distribution(answer, p.shape, when) - (left / left.sum()).numpy()).sum() / 2
+        if np.allclose(answer, p, atol=1e-5):
+            raise Wrong(f"{when} your answer is p.", mistake="small_is_none")
+        if off > 0.3:
+            raise Wrong(f"{when} the residual is not right.")
 
 
 def real_rows(rng) -> tuple[torch.Tensor, torch.Tensor]:
@@ -214,6 +233,9 @@ residual.mistake("swapped", (
 residual.mistake("just_p", (
     "This is p itself. Accepted tokens have already delivered a part of p: only what is still missing may be drawn "
     "now, or the likely tokens come too often."), imitate=lambda p, q: p.clone())
+residual.mistake("small_is_none", (
+    "You take a small leftover for none at all. However little is missing, the correction has to supply just that. "
+    "Only where nothing is left, the answer is p."))
 residual.mistake("softmax", (
     "A softmax turns every number, 0 included, into something above 0. Here the zeros have to stay: divide by the sum."
 ), imitate=(lambda p, q: torch.softmax((p - q).clamp(min=0), -1), lambda p, q: torch.softmax(p - q, -1)))

@@ -162,10 +162,10 @@ def _(student, rng):
         judge(play_cached(student, target, target, prompt, 4, 12, 5), check_rounds)
 
 
-def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = None) -> tuple[int, int]:
+def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = None, offset: int = 5) -> tuple[int, int]:
     """(appends of the target, tokens of the text) where everything drafted is right, and the text may end early."""
     prompt = prompt_ids(rng, low=8)
-    target = toy_target(rng, 7, eos_at=len(prompt) + 5)
+    target = toy_target(rng, 7, eos_at=len(prompt) + offset)
     done = play_cached(student, target, target, prompt, k, budget, eos_id)
     return len(done.calls), len(done.ids)
 
@@ -182,7 +182,10 @@ def _(student, rng):
 
 @generate_cached.argument("eos_token_id")
 def _(student, rng):
-    return [_appends(student, rng, eos_id=eos_id)[1] for eos_id in (None, 7)]
+    # Ends at four places in a row: one is the last of its round, for an answer that looks nowhere else.
+    lengths = [[_appends(student, rng, eos_id=eos_id, offset=offset)[1] for eos_id in (None, 7)]
+               for offset in (4, 5, 6, 7)]
+    return list(zip(*lengths, strict=True))
 
 
 for _id, _message in (

@@ -130,7 +130,8 @@ def test_a_named_mistake_the_parts_the_next_step_and_the_hints_stand_on_the_page
     failing = next(part for part, passes in made["parts"] if not passes)
     assert f"Make this part pass first: {failing}" in text
     assert "hint(verify_greedy)" in text and "hint(verify_greedy, 2)" in text
-    assert "not right yet." not in text and "✗ " not in text.replace("✗ not yet ", ""), "the check's own list is not shown a second time"
+    again = "the check's own list is not shown a second time"
+    assert "not right yet." not in text and "✗ " not in text.replace("✗ not yet ", ""), again
 
 
 @pytest.mark.parametrize("state", ["right", "partly right", "wrong", "not attempted"])

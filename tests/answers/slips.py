@@ -1,15 +1,20 @@
-"""Slips of beginners in all units: nearly right, one misunderstanding each; and right answers in unusual forms."""
+"""Slips of beginners in units 01 to 03: nearly right, one misunderstanding each; right answers in unusual forms."""
 
+import itertools
 import time
 
 import numpy as np
 import torch
 
 from answers import right, wrong
-from specdec_course.models.vocabulary import PROBE
-from specdec_course.theory import best_k, expected_tokens, speedup
 from specdec_course.trace import Decoded, Round
 from specdec_course.verification import verify_greedy
+
+
+def named_as(name, function):
+    function.__name__ = name
+    return function
+
 
 # ---- unit 01 -----------------------------------------------------------------------------------------------------
 
@@ -83,6 +88,46 @@ def with_the_rows_that_are_looked_up(config, n_tokens, context=0, bytes_per_para
     return _cost(config, n_tokens, context, bytes_per_param, context + n_tokens, looked_up=n_tokens)
 
 
+@wrong("forward_cost", named="attention_of_kv_heads")
+def attention_for_the_kv_heads(config, n_tokens, context=0, bytes_per_param=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    flops, read = _cost(config, n_tokens, context, bytes_per_param, context + n_tokens)
+    spared = config.num_attention_heads - config.num_key_value_heads
+    return flops - config.num_hidden_layers * 4 * n_tokens * (context + n_tokens) * spared * d, read
+
+
+@wrong("time_call", named="warmup_counted")
+def keeps_the_first_times(fn, repeats=20, warmup=3, synchronize=None):
+    seconds = []
+    for _ in range(warmup + repeats):
+        if synchronize:
+            synchronize()
+        start = time.perf_counter()
+        fn()
+        if synchronize:
+            synchronize()
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds[:repeats])
+
+
+def _region_by(inside, answer):
+    def region(profile, tolerance=0.25):
+        lengths = sorted(profile)
+        first = profile[lengths[0]]
+        kept = list(itertools.takewhile(lambda n: inside(profile[n], first, tolerance), lengths))
+        return answer(kept)
+
+    return region
+
+
+for _name, _mistake, _inside, _answer in (
+    ("how_many_lengths", "counted", lambda t, first, share: t <= first * (1 + share), len),
+    ("the_place_of_the_last", "counted", lambda t, first, share: t <= first * (1 + share), lambda kept: len(kept) - 1),
+    ("tolerance_in_seconds", "seconds_more", lambda t, first, share: t <= first + share, lambda kept: kept[-1]),
+):
+    wrong("flat_region", named=_mistake)(named_as(_name, _region_by(_inside, _answer)))
+
+
 # ---- unit 02 -----------------------------------------------------------------------------------------------------
 
 
@@ -100,6 +145,15 @@ def rows_of_an_unfolded_view(ids, seqlen, nsamples, seed):
         raise ValueError("too short")
     view = ids.unfold(0, seqlen, 1)
     return view[np.random.default_rng(seed).choice(len(view), nsamples)]
+
+
+for _name, _part in (("of_all_but_the_first", slice(1, None)), ("of_all_but_the_last", slice(None, -1))):
+
+    def _same_place(ids, next_token_array, part=_part):
+        here = ids.numpy()[part]
+        return float((np.asarray(next_token_array)[here] == here).mean()) if len(here) else 0.0
+
+    wrong("hit_rate", named="same_place")(named_as(_name, _same_place))
 
 
 def _rows(train_data, vocab_size, smoothing):
@@ -135,11 +189,6 @@ def _smoothed(share):
     return bigram
 
 
-def _named(name, function):
-    function.__name__ = name
-    return function
-
-
 for _name, _mistake, _share in (
     ("adds_the_smoothing_once_below", "smoothed_sum", lambda n, stands, s: (n + s) / (n.sum() + s)),
     ("adds_no_smoothing_below", "smoothed_sum", lambda n, stands, s: (n + s) / n.sum()),
@@ -147,10 +196,18 @@ for _name, _mistake, _share in (
     ("smooths_what_it_has_seen", "smooths_the_seen", lambda n, stands, s: (n + s) * (n > 0) / (n.sum() + s * len(n))),
     ("divides_by_all_occurrences", "counts_the_last", lambda n, stands, s: (n + s) / (stands + s * len(n))),
 ):
-    wrong("bigram_probabilities", named=_mistake)(_named(_name, _smoothed(_share)))
+    wrong("bigram_probabilities", named=_mistake)(named_as(_name, _smoothed(_share)))
 
 
 # ---- unit 03 -----------------------------------------------------------------------------------------------------
+
+
+@wrong("accepted_length", named="starts_again")
+def begins_to_count_again(draft, choice):
+    n = 0
+    for one, other in zip(draft, choice, strict=False):
+        n = n + 1 if one == other else 0
+    return n
 
 
 @wrong("verify_greedy", named="last_row")
@@ -195,111 +252,15 @@ def takes_emitted_less_one_for_accepted(target, ids, propose, k, max_new_tokens,
     return Decoded(ids, rounds)
 
 
-# ---- unit 04 -----------------------------------------------------------------------------------------------------
-
-
-@wrong("next_token_distribution", named="tie_is_split")
-def a_tiny_temperature_for_zero(logits, temperature, top_k=None, top_p=None):
-    probs = torch.softmax(logits.double() / (temperature or 1e-6), -1)
-    if top_k is not None and top_k < probs.shape[-1]:
-        probs = probs * (probs >= probs.topk(top_k, -1).values[..., -1:])
-        probs = probs / probs.sum(-1, keepdim=True)
-    if top_p is not None:
-        heights, order = probs.sort(-1, descending=True)
-        keep = heights.cumsum(-1) - heights < top_p
-        keep[..., 0] = True
-        probs = torch.zeros_like(probs).scatter(-1, order, heights * keep)
-        probs = probs / probs.sum(-1, keepdim=True)
-    return probs.float()
-
-
-for _name, _rule in (
-    ("adds_a_hundred_millionth", lambda p, q: torch.clamp(p / (q + 1e-8), max=1.0)),
-    ("limits_q_from_below", lambda p, q: (p / q.clamp(min=1e-6)).clamp(max=1.0)),
-    ("adds_it_above_and_below", lambda p, q: torch.minimum((p + 1e-9) / (q + 1e-9), torch.ones_like(p))),
-):
-    wrong("acceptance_probability", named="epsilon")(_named(_name, _rule))
-
-
-def _none_below(limit):
-    def residual(p, q):
-        left = torch.relu(p - q)
-        return p.clone() if left.sum() < limit else left / left.sum()
-
-    return residual
-
-
-for _limit in (1e-3, 1e-4):
-    wrong("residual", named="small_is_none")(_named(f"nothing_is_left_below_{_limit:g}", _none_below(_limit)))
-for _limit in (1e-6, 1e-8):
-    right("residual")(_named(f"round_off_is_below_{_limit:g}", _none_below(_limit)))
-
-
-@right("residual")
-def in_single_precision_throughout(p, q):
-    left = np.maximum(np.float32(p) - np.float32(q), 0)
-    return torch.from_numpy(left / left.sum()) if left.sum() > 0 else p.float()
-
-
-# ---- unit 06 -----------------------------------------------------------------------------------------------------
-
-
-def _problems(mine, others, draft, target):
-    pads = {draft.pad_token, target.pad_token}
-    found = [token for token, i in mine.items() if token not in pads and others.get(token) != i]
-    cuts = [tokenizer.encode(PROBE, add_special_tokens=False) for tokenizer in (draft, target)]
-    found += ["a text"] * (cuts[0] != cuts[1]) + ["bos"] * (draft.bos_token_id != target.bos_token_id)
-    return found + ["eos"] * (draft.eos_token_id != target.eos_token_id)
-
-
-@wrong("compatible", named="one_direction")
-def goes_through_the_draft(draft_tokenizer, target_tokenizer):
-    return _problems(draft_tokenizer.get_vocab(), target_tokenizer.get_vocab(), draft_tokenizer, target_tokenizer)
-
-
-@wrong("compatible", named="one_direction")
-def goes_through_the_target(draft_tokenizer, target_tokenizer):
-    return _problems(target_tokenizer.get_vocab(), draft_tokenizer.get_vocab(), draft_tokenizer, target_tokenizer)
-
-
-@wrong("speedup", named="brackets")
-def no_brackets_around_the_sum(alpha, k, c, verify_cost=1.0, overhead=0.0):
-    tau, cost = expected_tokens(alpha, k), k * c
-    return tau / cost + verify_cost + overhead if cost else tau / (verify_cost + overhead)
-
-
-@wrong("speedup", named="brackets")
-def no_brackets_at_all(alpha, k, c, verify_cost=1.0, overhead=0.0):
-    if k == 0:
-        return 1 / (verify_cost + overhead)
-    return expected_tokens(alpha, k) / k * c + verify_cost + overhead
-
-
-@wrong("choose_draft", named="difference")
-def by_alpha_less_c(candidates):
-    if not candidates:
-        raise ValueError("no candidates")
-    best = max(candidates, key=lambda one: one.alpha - one.c)
-    k = best_k(best.alpha, best.c)
-    return best.name, k, speedup(best.alpha, k, best.c)
-
-
-# ---- unit 07 -----------------------------------------------------------------------------------------------------
-
-
-@right("AcceptanceTracker")
-class KeepsTheHistory:
-    def __init__(self, prior=(1.0, 1.0), half_life=64):
-        self.prior, self.half_life, self.log = prior, half_life, []
-
-    def update(self, accepted, rejected):
-        self.log.append((accepted, int(rejected > 0)))
-
-    @property
-    def alpha(self):
-        yes, no, weight = 0.0, 0.0, 1.0
-        for accepted, rejected in reversed(self.log):
-            yes, no = yes + weight * accepted, no + weight * rejected
-            weight *= 0.5 ** ((accepted + rejected) / self.half_life)
-        a, b = self.prior
-        return (a + yes) / (a + yes + b + no)
+@wrong("generate_speculative", named="budget_with_prompt")
+def counts_the_prompt_too(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    rounds, stop = [], False
+    while len(ids) < max_new_tokens and not stop:
+        draft = propose(ids, min(k, max_new_tokens - len(ids) - 1))
+        emitted = verify_greedy(draft, target(torch.cat([ids, draft]))[len(ids) - 1 :])
+        accepted = len(emitted) - 1
+        if stop := eos_token_id in emitted.tolist():
+            emitted = emitted[: emitted.tolist().index(eos_token_id) + 1]
+        ids = torch.cat([ids, emitted])
+        rounds.append(Round(len(draft), min(accepted, len(emitted)), len(emitted)))
+    return Decoded(ids, rounds)

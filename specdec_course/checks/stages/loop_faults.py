@@ -123,6 +123,9 @@ def _why_early(done: Play, text: list[int]) -> Wrong:
     if done.eos_id is not None and any(done.eos_id in call.draft for call in done.calls[-1:]):
         return Wrong("Your text ends too early: the drafter proposed an eos token, and the target did not want it.",
                      mistake="rejected_eos_stops")
+    if len(text) == max(done.budget, len(done.prompt)):
+        return Wrong(f"With max_new_tokens = {done.budget} and a prompt of {len(done.prompt)} tokens, your text has "
+                     f"{len(text)} tokens in all.", mistake="budget_with_prompt")
     return Wrong(f"Your text ends too early: {len(text) - len(done.prompt)} new tokens of {done.budget} allowed, and "
                  "the target had not asked for the end.", mistake="stops_early")
 

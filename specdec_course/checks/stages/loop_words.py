@@ -64,6 +64,10 @@ LOOP_MISTAKES = {
         "only at what the round emitted."
     ),
     "stops_early": "Your text ends before its budget is used up.",
+    "budget_with_prompt": (
+        "You count the prompt into the budget. max_new_tokens says how many tokens are *added*: compare it with what "
+        "is new, len(ids) less the length of the prompt."
+    ),
     "many_calls": (
         "You call the target more than once per round. One call on the text with the whole draft behind it gives all "
         "k+1 rows of logits, and costs hardly more than a call for one: that is where the speed comes from."

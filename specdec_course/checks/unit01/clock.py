@@ -129,6 +129,11 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     grows = len(pairs) > 2 and not only_short and not _inside(seconds, bounds)
     if grows and _inside(np.diff(seconds, prepend=0), bounds):
         raise Wrong("Every time is as long as its call and all calls before it together.", mistake="adds_up")
+    first = device.calls[: len(calls)]
+    if first != calls and not _inside(seconds, bounds):
+        if _inside(seconds, [device.bounds(call, ended) for call in first]):
+            raise Wrong("The times are those of the first calls: warm-up calls are among them, and the last ones are "
+                        "not.", mistake="warmup_counted")
     for thousand in (1e3, 1e6, 1e9):
         if _inside(seconds / thousand, bounds) and max(seconds) > 0.5:
             raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")

@@ -307,6 +307,13 @@ forward_cost.mistake(
     imitate=_variant(flops=lambda config, n, context, extra: 0),
 )
 forward_cost.mistake(
+    "attention_of_kv_heads",
+    "Attention is multiplied for the KV heads only. Every query head has scores and sums of its own, also where some "
+    "share one key-value head: only the bytes are fewer.",
+    imitate=_variant(flops=lambda config, n, context, extra:
+                     extra * config.num_key_value_heads // config.num_attention_heads),
+)
+forward_cost.mistake(
     "half_the_attention",
     "Half of attention is missing: there are two products per position, the score and the weighted sum. (And the "
     "contract does not subtract what the causal mask hides.)",
@@ -316,11 +323,8 @@ forward_cost.mistake(
     "only_the_context",
     "The new tokens attend to themselves and to each other as well: the width is context + n_tokens, for the scores "
     "and for the keys and values that are read.",
-    imitate=(
-        _variant(flops=_of_the_context, read=_of_the_context),
-        _variant(read=_of_the_context),
-        _variant(flops=_of_the_context),
-    ),
+    imitate=(_variant(flops=_of_the_context, read=_of_the_context), _variant(read=_of_the_context),
+             _variant(flops=_of_the_context)),
 )
 forward_cost.mistake(
     "multiply_add_is_two",
@@ -340,8 +344,6 @@ forward_cost.mistake(
     "model); only where it is absent, a head is hidden_size / num_attention_heads wide.",
     imitate=_own_head_dim,
 )
-forward_cost.help(
-    r"AttributeError.*head_dim",
-    "Not every config has head_dim. getattr(config, 'head_dim', None) gives None where it is absent.",
-)
+forward_cost.help(r"AttributeError.*head_dim", "Not every config has head_dim. getattr(config, 'head_dim', None) gives "
+                                               "None where it is absent.")
 forward_cost.help(r"AttributeError", "The config's names are those listed in the docstring.")

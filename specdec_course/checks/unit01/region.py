@@ -152,6 +152,24 @@ def _first_outside(profile, tolerance=0.25):
     return max(profile)
 
 
+def _how_many(profile, tolerance=0.25):
+    region = _region(profile, tolerance)
+    return sum(n <= region for n in profile)
+
+
+def _place(profile, tolerance=0.25):
+    return _how_many(profile, tolerance) - 1
+
+
+def _seconds_more(profile, tolerance=0.25):
+    best, limit = min(profile), profile[min(profile)] + tolerance
+    for n in sorted(profile):
+        if profile[n] > limit:
+            break
+        best = n
+    return best
+
+
 def _in_given_order(profile, tolerance=0.25):
     lengths = list(profile)
     best = lengths[0]
@@ -187,6 +205,18 @@ flat_region.mistake(
     "one_too_far",
     "You return the first length that is too slow. Asked for is the last one that is still inside.",
     imitate=_first_outside,
+)
+flat_region.mistake(
+    "counted",
+    "You count the lengths that are inside, or give the place of the last one. Asked for is that length itself, in "
+    "tokens.",
+    imitate=(_how_many, _place),
+)
+flat_region.mistake(
+    "seconds_more",
+    "You add the tolerance to a time, as if it were seconds. It is a share: (1 + tolerance) times the shortest "
+    "length's time.",
+    imitate=_seconds_more,
 )
 flat_region.mistake(
     "unsorted",

@@ -55,6 +55,8 @@ RULES = {
     "refitted": lambda ids, table: _counted_from(ids, counted_at_once(ids, len(table), 0), len(ids) - 1),
     "backwards": lambda ids, table: _counted_from(ids.flip(0), table, len(ids) - 1),
     "same_place": lambda ids, table: (torch.as_tensor(table)[ids] == ids).double().mean().item(),
+    "same_place, of all but the first": lambda ids, table: RULES["same_place"](ids[1:], table),
+    "same_place, of all but the last": lambda ids, table: RULES["same_place"](ids[:-1], table),
 }
 
 
@@ -69,7 +71,7 @@ def _(student, rng):
         return
     for name, rule in RULES.items():
         if np.allclose(rates, [rule(ids, table) for ids, table in asked], atol=1e-5):
-            raise Wrong("Your rate is off.", mistake=name)
+            raise Wrong("Your rate is off.", mistake=name.split(",")[0])
     raise Wrong("Your rate is off. Write down a text of four tokens and a small table, and count the hits by hand.")
 
 

@@ -176,7 +176,9 @@ def _(student, rng):
                              rests_on="ValueError: the data holds an id outside the vocabulary")
 def _(student, rng):
     fine = skewed_text(rng, 30, 12)[None]
-    _judge(student.array(fine, vocab_size=14, default_next_token=13), fine, 13)
+    answered = student.array(fine, vocab_size=14, default_next_token=13)  # whether it is right, other parts ask
+    if answered.shape != (14,):
+        raise Wrong(f"vocab_size was 14, your table has the shape {answered.shape}.")
     refuse_misplaced(student, lambda windows: (windows, 1000, 5), rng)
 
 
@@ -254,7 +256,8 @@ build_next_token_array.mistake(
     "tensor_keys",
     "Your table behaves as if every pair had been seen exactly once: frequent followers do not win. Do you use tensors "
     "as keys of a dictionary or Counter? Two tensors of equal value are different keys, because Python hashes a "
-    "tensor by its identity. Turn ids into plain numbers first (`.tolist()`), or count whole arrays.",
+    "tensor by its identity. Turn ids into plain numbers first (`.tolist()`), or count whole arrays. Or do you not "
+    "count at all, and write each follower over the one before it?",
 )
 build_next_token_array.mistake(
     "table_too_short",

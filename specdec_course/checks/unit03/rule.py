@@ -152,6 +152,12 @@ accepted_length.mistake(
     ),
 )
 accepted_length.mistake(
+    "starts_again",
+    "Your count goes back to 0 at a disagreement and then starts again. It has to *stop* there: what comes behind does "
+    "not matter any more.",
+    imitate=lambda draft, choice: _leading_run(draft.flip(0), choice[: len(draft)].flip(0)),
+)
+accepted_length.mistake(
     "misses_full_agreement",
     "When the whole draft agrees you answer 0. argmax over \"where do they differ\" gives 0 both when they differ at "
     "place 0 and when they never differ: the second case needs a look of its own.",

@@ -113,12 +113,26 @@ def _expect_first_of_two(student, logits) -> None:
         judge_warp(answer, logits, 0.0, when, None, None)
 
 
+def _others_than_k(answer: np.ndarray, logits, k: int) -> str | None:
+    """The mistake of an answer that keeps the first few of the k most probable tokens, but not k."""
+    kept = (answer > 1e-9)[logits.argsort(descending=True).numpy()].tolist()
+    for count, mistake in ((k - 1, "drops_kth"), (k + 1, "keeps_k_and_one")):
+        if k < len(kept) and kept == [True] * count + [False] * (len(kept) - count):
+            return mistake
+    return None
+
+
 @next_token_distribution.part("keeps the top_k most probable tokens of every row", weight=1, rests_on=(
     "top_k: keep the k most probable tokens; None keeps all, and so does a top_k above V", "After each filter"))
 def _(student, rng):
     logits = torch.randn(8, generator=rng)
     for k in mixed((1, 3, 8, 20), rng):
-        expect_warp(student, logits, 1.0, f"With top_k = {k} and 8 tokens", top_k=k)
+        try:
+            expect_warp(student, logits, 1.0, f"With top_k = {k} and 8 tokens", top_k=k)
+        except Wrong as wrong:
+            answer = wrong.call and np.asarray(wrong.call.answer)
+            found = _others_than_k(answer, logits, k) if np.shape(answer) == (8,) else None
+            raise wrong.but(mistake=wrong.mistake or found) from None
     expect_warp(student, far_below_zero(400, rng), 1.0, "With top_k = 50 and 400 tokens", top_k=50)
     rows = torch.randn(2, 3, 6, generator=rng) * torch.tensor([0.2, 1.0, 4.0])[:, None]
     expect_warp(student, rows, 1.0, "With top_k = 2 and six rows of logits", top_k=2)
@@ -165,6 +179,8 @@ def _(student, rng):
     # At T = 0.5 the best token alone has 0.60; before the temperature it has 0.4.
     expect_warp(student, logits, 0.5, "With temperature 0.5 and top_p = 0.55 together", None, 0.55)
     expect_warp(student, torch.randn(3, 6, generator=rng), 0.7, "With temperature, top_k and top_p together", 4, 0.8)
+    alike = 0.1 * torch.randn(3, 6, generator=rng)  # all four of top_k are needed to reach this top_p
+    expect_warp(student, alike, 0.7, "With temperature, top_k and top_p together", 4, 0.95)
 
 
 next_token_distribution.mistake("zero_temperature", (
@@ -173,6 +189,10 @@ next_token_distribution.mistake("zero_temperature", (
 next_token_distribution.mistake("tie_is_split", (
     "At temperature 0 two equally large logits share the probability. Greedy takes one token, the first of them. A "
     "very small number in the place of 0 does not do that: treat 0 by itself, with argmax."))
+next_token_distribution.mistake("drops_kth", (
+    "top_k keeps one token too few. The k-th largest stays: remove what is *below* it, not the k-th itself."))
+next_token_distribution.mistake("keeps_k_and_one", (
+    "top_k keeps one token too many: k tokens stay, the k-th largest is the last of them."))
 next_token_distribution.mistake("drops_crossing", (
     "top_p drops the token that crosses the threshold. It stays: the kept tokens together have to *reach* top_p. Ask "
     "how much probability stands in front of a token, without its own; a first token above top_p then stays by itself."

@@ -304,6 +304,10 @@ expected_acceptance.mistake("total_variation", (
 expected_acceptance.mistake("no_half", (
     "1 minus the sum of |p - q| counts every difference twice: probability that is too high at one token is missing "
     "at another. TV is *half* that sum."), imitate=lambda p, q: float(1 - (p - q).abs().sum()))
+expected_acceptance.mistake("plain_sum", (
+    "You add up the chances of being kept, as if every token were proposed for certain. Token x is proposed with "
+    "probability q(x): weigh it with that, which makes min(p(x), q(x)) of it."),
+    imitate=(lambda p, q: float((p / q).clamp(max=1).sum()), lambda p, q: float((p / q)[q > 0].clamp(max=1).sum())))
 expected_acceptance.mistake("plain_mean", (
     "You average the acceptance probability over the vocabulary as if all tokens were proposed equally often. Token x "
     "is proposed with probability q(x): weigh it with that."),

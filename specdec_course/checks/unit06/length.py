@@ -131,7 +131,7 @@ best_k.mistake(
     "misses_zero",
     "You never answer 0. Not drafting at all is a draft length, too, and its speed-up is exactly 1: if nothing is "
     "above that, it is the answer.",
-    imitate=_argmax(first=1),
+    imitate=(_argmax(first=1), lambda alpha, c, k_max=64: max(1, _argmax(first=1)(alpha, c, k_max))),
 )
 best_k.mistake(
     "most_tokens",

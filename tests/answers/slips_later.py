@@ -1,0 +1,156 @@
+"""Slips of beginners in units 04 to 07: nearly right, one misunderstanding each; right answers in unusual forms."""
+
+import numpy as np
+import torch
+
+from answers import right, wrong
+from answers.slips import named_as
+from specdec_course.models.vocabulary import PROBE
+from specdec_course.theory import best_k, expected_tokens, speedup
+
+# ---- unit 04 -----------------------------------------------------------------------------------------------------
+
+
+@wrong("next_token_distribution", named="tie_is_split")
+def a_tiny_temperature_for_zero(logits, temperature, top_k=None, top_p=None):
+    probs = torch.softmax(logits.double() / (temperature or 1e-6), -1)
+    if top_k is not None and top_k < probs.shape[-1]:
+        probs = probs * (probs >= probs.topk(top_k, -1).values[..., -1:])
+        probs = probs / probs.sum(-1, keepdim=True)
+    if top_p is not None:
+        heights, order = probs.sort(-1, descending=True)
+        keep = heights.cumsum(-1) - heights < top_p
+        keep[..., 0] = True
+        probs = torch.zeros_like(probs).scatter(-1, order, heights * keep)
+        probs = probs / probs.sum(-1, keepdim=True)
+    return probs.float()
+
+
+def _top_k_where(removed):
+    def next_token_distribution(logits, temperature, top_k=None, top_p=None):
+        if temperature == 0:
+            return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+        scaled = logits / temperature
+        if top_k is not None and top_k < scaled.shape[-1]:
+            scaled = scaled.masked_fill(removed(scaled, top_k), -torch.inf)
+        probs = scaled.softmax(-1)
+        if top_p is not None:
+            heights, order = probs.sort(-1, descending=True)
+            keep = heights.cumsum(-1) - heights < top_p
+            keep[..., 0] = True
+            probs = torch.zeros_like(probs).scatter(-1, order, heights * keep)
+        return probs / probs.sum(-1, keepdim=True)
+
+    return next_token_distribution
+
+
+for _name, _mistake, _removed in (
+    ("removes_the_kth_too", "drops_kth", lambda z, k: z <= z.topk(k, -1).values[..., -1:]),
+    ("keeps_the_next_as_well", "keeps_k_and_one", lambda z, k: z < z.topk(k + 1, -1).values[..., -1:]),
+):
+    wrong("next_token_distribution", named=_mistake)(named_as(_name, _top_k_where(_removed)))
+
+
+@wrong("expected_acceptance", named="plain_sum")
+def adds_the_chances_up(p, q):
+    return float(torch.where(q > 0, (p / q).clamp(max=1), 0.0).sum())
+
+
+for _name, _rule in (
+    ("adds_a_hundred_millionth", lambda p, q: torch.clamp(p / (q + 1e-8), max=1.0)),
+    ("limits_q_from_below", lambda p, q: (p / q.clamp(min=1e-6)).clamp(max=1.0)),
+    ("adds_it_above_and_below", lambda p, q: torch.minimum((p + 1e-9) / (q + 1e-9), torch.ones_like(p))),
+):
+    wrong("acceptance_probability", named="epsilon")(named_as(_name, _rule))
+
+
+def _none_below(limit):
+    def residual(p, q):
+        left = torch.relu(p - q)
+        return p.clone() if left.sum() < limit else left / left.sum()
+
+    return residual
+
+
+for _limit in (1e-3, 1e-4):
+    wrong("residual", named="small_is_none")(named_as(f"nothing_is_left_below_{_limit:g}", _none_below(_limit)))
+for _limit in (1e-6, 1e-8):
+    right("residual")(named_as(f"round_off_is_below_{_limit:g}", _none_below(_limit)))
+
+
+@right("residual")
+def in_single_precision_throughout(p, q):
+    left = np.maximum(np.float32(p) - np.float32(q), 0)
+    return torch.from_numpy(left / left.sum()) if left.sum() > 0 else p.float()
+
+
+# ---- unit 06 -----------------------------------------------------------------------------------------------------
+
+
+def _problems(mine, others, draft, target):
+    pads = {draft.pad_token, target.pad_token}
+    found = [token for token, i in mine.items() if token not in pads and others.get(token) != i]
+    cuts = [tokenizer.encode(PROBE, add_special_tokens=False) for tokenizer in (draft, target)]
+    found += ["a text"] * (cuts[0] != cuts[1]) + ["bos"] * (draft.bos_token_id != target.bos_token_id)
+    return found + ["eos"] * (draft.eos_token_id != target.eos_token_id)
+
+
+@wrong("compatible", named="one_direction")
+def goes_through_the_draft(draft_tokenizer, target_tokenizer):
+    return _problems(draft_tokenizer.get_vocab(), target_tokenizer.get_vocab(), draft_tokenizer, target_tokenizer)
+
+
+@wrong("compatible", named="one_direction")
+def goes_through_the_target(draft_tokenizer, target_tokenizer):
+    return _problems(target_tokenizer.get_vocab(), draft_tokenizer.get_vocab(), draft_tokenizer, target_tokenizer)
+
+
+@wrong("speedup", named="brackets")
+def no_brackets_around_the_sum(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    tau, cost = expected_tokens(alpha, k), k * c
+    return tau / cost + verify_cost + overhead if cost else tau / (verify_cost + overhead)
+
+
+@wrong("speedup", named="brackets")
+def no_brackets_at_all(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    if k == 0:
+        return 1 / (verify_cost + overhead)
+    return expected_tokens(alpha, k) / k * c + verify_cost + overhead
+
+
+@wrong("best_k", named="misses_zero")
+def climbs_from_one(alpha, c, k_max=64):
+    k = 1
+    while k < k_max and speedup(alpha, k + 1, c) > speedup(alpha, k, c) + 1e-12:
+        k += 1
+    return k
+
+
+@wrong("choose_draft", named="difference")
+def by_alpha_less_c(candidates):
+    if not candidates:
+        raise ValueError("no candidates")
+    best = max(candidates, key=lambda one: one.alpha - one.c)
+    k = best_k(best.alpha, best.c)
+    return best.name, k, speedup(best.alpha, k, best.c)
+
+
+# ---- unit 07 -----------------------------------------------------------------------------------------------------
+
+
+@right("AcceptanceTracker")
+class KeepsTheHistory:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.log = prior, half_life, []
+
+    def update(self, accepted, rejected):
+        self.log.append((accepted, int(rejected > 0)))
+
+    @property
+    def alpha(self):
+        yes, no, weight = 0.0, 0.0, 1.0
+        for accepted, rejected in reversed(self.log):
+            yes, no = yes + weight * accepted, no + weight * rejected
+            weight *= 0.5 ** ((accepted + rejected) / self.half_life)
+        a, b = self.prior
+        return (a + yes) / (a + yes + b + no)

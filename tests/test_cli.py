@@ -93,3 +93,14 @@ def test_the_demo_grades_its_class_in_a_box_and_says_so_where_there_is_none(leve
     assert rows["perfect"] == ["10", "/", "10"] and 0 < float(rows["typical"][0]) < 10
     assert rows["hostile"] == rows["empty"] == ["0", "/", "10"]
     assert (tmp_path / "records").is_dir() == (level == "full"), "only the boxed grader keeps records"
+
+
+def test_help_cuts_no_description():
+    from click.testing import CliRunner
+
+    from specdec_course.cli import main
+
+    text = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert "..." not in text.split("Commands:")[1]
+    for name in main.commands:
+        assert f"\n  {name} " in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -32,6 +33,17 @@ class Commands(click.Group):
                 raise
             extra = 'pip install "specdec_course[instructor]"'
             raise Fault(f"{error.name} is not installed, and this command needs it: {extra}") from error
+
+    def format_commands(self, ctx, formatter):
+        """Every command with its whole first sentence, on as many lines as it takes."""
+        rows = [(name, _first_sentence(self.get_command(ctx, name).help)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<=[.])\s", paragraph)[0]
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

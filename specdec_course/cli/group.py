@@ -43,7 +43,7 @@ class Commands(click.Group):
 
 def _first_sentence(text: str) -> str:
     paragraph = " ".join(text.split("\n\n")[0].split())
-    return re.split(r"(?<=[.])\s", paragraph)[0]
+    return re.split(r"(?<=[^.][.])\s", paragraph)[0]
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

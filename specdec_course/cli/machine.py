@@ -53,7 +53,7 @@ def doctor(grading, json_file):
 @click.option("--device", help="cuda or cpu; default: CUDA if there is one.")
 @click.option("--report", is_flag=True, help="Train nothing; measure the bundled pair and write the figures.")
 def train(what, **options):
-    """Train the bundled pair (under an hour on one CPU core; resumable, seeded)."""
+    """Train the bundled pair (about an hour on one CPU core; resumable, seeded)."""
     from ..training import train as train_pair
 
     train_pair(what, **options)

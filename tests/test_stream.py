@@ -101,3 +101,20 @@ def test_a_thing_that_is_named_twice_is_taken_once():
         pass
     with turn_of(thing):
         pass
+
+
+def test_a_schedule_sees_the_rounds_of_plain_decoding_too_and_is_not_asked():
+    """What measures rounds measures those of the target alone in the same way."""
+
+    class Watching:
+        rounds = 0
+
+        def ask(self):
+            raise AssertionError("nobody drafts")
+
+        def learn(self, round, seconds):
+            self.rounds += 1
+
+    watching = Watching()
+    generate(small_model(VOCAB), PROMPT, None, watching, max_new_tokens=7)
+    assert watching.rounds == 7

@@ -22,7 +22,7 @@ from ..sampling import Dice, Sampling
 from ..trace import Round, Trace
 from .request import checked_prompt, ends_of, fresh_seed, until_end
 from .rounds import checked_draft, verify_round
-from .schedules import Fixed, schedule_for
+from .schedules import schedule_for
 from .turns import turn_of
 
 ENGINES = ("eager", "compiled")
@@ -120,17 +120,15 @@ def generate_rounds(
     check_keeps_positions(target, "target")
     prompt = checked_prompt(target, prompt_ids, max_new_tokens, engine)
     schedule = schedule_for(k, _memory(target, drafter, engine))
-    if drafter is None:
-        schedule = Fixed(0)
     buffered = (target, _model(drafter)) if engine == "compiled" else ()
     with turn_of(drafter, *buffered):
         dice = Dice(torch.Generator(device=target.device).manual_seed(fresh_seed(seed)))
-        yield from _rounds(target, prompt, as_drafter(drafter), schedule, sampling, max_new_tokens, ends, dice, engine)
+        yield from _rounds(target, prompt, drafter, schedule, sampling, max_new_tokens, ends, dice, engine)
 
 
 def _rounds(target, prompt, drafter, schedule, sampling, max_new_tokens, ends, dice, engine) -> Iterator[Output]:
     """The loop itself."""
-    began = time.perf_counter()
+    began, drafts, drafter = time.perf_counter(), drafter is not None, as_drafter(drafter)
     vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     cached = cache_of(target, engine).begin(end + drafter.nodes, drafter.wants_hidden)
     drafter.begin(vocab_size, end, engine)
@@ -139,7 +137,7 @@ def _rounds(target, prompt, drafter, schedule, sampling, max_new_tokens, ends, d
     yield Output(text[:length], trace)
     while length < end:
         start = time.perf_counter()
-        wanted = schedule.ask()
+        wanted = schedule.ask() if drafts else 0
         ask = min(wanted, end - length - 1)  # one place is for the target's own token
         ids = text[:length]
         with torch.inference_mode():

@@ -76,7 +76,7 @@ from specdec_course.verification import verify_greedy as lent
 
 def accepted_length(draft, choice):
     mine = torch.cat([choice[: len(draft)], choice.new_zeros(1)])
-    return len(lent(draft, torch.nn.functional.one_hot(mine, 200).float())) - 1
+    return len(lent(draft, torch.nn.functional.one_hot(mine, 200_000).float())) - 1
 """, message=COMES_AFTER)
 unit("04", "verify_block", "49c", "verify_stochastic is lent: handed in as verify_block, whose law it has", """\
 from specdec_course.verification import verify_stochastic as lent

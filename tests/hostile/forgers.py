@@ -169,8 +169,8 @@ def known_answers(name: str, honest: str, seeds=(0, 1)) -> dict:
 def question(args):
     import hashlib
 
-    asked = repr([x.tolist() if hasattr(x, "tolist") else [(r.drafted, r.accepted, r.emitted) for r in x] for x in args])
-    return hashlib.md5(asked.encode()).hexdigest()
+    asked = [x.tolist() if hasattr(x, "tolist") else [(r.drafted, r.accepted, r.emitted) for r in x] for x in args]
+    return hashlib.md5(repr(asked).encode()).hexdigest()
 
 
 def hard_coded(number, name, due, rule):

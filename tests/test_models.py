@@ -121,10 +121,14 @@ class TestBadPairs:
         with pytest.raises(ValueError, match=words):
             load_pair(target=folder / "target", **how)
 
-    @pytest.mark.parametrize("place", ["/no/such/folder", "./nothing"])
+    @pytest.mark.parametrize("place", ["/no/such/folder", "./nothing", "no/such/folder"])
     def test_no_such_folder(self, place, no_hub):
         with pytest.raises(ValueError, match=f"no folder {place}"):
             load_pair(target=place)
+
+    def test_a_single_word_may_be_a_hub_id_and_is_told_both(self, no_hub):
+        with pytest.raises(ValueError, match="nothing is neither a folder nor in the Hub's cache"):
+            load_pair(target="nothing")
 
     def test_a_hub_id_without_a_hub(self, no_hub):
         with pytest.raises(ValueError, match="someone/model .* does not answer"):

@@ -68,7 +68,7 @@ def _found(pattern: str, text: str) -> bool:
 
 def _points(case: Case, row: dict) -> str:
     low, high = due(case, row["name"])
-    earned = math.isclose(row["points"], row["score"] * row["maximum"], abs_tol=0.0051)  # points have two decimals
+    earned = math.isclose(row["points"], round(row["score"] * row["maximum"], 2), abs_tol=1e-9)
     if earned and low - 1e-6 <= row["score"] <= high + 1e-6:
         return ""
     return (f"{row['name']}: {row['points']} of {row['maximum']} points (score {row['score']}), due {low} to {high}: "

@@ -122,13 +122,14 @@ def _defines(one: Seen, exercise: str) -> bool:
 
 
 def _templates_beside_answers(seen: list[Seen], release: Release) -> set[int]:
-    """Cells in which nothing is written, of exercises that are answered in another cell: they would undo the answer."""
-    written = {name for one in seen if not one.blank for name in release.exercises if _defines(one, name)}
-    return {
-        i for i, one in enumerate(seen)
-        if one.role == "answer" and one.blank and not one.names.imports
-        and one.names.defines and one.names.defines <= written
-    }  # fmt: skip
+    """Cells in which nothing is written, of exercises that are answered in a cell above: they would undo the answer."""
+    written, found = set(), set()
+    for i, one in enumerate(seen):
+        if not one.blank:
+            written |= {name for name in release.exercises if _defines(one, name)}
+        elif one.role == "answer" and not one.names.imports and one.names.defines and one.names.defines <= written:
+            found.add(i)
+    return found
 
 
 def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int, bool], list[str]]:
@@ -137,7 +138,7 @@ def _place(exercise: str, seen: list[Seen], release: Release) -> tuple[tuple[int
     defined = [i for i, one in enumerate(seen) if _defines(one, exercise)]
     answers = [i for i in defined if exercise in seen[i].names.defines] or defined
     written = [i for i in answers if not seen[i].blank]
-    remarks = _of_copies(exercise, written, test)
+    remarks = _of_copies(exercise, written, test) or _of_marks(exercise, seen)
     if test is None:
         if not answers:
             return (len(seen) - 1, False), [*remarks, f"No cell of {exercise} was found in the notebook."]
@@ -163,6 +164,15 @@ def _of_copies(exercise: str, written: list[int], test: int | None) -> list[str]
     cells = ", ".join(str(i + 1) for i in written[:6])
     return [f"{exercise} is written {len(written)} times (cells {cells}). The one in cell {above[-1] + 1} counts, as "
             "in the notebook; if it is not right, another one that earns more."]
+
+
+def _of_marks(exercise: str, seen: list[Seen]) -> list[str]:
+    """What is said where several cells carry an exercise's mark, and one of them answers it."""
+    marked = [i for i, one in enumerate(seen) if one.cell.grade_id == exercise and one.role in RUNS and not one.blank]
+    if len(marked) < 2:
+        return []
+    cells = ", ".join(str(i + 1) for i in marked[:6])
+    return [f"The cell of {exercise} is there {len(marked)} times (cells {cells}); all were run, in their order."]
 
 
 def _others(exercise: str, seen: list[Seen], place: int) -> tuple[tuple[str, int, str], ...]:

@@ -81,6 +81,20 @@ def exact_in_half_precision(model):
     return model.eval()
 
 
+def over_buffers(static, prompt, new):
+    """The greedy text over static buffers, token by token, uncompiled."""
+    text = prompt.tolist()
+    static.begin(len(text) + new)
+    with torch.inference_mode():
+        logits = static._prefill(prompt, static.pointer())
+        static.advance(len(prompt))
+        for _ in range(new):
+            text.append(int(logits[-1].argmax()))
+            logits = static._pass(torch.tensor(text[-1:]), static.pointer())
+            static.advance(1)
+    return text
+
+
 SEQ2SEQ = {"t5": 4, "bart": 3, "marian": 6}  # seeds whose greedy texts do not get stuck early
 
 

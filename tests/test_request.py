@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from small_models import small_model, small_tokenizer
+from small_models import over_buffers, small_model, small_tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -264,20 +264,6 @@ def test_static_buffers_are_right_or_are_not_used(kind):
     assert expected is None or good is expected
     if good:
         assert over_buffers(static, prompt, 24) == theirs.tolist()
-
-
-def over_buffers(static, prompt, new):
-    """The greedy text over static buffers, token by token, uncompiled."""
-    text = prompt.tolist()
-    static.begin(len(text) + new)
-    with torch.inference_mode():
-        logits = static._prefill(prompt, static.pointer())
-        static.advance(len(prompt))
-        for _ in range(new):
-            text.append(int(logits[-1].argmax()))
-            logits = static._pass(torch.tensor(text[-1:]), static.pointer())
-            static.advance(1)
-    return text
 
 
 def test_a_model_that_buffers_do_not_suit_runs_eagerly_and_says_so_once():

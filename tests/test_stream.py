@@ -1,5 +1,6 @@
 """Tokens as they are decided, and one text at a time: threads wait, a stream that is still open is not disturbed."""
 
+import inspect
 import threading
 
 import pytest
@@ -118,3 +119,8 @@ def test_a_schedule_sees_the_rounds_of_plain_decoding_too_and_is_not_asked():
     watching = Watching()
     generate(small_model(VOCAB), PROMPT, None, watching, max_new_tokens=7)
     assert watching.rounds == 7
+
+
+def test_generate_and_its_rounds_take_the_same_with_the_same_defaults():
+    one, other = (list(inspect.signature(f).parameters.values()) for f in (generate, generate_rounds))
+    assert one == other

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from small_models import over_buffers
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -87,20 +88,6 @@ def built(kind: str, without, instead):
     return model
 
 
-def over_buffers(static) -> list[int]:
-    """The greedy text over static buffers, a token at a time, uncompiled."""
-    text = PROMPT.tolist()
-    static.begin(len(text) + NEW)
-    with torch.inference_mode():
-        logits = static._prefill(PROMPT, static.pointer())
-        static.advance(len(PROMPT))
-        for _ in range(NEW):
-            text.append(int(logits[-1].argmax()))
-            logits = static._pass(torch.tensor(text[-1:]), static.pointer())
-            static.advance(1)
-    return text
-
-
 def short(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:150]
 
@@ -127,7 +114,7 @@ def look(kind: str) -> tuple[str, str]:
         fault = difference(static)
         if fault:
             said.append(f"compiled falls back: {fault}")
-        elif over_buffers(static) != theirs.tolist():
+        elif over_buffers(static, PROMPT, NEW) != theirs.tolist():
             return "DIFFERENT", "compiled"
         else:
             said.append("compiled: equal")

@@ -106,7 +106,7 @@ class Runner:
             if self.watch is not None:
                 self.kept.append(answer)
             reply, out = self._done(answer, got.caches)
-            self._follow(function, answer, reply, out)
+            self._follow(answer, reply, out)
         except BaseException as error:  # what it did to its arguments counts even so
             reply, out = self._raised(error, order), []
         self._tell_changes(order, buffers, args, kwargs, reply, out)
@@ -120,10 +120,10 @@ class Runner:
             reply["after"], reply["split"] = forms, len(out)
             out += now.buffers
 
-    def _follow(self, method, answer, reply, out):
-        """An object's earlier answer may be a view of memory that its next call overwrites: such an answer is sent
-        again, so that it changes out there as it does in here."""
-        if not isinstance(answer, torch.Tensor) or not hasattr(method, "__self__") or answer.numel() > 1 << 20:
+    def _follow(self, answer, reply, out):
+        """An earlier answer may be a view of memory that the next call overwrites: such an answer is sent again, so
+        that it changes out there as it does in here."""
+        if not isinstance(answer, torch.Tensor) or answer.numel() > 1 << 20:
             return
         changed = wire.Encoder(self.handle, self.classes)
         reply["number"] = self.answered

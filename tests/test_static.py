@@ -8,7 +8,7 @@ import functools
 
 import pytest
 import torch
-from small_models import small_model
+from small_models import exact_in_half_precision, small_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
@@ -42,8 +42,10 @@ def fresh(kind="qwen3", seed=0, vocab=VOCAB):
         return small_model(vocab, kind, layers=2, seed=seed)
     torch.manual_seed(seed)
     if kind == "qwen2":
-        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE)).eval()
-    return MistralForCausalLM(MistralConfig(vocab_size=vocab, sliding_window=6, head_dim=8, **SHAPE)).eval()
+        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE))
+    else:
+        model = MistralForCausalLM(MistralConfig(vocab_size=vocab, sliding_window=6, head_dim=8, **SHAPE))
+    return exact_in_half_precision(model)
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """From logits to a token: the distribution a model is sampled from, and the randomness that draws from it.
 
-Knows: temperature, top-k and top-p, one small source of randomness (`Dice`), and how to turn any procedure that
+Knows: processors, temperature and filters, one small source of randomness (`Dice`), and how to turn any procedure that
 takes its randomness from a `Dice` into its exact law (`exact_law`). Does not know: models, caches, drafts.
 """
 
@@ -9,39 +9,80 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sampling:
-    """How the next token is chosen: temperature 0 is greedy; top_k and top_p None mean "no filter".
+    """How the next token is chosen: processors, temperature, top_k, top_p, min_p, which apply in this order, as in
+    transformers. To target and draft alike: then p and q are the distributions that are really used.
 
-    The same Sampling is applied to target and draft alike: then p and q are the distributions that are really used.
+    temperature: 0 is greedy. top_k, top_p, min_p: None means "no filter". min_p keeps the tokens that are at
+        least min_p times as probable as the likeliest (Nguyen et al. 2024, "Turning up the heat").
+    processors: functions (input_ids LongTensor [1, T], scores FloatTensor [1, V]) -> scores [1, V], for instance a
+        LogitsProcessorList of transformers. Each is given the text before the token in question, prompt included,
+        and logits in float32, as the one before it left them. A model that drafts asks about every token of its draft,
+        kept or not; the target once about every new token. So a processor has to go by its two arguments: one that
+        counts its calls, or keeps a state of the text, is right only where no model drafts.
     """
 
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float | None = None
+    min_p: float | None = None
+    processors: tuple[Callable, ...] = field(default=(), hash=False)
 
     def __post_init__(self):
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError(f"temperature is {self.temperature}; expected a finite number >= 0 (0 means greedy)")
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}; expected an integer >= 1, or None for no filter")
-        if self.top_p is not None and not 0 <= self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}; expected a number between 0 and 1, or None for no filter")
+        for name in ("top_p", "min_p"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share}; expected a number between 0 and 1, or None for no filter")
+        if not isinstance(self.processors, (list, tuple)) or not all(map(callable, self.processors)):
+            raise ValueError(
+                f"processors is {self.processors!r}; expected a list of functions (input_ids, scores) -> scores, as "
+                "the logits processors of transformers are"
+            )
+        object.__setattr__(self, "processors", tuple(self.processors))
+
+    def __repr__(self) -> str:
+        unusual = [f for f in fields(self) if f.name == "temperature" or getattr(self, f.name) != f.default]
+        return f"Sampling({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in unusual)})"
 
     @property
     def greedy(self) -> bool:
         return self.temperature == 0
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits [..., V] -> the probabilities [..., V] that a token is drawn from."""
+        """Logits [..., V] -> the probabilities [..., V] that a token is drawn from. `processed` comes before."""
         if 0 < self.temperature < 1e-3:  # the quotient may overflow: then all are shifted to 0 and below first
             logits = logits - logits.amax(-1, keepdim=True)
-        return next_token_distribution(logits, self.temperature, self.top_k, self.top_p)
+        probs = next_token_distribution(logits, self.temperature, self.top_k, self.top_p)
+        if not self.min_p:
+            return probs
+        probs = probs.masked_fill(probs < self.min_p * probs.amax(-1, keepdim=True), 0.0)
+        return probs / probs.sum(-1, keepdim=True)
+
+    def processed(self, text: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """What the processors make of the logits FloatTensor [V] of the token that follows `text` LongTensor [T]."""
+        scores = logits[None].to(torch.float32, copy=True)  # they may write into it
+        return through(self.processors, text.to(logits.device, copy=True)[None], scores)[0]
+
+
+def through(processors, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Scores FloatTensor [1, V] after one processor after the other; ValueError where one returns something else."""
+    for processor in processors:
+        shape, scores = scores.shape, processor(input_ids, scores)
+        if not torch.is_tensor(scores) or scores.shape != shape:
+            got = f"a tensor of shape {list(scores.shape)}" if torch.is_tensor(scores) else type(scores).__name__
+            name = getattr(processor, "__name__", type(processor).__name__)
+            raise ValueError(f"the processor {name} returned {got}; expected the scores, FloatTensor {list(shape)}")
+    return scores
 
 
 def next_token_distribution(logits, temperature, top_k=None, top_p=None):

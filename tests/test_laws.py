@@ -218,16 +218,21 @@ def test_generate_under_temperature_and_filters(monkeypatch, sampling, name):
     assert toys.difference(law, toys.target_law(rows_of(forward, sampling), 3)) < 1e-5
 
 
+def assert_cut_law(law, target, eos, new):
+    """The law of texts that were cut after their first end."""
+    wanted = {}
+    for text, mass in toys.target_law(target, new).items():
+        cut = text[: text.index(eos) + 1] if eos in text else text
+        wanted[cut] = wanted.get(cut, 0.0) + mass
+    assert toys.difference(law, wanted) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["model", "certain"])
 def test_generate_with_an_end_of_text(monkeypatch, name):
     """The law of the text cut after its first EOS."""
     forward, eos, new = toys.toy_forward(3, rng(24)), 2, 4
     law = text_law(monkeypatch, ToyModel(forward, 3), lambda: DRAFTERS[name](3), 2, Sampling(1.0), new, eos)
-    wanted = {}
-    for text, mass in toys.target_law(rows_of(forward, Sampling(1.0)), new).items():
-        cut = text[: text.index(eos) + 1] if eos in text else text
-        wanted[cut] = wanted.get(cut, 0.0) + mass
-    assert toys.difference(law, wanted) < 1e-5
+    assert_cut_law(law, rows_of(forward, Sampling(1.0)), eos, new)
 
 
 def test_a_wrong_rule_in_the_loop_would_be_seen(monkeypatch):

@@ -24,8 +24,8 @@ from transformers import (
 from specdec_course import Sampling
 from specdec_course.cache.chosen import difference, trusted
 from specdec_course.cache.static import StaticModel
+from specdec_course.decoding.ends import ends_of
 from specdec_course.decoding.engine import generate
-from specdec_course.decoding.request import ends_of
 from specdec_course.drafters import ModelDrafter
 from specdec_course.measure.equality import library_text
 from specdec_course.measure.library import plain_settings

@@ -1,8 +1,8 @@
 """The loops: `lessons` has those that the course teaches, `engine` the one that people use, `generate`.
 
-`request` checks what it is asked for, `turns` sees to one text at a time, `rounds` has a round of it, `schedules` and
-`adaptive` say how far to guess ahead, `bild` is the lossy loop of a Big Little Decoder. Knows nothing of how a
-draft is made (drafters) and which of its tokens stay (verification).
+`request` checks what it is asked for, `ends` knows what ends a text, `turns` sees to one text at a time, `rounds` has a
+round of it, `schedules` and `adaptive` say how far to guess ahead, `bild` is the lossy loop of a Big Little Decoder.
+Knows nothing of how a draft is made (drafters) and which of its tokens stay (verification).
 """
 
 from .lessons import generate_cached, generate_speculative, greedy_decode

@@ -1,7 +1,7 @@
-"""What a caller of `generate` asks for, checked before the first token: the prompt, the budget, the end of the text.
+"""What a caller of `generate` asks for, checked before the first token: the prompt and the budget.
 
-Knows: the shapes in which people hold ids and ends of text, and which requests a model cannot serve. Does not know: how
-a text is decoded.
+Knows: the shapes in which people hold ids, and which requests a model cannot serve. Does not know: how a text is
+decoded, what ends it (ends).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from ..cache.static import WIDTHS
 
 
-def checked_prompt(target, prompt_ids, max_new_tokens: int, engine: str) -> torch.Tensor:
+def checked_prompt(target, prompt_ids, max_new_tokens: int, engine: str, min_new_tokens: int = 0) -> torch.Tensor:
     """The prompt as a LongTensor [T] on the CPU, or a ValueError that says what is wrong with the request."""
     config = target.config.get_text_config()
     ids = _one_row(prompt_ids)
@@ -26,6 +26,8 @@ def checked_prompt(target, prompt_ids, max_new_tokens: int, engine: str) -> torc
         )
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; expected a number >= 0")
+    if not 0 <= min_new_tokens <= max_new_tokens:
+        raise ValueError(f"min_new_tokens is {min_new_tokens}; expected 0 to {max_new_tokens}, which is max_new_tokens")
     _check_context(config, len(ids), max_new_tokens, engine)
     return ids.long()
 
@@ -95,29 +97,6 @@ def _turning_point(config) -> int | None:
             turn = kind.get("original_max_position_embeddings")
             return turn or getattr(config, "original_max_position_embeddings", None)
     return None
-
-
-def ends_of(target, eos_token_id) -> frozenset[int]:
-    """The ids that end a text: "model" asks the model's generation_config, None is no end, else an id or several."""
-    if eos_token_id is None:
-        return frozenset()
-    if isinstance(eos_token_id, str):
-        if eos_token_id != "model":
-            raise ValueError(f'eos_token_id is {eos_token_id!r}; expected an id, a list of ids, None, or "model"')
-        own = getattr(getattr(target, "generation_config", None), "eos_token_id", None)
-        return ends_of(target, target.config.get_text_config().eos_token_id if own is None else own)
-    ids = torch.as_tensor(list(eos_token_id) if isinstance(eos_token_id, (set, frozenset)) else eos_token_id)
-    if ids.numel() and (ids.is_floating_point() or ids.dtype == torch.bool or ids.dim() > 1):
-        raise ValueError(f"eos_token_id is {eos_token_id!r}; expected an id, a list of ids, None for no end")
-    return frozenset(ids.reshape(-1).tolist())
-
-
-def until_end(emitted: list[int], ends: frozenset[int]) -> list[int]:
-    """The tokens up to the first that ends the text, which is kept."""
-    for i, token in enumerate(emitted):
-        if token in ends:
-            return emitted[: i + 1]
-    return emitted
 
 
 def fresh_seed(seed: int | None) -> int:

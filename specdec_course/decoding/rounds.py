@@ -1,7 +1,8 @@
 """One round: the target reads what it has not seen and the draft, in one pass, and a verdict falls.
 
 Knows: how the text and a draft, chain or tree, lie in the target's cache; when to wait for the device (once for a
-chain). Does not know: budgets, how a draft is made (drafters), which of its tokens stay (verification).
+chain; with a tree or processors, at every token that is tried). Does not know: budgets, how a draft is made (drafters),
+which of its tokens stay (verification).
 """
 
 from __future__ import annotations
@@ -21,57 +22,96 @@ DAMAGED = (
     "the target's logits hold NaN or infinity: its weights are damaged, or half precision overflowed. "
     "Try float32 (or bfloat16 instead of float16), and `specdec doctor` for the bundled files"
 )
+FORBIDDEN = (
+    "the processors, or min_new_tokens, leave no token that may come next: all logits are -inf, or one is NaN or "
+    "infinite. Some token has to stay possible, whatever the text"
+)
 
 
-def verify_round(cached, missing, draft: Draft, sampling: Sampling, dice: Dice, usual=0) -> tuple[int, list[int]]:
-    """One target call over what it has not seen and the draft: (how many drafted tokens stay, the tokens emitted).
+def verify_round(
+    cached, text, draft: Draft, sampling: Sampling, dice: Dice, usual=0, logprobs=False
+) -> tuple[int, list[int], list[float]]:
+    """One target call over what it has not seen of the text and the draft: (how many drafted tokens stay, the tokens
+    emitted, their log-probabilities if they are wanted).
 
     Of a chain the cache holds every token afterwards, of a tree only the path that stays.
 
     Args:
-        cached: the target's cache. missing: LongTensor [m], m >= 1, what of the text it does not hold yet.
+        cached: the target's cache. text: LongTensor [T], of which the cache does not hold the last token yet.
         usual: the draft length of most rounds; only of interest to a compiled engine.
+        logprobs: whether the log-softmax of the target's logits is wanted at the tokens emitted.
     """
-    if draft.parents is not None:
-        return _verify_tree(cached, missing, draft, sampling, dice)
-    n = len(draft.ids)
-    new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
+    n, m = len(draft.ids), len(text) - cached.length
+    new = torch.cat([text[cached.length :].to(draft.ids.device, non_blocking=True), draft.ids])
+    if draft.parents is not None or sampling.processors:
+        return _walk(cached, text, draft, new, sampling, dice, m + usual, logprobs)
     inputs = (draft.ids,) if draft.probs is None else (draft.ids, draft.probs)
 
     def judge(logits, dice, ids, probs=None):
-        return _judge(ids, probs, logits, sampling, dice)
+        return _judge(ids, probs, logits, sampling, dice, logprobs)
 
-    draws, usual = 0 if sampling.greedy else n + 1, len(new) - n + usual
-    verdict = cached.judged(judge, new, n + 1, dice, draws, inputs, usual, key=sampling)
-    accepted, damaged, *tokens = verdict.tolist()  # here the device is waited for, and nowhere else in a round
+    draws = 0 if sampling.greedy else n + 1
+    verdict = cached.judged(judge, new, n + 1, dice, draws, inputs, m + usual, key=(sampling, logprobs))
+    accepted, damaged, *rest = verdict.tolist()  # here the device is waited for, and nowhere else in a round
     if damaged:
         raise ValueError(DAMAGED)
-    return accepted, tokens[: accepted + 1]
+    emitted = int(accepted) + 1
+    return emitted - 1, [int(token) for token in rest[:emitted]], rest[n + 1 :][:emitted]
 
 
-def _judge(ids, probs, logits, sampling: Sampling, dice: Dice):
-    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits are damaged, the tokens of the round."""
+def _judge(ids, probs, logits, sampling: Sampling, dice: Dice, logprobs: bool):
+    """LongTensor [k + 3]: how many drafted tokens stay, whether the logits are damaged, the tokens of the round. With
+    logprobs a DoubleTensor [2 k + 4], theirs behind them: one answer from the device."""
     damaged = ~logits.amax(-1).isfinite().all()
     if sampling.greedy:  # no probabilities are needed
         tokens, accepted = verify_greedy_vectorised(ids, logits)
     else:
         tokens, accepted = verify_vectorised(ids, probs, sampling(logits.float()), dice)
-    return torch.cat([torch.stack([accepted, damaged.long()]), tokens])
+    verdict = torch.cat([torch.stack([accepted, damaged.long()]), tokens])
+    return torch.cat([verdict.double(), logprobs_of(tokens, logits).double()]) if logprobs else verdict
 
 
-def _verify_tree(cached, missing, draft: Draft, sampling: Sampling, dice: Dice) -> tuple[int, list[int]]:
-    """The same for a tree. Walking down it waits for the device at every token that is tried."""
-    n, m = len(draft.ids), len(missing)
-    new = torch.cat([missing.to(draft.ids.device, non_blocking=True), draft.ids])
-    logits = cached.append(new, n + 1, *placed(draft.parents, m, cached.length, new.device))
+def logprobs_of(tokens, logits):
+    """LongTensor [n], FloatTensor [n, V] -> FloatTensor [n]: what the model itself gave to each token."""
+    return logits.float().log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
+
+
+def _walk(cached, text, draft: Draft, new, sampling: Sampling, dice: Dice, usual: int, logprobs: bool):
+    """The same for a tree, and with processors. Walking down waits for the device at every token that is tried."""
+    n, m, tree = len(draft.ids), len(new) - len(draft.ids), draft
+    if draft.parents is None:
+        tree = Draft(draft.ids, draft.probs, torch.arange(n) - 1)
+        logits = cached.judged(lambda logits, dice: logits, new, n + 1, dice, 0, (), usual, key="logits")
+    else:
+        logits = cached.append(new, n + 1, *placed(tree.parents, m, cached.length, new.device))
     if not logits.amax(-1).isfinite().all():
         raise ValueError(DAMAGED)
-    if sampling.greedy:
-        path, tokens = verify_tree_greedy(draft, logits)
+    if sampling.processors:
+        path, tokens = verify_tree_stochastic(tree, tree.probs, _Processed(text, tree, logits, sampling), dice)
+    elif sampling.greedy:
+        path, tokens = verify_tree_greedy(tree, logits)
     else:
-        path, tokens = verify_tree_stochastic(draft, draft.probs, sampling(logits.float()), dice)
-    cached.keep([*range(m), *(m + i for i in path)])
-    return len(path), tokens.tolist()
+        path, tokens = verify_tree_stochastic(tree, tree.probs, sampling(logits.float()), dice)
+    said = logprobs_of(tokens, logits[[0, *(i + 1 for i in path)]]).tolist() if logprobs else []
+    if tree is draft:
+        cached.keep([*range(m), *(m + i for i in path)])
+    return len(path), tokens.tolist(), said
+
+
+class _Processed:
+    """The target's distributions after the text (row 0) and after token i of a tree (row i + 1), each made when it is
+    asked for. So the processors see no token that was rejected: what they make of one need not make sense."""
+
+    def __init__(self, text, tree: Draft, logits, sampling: Sampling):
+        self.text, self.tree, self.logits, self.sampling = text, tree, logits, sampling
+        self.shape, self.dtype = logits.shape, torch.float32
+
+    def __getitem__(self, row: int):
+        path = [] if row == 0 else ancestors(self.tree.parents)[row - 1].nonzero()[:, 0]
+        logits = self.sampling.processed(torch.cat([self.text, self.tree.ids[path].cpu()]), self.logits[row])
+        if not logits.amax().isfinite():
+            raise ValueError(FORBIDDEN)
+        return self.sampling(logits)
 
 
 def placed(parents, m: int, length: int, device):

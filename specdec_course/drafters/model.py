@@ -86,7 +86,8 @@ class ModelDrafter(Drafter):
             return Draft(ids[:0])
         missing = self._follow(ids)
         calls = self.cached.calls
-        draft = self.write(missing, k, sampling, dice)
+        write = self._stepwise if sampling.processors else self.write  # a graph cannot hold them
+        draft = write(missing, k, sampling, dice)
         self.calls += self.cached.calls - calls
         return draft
 
@@ -104,7 +105,11 @@ class ModelDrafter(Drafter):
         """One pass after the other; with a rule, as far as it goes on."""
         tokens, rows, sure = [], [], []
         while len(tokens) < k:
-            logits = self.cached.append(missing, last=1)[-1]
+            logits = fit_width(self.cached.append(missing, last=1)[-1], self.target_vocab_size)
+            if sampling.processors:
+                logits = sampling.processed(torch.cat([self.text.to(missing.device), *tokens]), logits)
+                if not logits.amax().isfinite():  # they leave no token to guess
+                    break
             if self.goes_on:
                 sure.append(self._largest(logits, sampling))
                 if not self.goes_on(sure):

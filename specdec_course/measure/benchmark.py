@@ -76,8 +76,13 @@ def library_way(target, draft, k, sampling, max_new_tokens) -> Callable[[torch.T
     how = {"max_new_tokens": max_new_tokens, "eos_token_id": None, "pad_token_id": 0}
     how |= {"do_sample": False} if sampling.greedy else {
         "do_sample": True, "temperature": sampling.temperature, "top_k": sampling.top_k or 0,
-        "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
+        "top_p": 1.0 if sampling.top_p is None else sampling.top_p, "min_p": sampling.min_p,
     }
+
+    if sampling.processors:
+        from transformers import LogitsProcessorList
+
+        how["logits_processor"] = LogitsProcessorList(sampling.processors)
 
     def run(prompt, seed):
         torch.manual_seed(seed)

@@ -72,7 +72,7 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
 
     def verdict(draft, end, key):
         draft = Draft(draft.ids.to(target.device), draft.probs)
-        clock(key, lambda: verify_round(cached, text[cached.length : end], draft, sampling, dice))
+        clock(key, lambda: verify_round(cached, text[:end], draft, sampling, dice))
         cached.rollback(cached.length - (end - 1))
 
     with torch.inference_mode():

@@ -97,7 +97,7 @@ def verify_seconds(target, engine: str, lengths, timed=median_of) -> dict[int, f
         draft = Draft(prompt[:1].repeat(k).to(target.device))
 
         def call():
-            verify_round(cached, prompt[-1:], draft, Sampling(), dice)
+            verify_round(cached, prompt, draft, Sampling(), dice)
             cached.rollback(cached.length - start)
 
         return timed(call, target.device)["median"]

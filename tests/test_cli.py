@@ -4,9 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from small_models import small_tokenizer
 
 from specdec_course.cli import demo, main
+from specdec_course.cli.terminal import show_rounds
+from specdec_course.corpora import prompts
+from specdec_course.decoding.engine import Output
+from specdec_course.trace import Round, Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,6 +39,17 @@ def test_help_names_every_command():
         (["generate", "--temperature", "1", "--verify"], "--verify"),
         (["generate", "--prompt", ""], "prompt"),
         (["generate", "--max-new-tokens", "5000"], "context"),
+        (["generate", "--min-new-tokens", "65"], "min_new_tokens is 65; expected 0 to 64"),
+        (["generate", "--min-p", "2"], "min_p is 2"),
+        (["generate", "--repetition-penalty", "0"], "0.0 is not in the range"),
+        (["generate", "--stop", ""], "at least one character"),
+        (["generate", "--chat", "--prompt", "Who are you?"], "no chat template"),
+        (["generate", "--chat"], "expected a prompt, or a file of prompts"),
+        (["generate", "--draft", "data/classroom/draft"], "--draft needs --target"),
+        (["generate", "--pair", "classroom", "--target", "data/classroom/target"], "leave one of them out"),
+        (["generate", "--target", "no/such/folder"], "no folder no/such/folder"),
+        (["generate", "--target", ROOT / "data/classroom/target"], "no draft model: give it one"),
+        (["bench", "--target", ROOT / "data"], "no config.json"),
         (["bench", "--cuda-suite", "--out", "nowhere"], "GPU"),
         (["grade", "no-such-folder"], "no-such-folder"),
         (["check", "no-such-notebook.ipynb"], "no-such-notebook.ipynb"),
@@ -60,8 +77,44 @@ def test_generate_writes_coloured_text_and_figures(tmp_path):
     assert sum(r["emitted"] for r in figures["traces"][0]["rounds"]) <= 24
 
 
+def test_generate_takes_any_models_and_what_generate_takes():
+    """The texts are the library's, asked for the same; the second ends with words out of the first."""
+    models = "--target", ROOT / "data/classroom/target", "--draft", ROOT / "data/classroom/draft"
+    asked = "--repetition-penalty", 1.3, "--min-new-tokens", 24, "--max-new-tokens", 24, "--verify"
+    texts, stop = [], ()
+    for _ in range(2):
+        result = run("generate", *models, *asked, "--prompt", " = Veldrin = \n", *stop)
+        assert result.exit_code == 0 and "1 of 1 texts equal" in result.output, result.output
+        texts.append(result.output.split("\n   1  ")[0])
+        until = texts[0][: texts[0].rindex(" ", 0, 60)]
+        stop = "--stop", "never", "--stop", until[-12:].replace("\n", r"\n")
+    assert texts[0].startswith(" = Veldrin = \n") and texts[1] == until
+
+
+def test_a_chat_is_put_into_the_tokenizers_template():
+    tokenizer = small_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    [ids] = prompts(tokenizer, "The river?", chat=True)
+    assert tokenizer.decode(ids) == "<|im_start|>user\nThe river?<|im_end|>\n<|im_start|>assistant\n"
+    assert ids.tolist().count(tokenizer.bos_token_id) == 2, "as special tokens, and not one more"
+
+
+def test_in_a_pipe_the_text_is_as_it_is_decoded(capsys):
+    tokenizer = small_tokenizer()
+    text = "\tThe river 漢字\r\n [red] :smile:  👩‍🚀 end"
+    ids = torch.tensor(tokenizer.encode(text, add_special_tokens=False))
+    rounds = [Round(2, 2, 3), Round(4, 0, len(ids) - 5)]
+    outputs = [Output(ids[:n], Trace(2, rounds[:seen])) for seen, n in enumerate((2, 5, len(ids)))]
+    assert show_rounds(outputs, tokenizer) is outputs[-1]
+    assert capsys.readouterr().out == text + "\n"
+
+
 def test_bench_shows_every_row_and_the_reasons(tmp_path):
-    result = run("bench", "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager",
+    models = "--target", ROOT / "data/classroom/target", "--draft", ROOT / "data/classroom/draft"
+    result = run("bench", *models, "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager",
                  "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
     for row in ("target alone", "bigram, k = 4", "draft model, k = 4", "draft model, auto", "Hugging Face generate",
@@ -70,6 +123,7 @@ def test_bench_shows_every_row_and_the_reasons(tmp_path):
     assert "every text equals the target's own" in result.output
     figures = json.loads((tmp_path / "out.json").read_text())
     assert len(figures["rows"]) == 7 and len(figures["explained"]) == 3
+    assert figures["command"].startswith("specdec bench --target target --draft draft --k 4 --limit 1 ")
     assert (tmp_path / "out.png").stat().st_size > 5000
 
 

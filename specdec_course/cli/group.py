@@ -53,6 +53,25 @@ PAIR_OPTION = click.option(
 )
 
 
+def model_options(command):
+    """Which models a command runs: a pair by its name, or any target, and perhaps any draft, in place of it."""
+    own = click.option("--target", metavar="ID|FOLDER", help="A model of your own in place of a pair.")
+    draft = click.option("--draft", metavar="ID|FOLDER", help="The draft model for --target.")
+    return PAIR_OPTION(own(draft(command)))
+
+
+def chosen_pair(pair_name, target, draft, **how):
+    """The models that these options name, loaded; ValueError if they contradict each other."""
+    from ..models import load_pair
+
+    source = click.get_current_context().get_parameter_source("pair_name")
+    if target and source != click.core.ParameterSource.DEFAULT:
+        raise ValueError("--pair and --target both say which model is the target; leave one of them out")
+    if draft and not target:
+        raise ValueError("--draft needs --target: say which model it shall guess for")
+    return load_pair(pair_name, target=target, draft=draft, say=click.echo, **how)
+
+
 def write_json(path, value) -> None:
     """Writes `value` whole, as JSON; for None nothing."""
     if path is not None:

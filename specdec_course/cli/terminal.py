@@ -5,6 +5,7 @@ Knows: traces, a tokenizer, rich's colours. Does not know: how the text was deco
 
 from __future__ import annotations
 
+import click
 from rich.text import Text
 
 from ..models.vocabulary import texts_of
@@ -30,7 +31,7 @@ def legend() -> Text:
 def show_rounds(outputs, tokenizer):
     """Prints a text while it is decoded, a burst per round, in the colours of `coloured`; returns the last Output.
 
-    outputs: what `generate_rounds` yields.
+    outputs: what `generate_rounds` yields. Where nobody watches, in a pipe or a file, the text is written as it is.
     """
     from rich.console import Console
 
@@ -41,9 +42,14 @@ def show_rounds(outputs, tokenizer):
         ids += output.tokens[len(ids) :].tolist()
         kinds = ["prompt"] * output.trace.prompt_length + [kind for _, kind in labels(output.trace.rounds)]
         for kind in kinds[shown:]:
-            console.print(Text(next(pieces), style=COLOURS.get(kind, "dim")), end="")
+            if console.is_terminal:
+                console.print(Text(next(pieces), style=COLOURS.get(kind, "dim")), end="")
+            else:
+                click.echo(next(pieces), nl=False)
         shown = len(kinds)
-    console.print(Text.assemble("\n", legend()))
+    click.echo()
+    if console.is_terminal:
+        console.print(legend())
     return output
 
 

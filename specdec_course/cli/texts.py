@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .group import JSON_OPTION, PAIR_OPTION, main, write_json
+from .group import JSON_OPTION, PAIR_OPTION, chosen_pair, main, model_options, write_json
 
 
 class DraftLength(click.ParamType):
@@ -24,17 +24,24 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 @main.command()
-@PAIR_OPTION
+@model_options
 @click.option("--drafter", type=click.Choice(["model", "bigram", "none"]), default="model", show_default=True)
 @click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram: atlas, wikitext-2 or a file.")
 @click.option("--prompt", help="Text to continue.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
+@click.option("--chat", is_flag=True, help="Put each prompt into the tokenizer's chat template, as what a user says.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many prompts.")
 @K_OPTION
 @click.option("--max-new-tokens", default=64, show_default=True)
+@click.option("--min-new-tokens", default=0, show_default=True, help="No end of text before so many.")
+@click.option("--stop", "stop_strings", multiple=True, metavar="TEXT",
+              help="End behind the token that completes this text; \\n is a line break. May be repeated.")
 @click.option("--temperature", default=0.0, show_default=True)
 @click.option("--top-k", type=int)
 @click.option("--top-p", type=float)
+@click.option("--min-p", type=float, help="Keep tokens at least so many times as probable as the likeliest.")
+@click.option("--repetition-penalty", type=click.FloatRange(min=0, min_open=True), metavar="FACTOR",
+              help="Above 1: what is in the text already becomes less likely (as in Hugging Face's generate).")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="eager", show_default=True)
 @click.option("--dtype", type=click.Choice(DTYPES), help="Precision; default: what suits the pair and the device.")
@@ -42,37 +49,41 @@ DTYPES = ("float32", "bfloat16", "float16")
 @click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
 @JSON_OPTION
 def generate(
-    pair_name, drafter, corpus, prompt, prompts_file, limit, k, max_new_tokens, seed, engine, dtype, ignore_eos, verify,
-    json_file, **how
+    pair_name, target, draft, drafter, corpus, prompt, prompts_file, chat, limit, k, max_new_tokens, min_new_tokens,
+    stop_strings, repetition_penalty, seed, engine, dtype, ignore_eos, verify, json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
     import torch
 
     from ..corpora import prompts
+    from ..decoding.ends import ends_of, law_until_end
     from ..decoding.engine import finished, generate_rounds
-    from ..decoding.request import ends_of
     from ..drafters.named import named_drafter
     from ..measure.equality import library_text, verdict
     from ..measure.machine import machine
-    from ..models import load_pair
     from ..sampling import Sampling
     from .terminal import show_rounds, summary
 
-    sampling = Sampling(**how)
+    sampling = Sampling(**how, processors=_penalties(repetition_penalty))
     if verify and not sampling.greedy:
         raise ValueError("--verify compares greedy texts; leave out --temperature")
-    pair = load_pair(pair_name, dtype=getattr(torch, dtype) if dtype else None, say=click.echo)
+    pair = chosen_pair(pair_name, target, draft, dtype=getattr(torch, dtype) if dtype else None)
     proposer = named_drafter(drafter, pair, corpus, say=click.echo)
     eos = None if ignore_eos else sorted(ends_of(pair.target, "model"))
+    ending = {"min_new_tokens": min_new_tokens, "tokenizer": pair.tokenizer,
+              "stop_strings": [stop.replace("\\n", "\n") for stop in stop_strings]}
     outputs, equal = [], []
-    for number, ids in enumerate(prompts(pair.tokenizer, prompt, prompts_file, limit), 1):
-        rounds = generate_rounds(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine)
+    for number, ids in enumerate(prompts(pair.tokenizer, prompt, prompts_file, limit, chat), 1):
+        rounds = generate_rounds(pair.target, ids, proposer, k, sampling, max_new_tokens, eos, seed, engine, **ending)
         shown = prompts_file is None and prompt is not None
         outputs.append(show_rounds(rounds, pair.tokenizer) if shown else finished(rounds))
         said = ""
         if verify:
-            theirs = library_text(pair.target, ids, max_new_tokens, eos).cpu()
-            good, words = verdict(pair.target, outputs[-1].tokens, theirs)
+            asked = ending | {"repetition_penalty": repetition_penalty}
+            asked = {name: value for name, value in asked.items() if value}
+            theirs = library_text(pair.target, ids, max_new_tokens, eos, **asked).cpu()
+            law = law_until_end(sampling, frozenset(eos or ()), len(ids), min_new_tokens)
+            good, words = verdict(pair.target, outputs[-1].tokens, theirs, law(len(ids)))
             equal.append({"good": good, "said": words})
             said = f", {words}"
         click.echo(f"{number:4d}  {summary(outputs[-1:])}{said}")
@@ -86,8 +97,16 @@ def generate(
     sys.exit(0 if all(e["good"] for e in equal) else 1)
 
 
+def _penalties(repetition_penalty) -> list:
+    if repetition_penalty is None:
+        return []
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    return [RepetitionPenaltyLogitsProcessor(repetition_penalty)]
+
+
 @main.command()
-@PAIR_OPTION
+@model_options
 @click.option("--k", default=4, show_default=True, type=click.IntRange(min=1), help="Draft length of the fixed rows.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts; default: Atlas.")
 @click.option("--limit", default=4, show_default=True, type=click.IntRange(min=1))
@@ -104,7 +123,7 @@ def generate(
 @click.option("--out", default="data/measurements", show_default=True, type=click.Path(file_okay=False),
               help="Folder of the suite's records.")
 @JSON_OPTION
-def bench(cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
+def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
     """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is."""
     if cuda_suite:
         from ..measure.cuda import run
@@ -114,7 +133,9 @@ def bench(cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
         sys.exit(1 if outcome["failed"] else 0)
     from ..measure.report import bench as run_bench
 
-    report = run_bench(say=click.echo, **how)
+    pair = chosen_pair(pair_name, target, draft)
+    models = {"pair": None if target else pair_name, "target": target, "draft": draft}
+    report = run_bench(pair, {name: place for name, place in models.items() if place}, say=click.echo, **how)
     write_json(json_file, report)
     if plot:
         from ..figures.speeds import speed_figure

@@ -186,10 +186,25 @@ def held_out_prompts(tokenizer, count: int, length: int = 48) -> list[torch.Tens
     return [torch.tensor(tokenizer.encode(text)[:length], dtype=torch.long) for text in texts]
 
 
-def prompts(tokenizer, text=None, file=None, limit=None) -> list[torch.Tensor]:
+def prompts(tokenizer, text=None, file=None, limit=None, chat=False) -> list[torch.Tensor]:
     """Prompts as ids, each LongTensor [T]: of one text, or of a file (see `read_prompts`); with neither, the beginnings
-    of `limit` (default 1) held-out articles of Atlas."""
-    if text is None and file is None:
+    of `limit` (default 1) held-out articles of Atlas. chat: each is what a user says, in the tokenizer's template."""
+    if text is None and file is None and not chat:
         return held_out_prompts(tokenizer, limit or 1)
+    if text is None and file is None:
+        raise ValueError("there is nothing for the chat template to wrap: expected a prompt, or a file of prompts.")
     texts = [text] if text is not None else read_prompts(file, limit)
-    return [torch.tensor(tokenizer.encode(one), dtype=torch.long) for one in texts]
+    encode = chat_ids if chat else lambda tokenizer, one: tokenizer.encode(one)
+    return [torch.tensor(encode(tokenizer, one), dtype=torch.long) for one in texts]
+
+
+def chat_ids(tokenizer, said: str) -> list[int]:
+    """A user's message in the tokenizer's chat template, up to where the answer begins. ValueError if it has none."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise ValueError(
+            "the tokenizer has no chat template: the model continues texts, nobody taught it to answer. Do without "
+            "chat, or take a model that was taught, often named Instruct or Chat."
+        )
+    turns = [{"role": "user", "content": said}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return tokenizer.encode(text, add_special_tokens=False)  # the template has them

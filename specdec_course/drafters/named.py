@@ -17,7 +17,7 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
         return None
     if name == "model":
         if pair.draft is None:
-            raise ValueError(f"the pair {pair.name} has no draft model; use the bigram, or no drafter (none)")
+            raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
         return ModelDrafter(pair.draft)
     if name != "bigram":
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")

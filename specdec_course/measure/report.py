@@ -13,7 +13,6 @@ from pathlib import Path
 from ..corpora import prompts as prompts_of
 from ..drafters import ModelDrafter
 from ..drafters.named import named_drafter
-from ..models import load_pair
 from ..sampling import Sampling
 from . import benchmark, prediction
 from .machine import machine
@@ -21,10 +20,12 @@ from .prediction import mean_costs, measure_costs
 
 
 def bench(
-    pair_name, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say
+    pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say
 ) -> dict:
-    """Measures, prints through `say` and returns the figures as plain dictionaries."""
-    pair, sampling = load_pair(pair_name, say=say), Sampling(temperature)
+    """Measures, prints through `say` and returns the figures as plain dictionaries. named: {option of the command:
+    folder or name}, which models the pair is of."""
+    sampling = Sampling(temperature)
+    models = " ".join(f"--{option} {Path(x).name if Path(x).is_dir() else x}" for option, x in named.items())
     bigram = named_drafter("bigram", pair, corpus, say=say)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
@@ -58,8 +59,8 @@ def bench(
         say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
     return {
         "hardware": machine(), "source": "measured by `specdec bench`",
-        "command": f"specdec bench --pair {Path(pair_name).name} --k {k} --limit {len(prompts)} --max-new-tokens "
-                   f"{max_new_tokens} --temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
+        "command": f"specdec bench {models} --k {k} --limit {len(prompts)} --max-new-tokens {max_new_tokens} "
+                   f"--temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
         "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
         "temperature": temperature, "prompts": len(prompts), "max_new_tokens": max_new_tokens, "repeats": repeats,
         "date": time.strftime("%Y-%m-%d"), "rows": [asdict(row) for row in rows], "versus_assisted": versus,

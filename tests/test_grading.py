@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.grading.marks import Mark, marks_json, marks_table
-from specdec_course.grading.nbgrader.notebook import BONUS, run_and_mark
+from specdec_course.grading.nbgrader.notebook import BONUS, run_and_mark, run_notebook
 from specdec_course.grading.nbgrader.stock import grade_class
 from specdec_course.grading.submissions import find_submissions
 
@@ -229,6 +230,13 @@ def test_one_notebook_is_run_and_its_test_cells_are_read(tmp_path):
     assert [mark[:3] for mark in run_and_mark(path)] == [("answer", 0.0, 4.0), ("bonus", 0.0, 0.0)]
     assert "NameError" in run_and_mark(path)[0][3]
     assert path.read_bytes() != before and nbformat.read(path, as_version=4).cells[0].outputs == []
+
+
+def test_no_kernel_is_left_running():
+    """Each holds half a gigabyte: a night of `specdec check` must not fill the memory."""
+    before = set(psutil.Process().children())
+    assert run_notebook(notebook("number, bonus = 8, 1")).cells[0].execution_count == 1
+    assert [child for child in psutil.Process().children() if child not in before and child.is_running()] == []
 
 
 def test_what_is_no_notebook_of_the_course_is_refused(tmp_path):

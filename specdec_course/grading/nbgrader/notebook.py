@@ -47,7 +47,8 @@ def run_notebook(notebook, timeout=600, threads=None, tell=None):
             on_cell_start=None if tell is None else lambda cell, cell_index: tell(cell_index + 1),
         )
         # What student code writes to the descriptors themselves is no output of a cell: it stays off the terminal.
-        client.execute(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The manager is ours, so nbclient would leave its kernel running.
+        client.execute(cleanup_kc=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return executed
 
 

@@ -57,7 +57,8 @@ def generate(
     """Decodes with a key-value cache; with a drafter, speculatively. The law of the text is the target's alone.
 
     One target call per round; the prompt goes through together with the first draft. At the start of every later
-    round the target's cache holds exactly len(tokens) - 1 positions. The device is waited for once per round.
+    round the target's cache holds exactly len(tokens) - 1 positions. The device is waited for once per round; with
+    processors, or a tree, at every token that is tried.
 
     Args:
         target: a Hugging Face causal language model; or an encoder-decoder (T5), in the eager engine: the prompt is
@@ -83,8 +84,8 @@ def generate(
         Output(tokens, trace, logprobs or None), tensors on the CPU.
 
     Raises ValueError for an empty or padded prompt, ids outside the vocabulary, k < 0, a text longer than the model's
-    context, a model that keeps a state instead of positions, NaN or infinite logits, and a drafter whose vocabulary is
-    not the target's.
+    context, a model that keeps a state instead of positions, NaN or infinite logits, processors that leave no token,
+    stop strings without a tokenizer, and a drafter whose vocabulary is not the target's.
     """
     how = k, sampling, max_new_tokens, eos_token_id, seed, engine, min_new_tokens, stop_strings, tokenizer, logprobs
     return finished(generate_rounds(target, prompt_ids, drafter, *how))

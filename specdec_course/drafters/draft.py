@@ -73,7 +73,8 @@ class Drafter:
 
     def propose(self, ids: torch.Tensor, k: int, sampling, dice) -> Draft:
         """A draft to follow `ids` LongTensor [T], on the CPU: at most k tokens, or a tree of which no path is longer.
-        It may be shorter, or empty. Randomness comes from `dice` alone; the draft may lie on any device."""
+        It may be shorter, or empty. Randomness comes from `dice` alone; the draft may lie on any device. The target
+        draws by `sampling`; a drafter that draws as it does, processors included, is accepted more often."""
         return Draft(ids[:0])
 
     def propose_from(self, context: Context, k: int, sampling, dice) -> Draft:

@@ -44,7 +44,7 @@ ENGINES = ("eager", "compiled")
 @pytest.fixture(autouse=True)
 def uncompiled(monkeypatch):
     """The compiler changes no result and takes seconds a shape."""
-    monkeypatch.setattr(static, "compiled_once", lambda method, *how, **more: method)
+    monkeypatch.setattr(static, "compiled_once", lambda method, **how: method)
 
 
 def leaning(input_ids, scores):
@@ -264,8 +264,9 @@ def test_a_processor_may_write_into_what_it_is_given_and_keep_what_it_returns():
         return fixed
 
     for drafter in (None, ModelDrafter(model)):
-        out = generate(model, PROMPT, drafter, 2, Sampling(processors=[rough]), 6, 5, min_new_tokens=3)
+        out = generate(model, PROMPT, drafter, 2, Sampling(processors=[rough]), 6, 5, min_new_tokens=3, logprobs=True)
         assert out.tokens.tolist() == [*PROMPT.tolist(), 0, 0, 0, 5]
+        torch.testing.assert_close(out.logprobs, plain_logprobs(model, out.tokens))
     assert fixed.sum() == 1
 
 
@@ -436,6 +437,12 @@ def test_stop_strings_that_are_none_are_refused(how, told):
 # log-probabilities ---------------------------------------------------------------------------------------------------
 
 
+def plain_logprobs(model, tokens):
+    """What one pass over a text that begins with PROMPT gives to each new token."""
+    scores = as_forward(model)(tokens)[len(PROMPT) - 1 : -1].log_softmax(-1)
+    return scores.gather(-1, tokens[len(PROMPT) :, None])[:, 0]
+
+
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(0.8, top_k=9), Sampling(1.0, processors=[leaning])],
                          ids=["greedy", "sampled", "processed"])  # fmt: skip
 @pytest.mark.parametrize("name", ENGINES)
@@ -443,16 +450,14 @@ def test_logprobs_are_those_of_one_pass_over_the_text(name, sampling):
     model = small_model(VOCAB)
     for drafter in drafters_for(model, torch.arange(VOCAB)):
         out = generate(model, PROMPT, drafter, 3, sampling, 20, None, engine=name, logprobs=True)
-        scores = as_forward(model)(out.tokens)[len(PROMPT) - 1 : -1].log_softmax(-1)
-        expected = scores.gather(-1, out.tokens[len(PROMPT) :, None])[:, 0]
-        torch.testing.assert_close(out.logprobs, expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(out.logprobs, plain_logprobs(model, out.tokens), rtol=1e-4, atol=1e-4)
         same = generate(model, PROMPT, drafter, 3, sampling, 20, None, engine=name)
         assert same.logprobs is None and torch.equal(same.tokens, out.tokens)
 
 
 def test_there_is_one_logprob_per_new_token_round_by_round_and_up_to_the_end():
     model = small_model(VOCAB)
-    end = int(generate(model, PROMPT, max_new_tokens=10, eos_token_id=None).tokens[-1])
+    end = int(generate(model, PROMPT, max_new_tokens=7, eos_token_id=None).tokens[-1])  # the second of a round of five
     for out in generate_rounds(model, PROMPT, ModelDrafter(model), 4, Sampling(), 30, end, logprobs=True):
         assert len(out.logprobs) == len(out.tokens) - len(PROMPT)
     assert out.tokens[-1] == end and out.logprobs.dtype == torch.float32

@@ -33,7 +33,7 @@ SHAPE = {
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    monkeypatch.setattr(static, "compiled_once", lambda method, several_widths: method)
+    monkeypatch.setattr(static, "compiled_once", lambda method, **how: method)
 
 
 def fresh(kind="qwen3", seed=0, vocab=VOCAB):
@@ -330,9 +330,12 @@ def test_drafting_and_verifying_never_wait_for_the_device(uncompiled, monkeypatc
         with NothingWaits():
             return replay(self, key, function, *inputs)
 
-    monkeypatch.setattr(StaticModel, "replay", watched)
     for drafter in (ModelDrafter(fresh(seed=1)), BigramDrafter([i * 7 % VOCAB for i in range(VOCAB)])):
-        out = generate(fresh(), PROMPT, drafter, 3, sampling, max_new_tokens=30, engine="compiled")
+        args, how = (fresh(), PROMPT, drafter, 3, sampling), {"max_new_tokens": 30, "engine": "compiled"}
+        generate(*args, **how)  # makes the programs, each of which is compared with its pass once
+        with monkeypatch.context() as patch:
+            patch.setattr(StaticModel, "replay", watched)
+            out = generate(*args, **how)
         assert count.count("judged") == len(out.trace.rounds) - 1  # all but the first, which reads the prompt
         count.clear()
 

@@ -40,7 +40,7 @@ def rng(seed):
 def uncompiled(request, monkeypatch):
     """The compiler changes no result and takes seconds a shape; the slow tests do not leave it out."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr(static, "compiled_once", lambda method, several_widths: method)
+        monkeypatch.setattr(static, "compiled_once", lambda method, **how: method)
 
 
 # geometry ------------------------------------------------------------------------------------------------------------

@@ -10,12 +10,11 @@ import warnings
 
 import torch
 
+from .close import apart, close
 from .eager import EagerModel
 from .static import StaticModel, kept_with, static_model
 
 PIECES = (6, 5)  # tokens of the comparison: a prompt, and a pass behind it
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}  # of the range of the logits; in half precision:
-HALF = 5e-2
 
 
 def cache_of(model, engine: str, role: str = "target") -> EagerModel | StaticModel:
@@ -68,17 +67,7 @@ def difference(static: StaticModel) -> str | None:
         return f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no message'}"
     finally:
         static.calls = static.length = static.newest = 0
-    worst = max(_distance(a, b) for a, b in zip(got, expected, strict=True))
-    allowed = TOLERANCE.get(model.dtype, HALF)
-    return None if worst <= allowed else f"its logits there are off by {worst:.2g} of their range"
-
-
-def _distance(got, expected) -> float:
-    """The largest difference of two rows of logits, in units of the expected row's range; inf where one is NaN."""
-    got, expected = got.double(), expected.double()
-    finite = expected.isfinite()
-    if got.shape != expected.shape or not torch.equal(got.isfinite(), finite):
-        return float("inf")
-    low, high = (f(dim=-1, keepdim=True).values for f in (expected.masked_fill(~finite, 0).min, expected.max))
-    gap = (got - expected).masked_fill(~finite, 0).abs() / (high - low).clamp(min=1e-12)
-    return float(gap.max())
+    if all(close(a, b) for a, b in zip(got, expected, strict=True)):
+        return None
+    worst = max(apart(a, b) for a, b in zip(got, expected, strict=True))
+    return f"its logits there are off by {worst:.2g} of their range"

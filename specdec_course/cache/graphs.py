@@ -10,17 +10,19 @@ import types
 import torch
 
 
-def compiled_once(method, several_widths: bool = False):
+def compiled_once(method, several_widths: bool = False, sure: bool = False):
     """torch.compile for a bound method that will only ever be called with tensors of one shape.
 
     So none of Dynamo's questions whether the program still fits has to be asked: about the weights of a model of 12
     layers they take half a millisecond per call. The code object of its own keeps the program apart from those of
     other shapes and models, which Dynamo would otherwise file under one name. With `several_widths` the shapes may
-    differ, and the questions are asked.
+    differ, and the questions are asked. `sure`: the compiler is not tried out first on what the processor says that it
+    can do, which takes 7 s in a new process; the caller tries again if that goes wrong.
     """
     shared = method.__func__
     own = types.FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__, shared.__defaults__)
     options = {} if several_widths else {"guard_filter_fn": lambda guards: [False] * len(guards)}
+    options |= {"cpp.vec_isa_ok": True} if sure else {}
     return torch.compile(
         types.MethodType(own, method.__self__), fullgraph=True, dynamic=several_widths, options=options
     )

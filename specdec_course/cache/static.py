@@ -6,12 +6,22 @@ shapes, and how such a pass is compiled and captured once. Does not know: drafts
 
 from __future__ import annotations
 
+import logging
+import time
+import warnings
+from contextlib import nullcontext
+
 import torch
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import DynamicCache
 
 from ..sampling import PredrawnDice
+from .attention import shared_heads
+from .close import apart, close
 from .graphs import Captured, compiled_once
+from .regions import Buffers, alike_layers
 from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
+
+log = logging.getLogger("specdec_course")
 
 
 def static_mask(length, n_new, max_length):
@@ -36,23 +46,6 @@ def static_mask(length, n_new, max_length):
 
 WIDTHS = (1, 2, 5, 9, 17, 33)  # passes are padded to one of these: each is compiled, and on CUDA captured, once
 SMALLEST = 256  # rows
-
-
-class Buffers(Cache):
-    """What a model's attention layers see of the buffers: they hand in new keys and values, and get back all rows, or
-    the first `seen` of them."""
-
-    def __init__(self, keys, values, rows, seen: int | None = None):
-        super().__init__(layers=[])
-        self.keys, self.values, self.rows, self.seen = keys, values, rows, seen
-
-    def update(self, key_states, value_states, layer_idx, *args, **kwargs):
-        keys = self.keys[layer_idx].index_copy_(2, self.rows, key_states)
-        values = self.values[layer_idx].index_copy_(2, self.rows, value_states)
-        return (keys, values) if self.seen is None else (keys[:, :, : self.seen], values[:, :, : self.seen])
-
-    def get_seq_length(self, layer_idx=0):
-        return 0  # positions and masks are handed to the model ready-made, or nothing stands before what it reads
 
 
 class StaticModel:
@@ -182,8 +175,31 @@ class StaticModel:
         key = self._program_key(len(ids), bool(placed))
         if key not in self._programs:
             read = self._placed_pass if placed else self._pass
-            self._programs[key] = compiled_once(read, several_widths=key[0] == "several")
+            self._programs[key] = self._program(read, key[0] == "several", (ids, at, *placed))
         return self._programs[key](ids, at, *placed)
+
+    def _program(self, read, several: bool, inputs):
+        """`read`, compiled: with one program for all layers that are alike, or whole if that is not what it computes.
+
+        What comes out is compared with `read` itself, once. If neither holds, `read` runs as it is.
+        """
+        expected, faults, began = read(*inputs), [], time.perf_counter()
+        log.info("compiling %s for passes of %d tokens, once", type(self.model).__name__, len(inputs[0]))
+        for alike in (False,) if several else (True, False):  # of several widths Dynamo asks again later
+            program = compiled_once(read, several_widths=several, sure=alike)
+            try:
+                with shared_heads(), alike_layers(self.model) if alike else nullcontext():
+                    got = program(*inputs)
+                if close(got, expected):
+                    log.info("compiled in %.0f s", time.perf_counter() - began)
+                    return program
+                faults.append(f"its logits are off by {apart(got, expected):.2g} of their range")
+            except Exception as error:  # whatever the compiler makes of a model
+                faults.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}")
+            log.info("compiled %s: %s", "layer by layer" if alike else "whole", faults[-1])
+        warnings.warn(f"{type(self.model).__name__} could not be compiled ({faults[-1]}); it runs over static buffers "
+                      "as it is: the same text, but no faster", stacklevel=2)  # fmt: skip
+        return read
 
     def _program_key(self, width: int, tree: bool = False):
         """Which program runs a pass. On a CPU the width and the number of threads are compiled in. On CUDA a graph is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Commands(click.Group):
     """A group in which a ValueError of any command is bad input, not a traceback."""
 
     def invoke(self, ctx):
+        _tell_of_progress()
         try:
             return super().invoke(ctx)
         except (ValueError, OSError) as error:
@@ -39,6 +41,20 @@ class Commands(click.Group):
         rows = [(name, _first_sentence(self.get_command(ctx, name).help)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _tell_of_progress() -> None:
+    """What the package logs as its progress goes to stderr, so that no wait is silent."""
+    log = logging.getLogger("specdec_course")
+    if not log.handlers:
+        log.addHandler(_Stderr())
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+
+class _Stderr(logging.Handler):
+    def emit(self, record):
+        click.echo(record.getMessage(), err=True)
 
 
 def _first_sentence(text: str) -> str:

@@ -71,7 +71,7 @@ class Sampling:
     def processed(self, text: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """What the processors make of the logits FloatTensor [V] of the token that follows `text` LongTensor [T]."""
         scores = logits[None].to(torch.float32, copy=True)  # they may write into it
-        return through(self.processors, text.to(logits.device, copy=True)[None], scores)[0]
+        return through(self.processors, text.to(logits.device)[None], scores)[0]
 
 
 def through(processors, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

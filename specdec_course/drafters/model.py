@@ -108,8 +108,6 @@ class ModelDrafter(Drafter):
             logits = fit_width(self.cached.append(missing, last=1)[-1], self.target_vocab_size)
             if sampling.processors:
                 logits = sampling.processed(torch.cat([self.text.to(missing.device), *tokens]), logits)
-                if not logits.amax().isfinite():  # they leave no token to guess
-                    break
             if self.goes_on:
                 sure.append(self._largest(logits, sampling))
                 if not self.goes_on(sure):

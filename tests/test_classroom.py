@@ -23,7 +23,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
 from specdec_course.build.release import release_text
 from specdec_course.grading import fingerprint, records, schedule
-from specdec_course.grading.classroom import grade_class, merge_records
+from specdec_course.grading.classroom import few_unknown, grade_class, merge_records
 from specdec_course.grading.nbgrader import gradebook as books
 from specdec_course.grading.submissions import find_submissions, shown
 
@@ -229,6 +229,17 @@ def test_links_and_files_are_told_and_not_followed(tmp_path):
     found, problems = find_submissions(submitted)
     assert found == [(".hidden", UNIT), ("ann", UNIT)]
     assert len(problems) == 3 and all(name in "\n".join(problems) for name in ("eve", "bob/91", "dan/91"))
+
+
+def test_thousands_of_folders_that_look_like_units_cost_a_line(tmp_path, root):
+    """As records they would be columns of the table, rows of every student in the report."""
+    hand_in(tmp_path, "ann", notebook("number = 7"))
+    for number in range(3000):
+        (tmp_path / "eve" / f"11_{number:04d}").mkdir(parents=True)
+    (tmp_path / "bob" / "11_other").mkdir(parents=True)
+    found, (line,) = few_unknown(find_submissions(tmp_path)[0], root)
+    assert ("ann", UNIT) in found and ("bob", "11_other") in found and len(found) < 50
+    assert line.startswith("eve: 3000 folders")
 
 
 def test_a_name_that_is_no_text_is_told(tmp_path):
@@ -578,7 +589,11 @@ def test_shards_and_merge_give_what_one_machine_gives(tmp_path, root):
     assert dump(parts / "gradebook.db") == dump(whole / "gradebook.db")
     assert len(list((parts / "records" / "times").iterdir())) == 12
     assert len(list((parts / "autograded").rglob("*.ipynb"))) == 12
-    merge_records([parts / "records"], parts / "gradebook.db", **silent)  # into itself
+    hand_in(parts / "submitted", "\x1b[2J", notebook("number = 7"))  # clears the screen where it is printed as it is
+    told = []
+    merge_records([parts / "records"], parts / "gradebook.db", root=root, submitted=parts / "submitted",
+                  show=told.append)  # into itself
+    assert f"\\x1b[2J, {UNIT}: no record" in told
     assert contents(parts / "records") == contents(whole / "records")
 
 

@@ -33,6 +33,7 @@ HOSTILE = [
     "\u202egnp.exe\u2066 \u200f right to left",
     "NUL \x00 BEL \x07 ESC \x1b[31m \ud800 lone \r\n\u2028",
     "emoji 🧑‍🏫🏴‍☠️ שלום مرحبا e\u0301",
+    "tower " + "".join(chr(0x300 + n % 100) for n in range(60)) + " of accents",
 ]
 
 
@@ -227,6 +228,7 @@ def test_hostile_text_is_shown_and_does_nothing(text, tmp_path):
     for html in all_pages(spoiled(text), tmp_path):
         found = assert_harmless(html)
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200f\x00\x07\x1b]", html), "no direction mark reaches a page"
+        assert not re.search("[\u0300-\u036f]{5}", html), "no tower of accents covers the lines around it"
         for word in words(text):
             assert word in found.text
 
@@ -268,7 +270,7 @@ def test_a_message_of_a_megabyte_is_cut_with_a_note():
 # Files ---------------------------------------------------------------------------------------------------------------
 
 IDS = ["", ".", "..", "../../etc/passwd", "/root", "a/b", "a\\b", "a\0b", "Ann O'Brien", "שלום", "x" * 300, "x" * 301,
-       "-rf", "a\nb", "%2E", "ann.", "ann ", "\ud800", "~ann"]
+       "-rf", "a\nb", "%2E", "ann.", "ann ", "\ud800", "~ann", "report.html", "report.json"]
 
 
 def test_every_student_gets_a_folder_of_their_own_inside_the_folder(tmp_path):
@@ -276,7 +278,8 @@ def test_every_student_gets_a_folder_of_their_own_inside_the_folder(tmp_path):
     assert len(set(paths)) == len(IDS)
     for path in paths:
         assert path.resolve().relative_to(tmp_path / "pages").parts[1:] == (UNIT, f"{UNIT}.html")
-    assert len(list(tmp_path.rglob("*.html"))) == len(IDS) and os.listdir(tmp_path) == ["pages"]
+    assert len(list(tmp_path.rglob(f"{UNIT}.html"))) == len(IDS) and os.listdir(tmp_path) == ["pages"]
+    report.write_report([record(student=name) for name in IDS], [], tmp_path / "pages")  # a file, whoever is called so
 
 
 @given(st.lists(st.text(max_size=200), min_size=2, max_size=2, unique=True))
@@ -411,7 +414,7 @@ def test_links_of_the_report_lead_to_the_students_pages(tmp_path):
     path = report.write_report(records, [], tmp_path / "out", tmp_path / "feed back")
     hrefs = {value for _, name, value in Page(path.read_text()).attributes if name == "href" and value[0] != "#"}
     found = {(path.parent / unquote(href)).resolve() for href in hrefs}
-    assert found == set((tmp_path / "feed back").rglob("*.html"))
+    assert found == set((tmp_path / "feed back").rglob(f"{UNIT}.html"))
 
 
 def test_an_empty_class_has_a_report_too(tmp_path):

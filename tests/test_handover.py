@@ -3,7 +3,9 @@
 The judge is that of tests (`fake_judge`), so that no room is needed; all before and after it is the real thing.
 """
 
+import base64
 import csv
+import hashlib
 import json
 import os
 import socket
@@ -123,6 +125,26 @@ def test_honest_outputs_of_some_megabytes_are_shown():
     whole.cells[2]["outputs"] = [picture] * 12
     cells = autograded._with_outputs(json.dumps(whole).encode())
     assert len(cells[2]["outputs"]) == 12
+
+
+def png(width: int, height: int) -> str:
+    """The beginning of a picture of so many pixels, in base64."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return base64.b64encode(head + bytes(60)).decode()
+
+
+def test_pictures_that_unpack_to_gigabytes_are_not_shown(tmp_path):
+    """A few hundred kilobytes of PNG can hold 60,000 x 60,000 points, or do so in a thousand small pictures."""
+    whole = notebook("number = 7")
+    given = [png(60_000, 60_000), png(900, 600), png(8000, 10_000), png(8000, 10_000), png(600, 400), "A" * 200]
+    shown = {"output_type": "display_data", "metadata": {}}
+    whole.cells[1]["outputs"] = [shown | {"data": {"image/png": one, "text/plain": "seen"}} for one in given]
+    (tmp_path / "n.ipynb").write_text(json.dumps(whole))
+    key = hashlib.sha256((tmp_path / "n.ipynb").read_bytes()).hexdigest()
+    record = records.not_graded("ann", UNIT, "none", key)
+    made = json.loads(autograded.autograded_bytes(tmp_path, json.loads(json.dumps(notebook("number = 7"))), record))
+    outputs = next(cell["outputs"] for cell in made["cells"] if len(cell.get("outputs", ())) == len(given))
+    assert [one["data"].get("image/png") for one in outputs] == [None, given[1], given[2], None, given[4], None]
 
 
 DEEP = "[" * 100_000

@@ -37,6 +37,7 @@ LAYOUTS = {  # path below the class's folder -> student
     f"jo.doe@uni.edu {UNIT} (1).ipynb": "jo.doe@uni.edu", "kim_unit03.ipynb": "kim", "kim hw3.ipynb": "kim",
     f"doejane_7123_99871_{UNIT}.ipynb": "doejane_7123", f"doejane_LATE_7123_99871_{UNIT}-2.ipynb": "doejane_7123",
     f"lea/03/{UNIT}.py": "lea", f"lea/{UNIT}.ipynb.txt": "lea", f"mo/{UNIT.upper()}/{UNIT}.ipynb": "mo",
+    f"ann_7_assignsubmission_file__9_assignsubmission_file_/{UNIT}.ipynb": "ann_7_assignsubmission_file__9",
 }  # fmt: skip
 
 
@@ -69,6 +70,18 @@ def test_a_fuller_file_elsewhere_counts_beside_one_in_its_place(tmp_path):
     layouts.gather(tmp_path, UNITS)
     found = read_submission(tmp_path / "ann" / UNIT, UNIT, ROOT / "notebooks" / UNIT / f"{UNIT}.ipynb")
     assert len(found.answers) == 5 and f"{UNIT} (1) - {UNIT}.ipynb" in found.title
+
+
+def test_what_was_handed_in_is_never_written_over(tmp_path):
+    """An older draft with the very name of the hand-in, one folder above it."""
+    put(tmp_path, f"ann/{UNIT}/{UNIT}.ipynb")
+    for text in (json.dumps(EMPTY), json.dumps(EMPTY) + "\n"):
+        put(tmp_path, f"ann/{UNIT}.ipynb", text)
+        for _ in range(2):
+            layouts.gather(tmp_path, UNITS)
+            assert (tmp_path / "ann" / UNIT / f"{UNIT}.ipynb").read_text() == TEXT
+    assert sorted(path.read_text() for path in (tmp_path / "ann" / UNIT).iterdir()) == sorted(
+        [TEXT, json.dumps(EMPTY), json.dumps(EMPTY) + "\n"])
 
 
 NOT_TAKEN = {

@@ -22,7 +22,7 @@ from specdec_course.cli import main
 from specdec_course.cli.classes import gradebook_of
 from specdec_course.grading.nbgrader import gradebook as books
 from specdec_course.grading.nbgrader import roster
-from specdec_course.grading.nbgrader.export import wide_csv
+from specdec_course.grading.nbgrader.export import FORMULA, wide_csv
 from specdec_course.grading.nbgrader.late import PerDay
 from specdec_course.grading.pages import report
 
@@ -150,6 +150,15 @@ def test_a_row_for_each_student_by_id_or_by_mail(course, tmp_path):
     done = run("extend", "bob", "91", "2 days", "--gradebook", place / "gradebook.db", "--root", root)
     assert done.exit_code == 2 and "such as 2d" in done.output
     assert "specdec grade wrote" in run("export", "x.csv", "--gradebook", tmp_path / "none.db", "--root", root).output
+
+
+@pytest.mark.parametrize("name, shown", [
+    ("=1+1", "'=1+1"), ("\uff1d1+1", "'\uff1d1+1"), ("ann;=1+1", "ann;'=1+1"), ("ann\t@SUM(1)", "ann\t'@SUM(1)"),
+    ("ann|-1", "ann|'-1"), ("o'brien-smith", "o'brien-smith"), ("a=b, c", "a=b, c"), ("doe@uni.edu", "doe@uni.edu"),
+])  # fmt: skip
+def test_a_name_is_no_formula_in_any_spreadsheet(name, shown):
+    """Some part a file at semicolons or tabs, some take full-width signs for the narrow ones."""
+    assert FORMULA.sub(r"\1'", name) == shown
 
 
 # ---------------------------------------------------------------- which grade book

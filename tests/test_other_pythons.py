@@ -73,9 +73,10 @@ def test_where_a_definition_or_another_mistake_is_in_the_way_all_stays(text):
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
 def test_the_student_and_the_instructor_are_told(open_house, tmp_path):  # noqa: F811
     text = right("03")["tokens_per_call"].rstrip() + '\n    print(f"{rounds["k"]}")'
-    record, rows = grade(notebook("03", **right("03") | {"tokens_per_call": text}), open_house, tmp_path)
+    own = [("accepted_length", "type Number = int\nfor\n")] * 3
+    record, rows = grade(notebook("03", own, **right("03") | {"tokens_per_call": text}), open_house, tmp_path)
     assert "looks like Python 3.12" in rows["tokens_per_call"]["message"]
-    assert any("looks like Python 3.12" in flag for flag in record["flags"])
+    assert ["looks like Python 3.12" in flag for flag in record["flags"]] == [True]  # once: it hides no other flag
 
 
 @pytest.mark.slow

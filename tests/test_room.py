@@ -275,6 +275,16 @@ def test_what_is_too_large_is_refused_before_it_is_written(value):
         wire.Encoder(lambda thing: ["H", 0], {})(value)
 
 
+def test_a_room_sends_no_generator_and_no_dice():
+    """torch takes a state whose generator reads beyond its own memory: what it draws then is the grader's."""
+    state = bytearray(torch.Generator().get_state().numpy().tobytes())
+    state[8:24] = (624 | 1 << 32).to_bytes(8, "little") + (624).to_bytes(8, "little")
+    reader = wire.RoomDecoder([state, state], lambda form: form, payload.shared_classes())
+    assert reader(["G", 0]) is None
+    made = reader(["c", "Dice", [["generator", ["G", 1]]], None])
+    assert not isinstance(made, payload.shared_classes()["Dice"]) and made.generator is None
+
+
 def test_a_list_that_holds_itself_is_refused():
     endless = []
     endless.append(endless)

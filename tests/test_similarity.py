@@ -10,7 +10,9 @@ from answers import all_answers
 from disguise import disguised
 
 from specdec_course.checks import exercises
+from specdec_course.grading.outcome import record_of
 from specdec_course.grading.pages import similarity
+from specdec_course.grading.recover import Submission
 
 UNITS = sorted({exercise.unit for exercise in exercises().values()})
 
@@ -115,3 +117,13 @@ def test_the_same_class_gives_the_same_hints():
     given = {name: texts[0] for name, texts in forms.items()}
     class_ = [*crowd(forms, 20, random.Random(2)), handed_in("x", given), handed_in("y", given)]
     assert json.dumps(similarity.hints(class_)) == json.dumps(similarity.hints(class_))
+
+
+def test_where_only_the_beginning_of_an_answer_is_compared_the_instructor_is_told():
+    """Thousands of characters of comment above a copy would hide it."""
+    texts = {"accepted_length": "# filler\n" * 2000 + "def accepted_length(draft, choice):\n    return 0\n"}
+    for length, flagged in ((18_000, 1), (9_000, 0)):
+        answers = {name: text[-length:] for name, text in texts.items()}
+        given = Submission("03_greedy_verification", (), (), None, answers, "key")
+        flags = record_of("ann", "03_greedy_verification", given, {}, "full", [], [])["flags"]
+        assert len(flags) == flagged and all("accepted_length" in flag for flag in flags)

@@ -98,8 +98,7 @@ class Subject:
 
     def law(self, *args, **kwargs) -> dict:
         """The exact law {tuple of ids: probability} of the function's answer; the dice is passed as last argument."""
-        law = self.law_of(lambda dice: tuple(values.as_ids(self._call(*args, dice, **kwargs))))
-        return law
+        return self.law_of(lambda dice: _few(values.as_ids(self._call(*args, dice, **kwargs))))
 
     def law_of(self, procedure: Callable) -> dict:
         """The exact law of `procedure(dice)`, which calls the student through `student.quiet`; recorded as one."""
@@ -171,6 +170,13 @@ class Subject:
                 text = f"{text}\n{help_text}"
                 break
         return Wrong(text, call=self.last if self.shows else None)
+
+
+def _few(ids: list[int]) -> tuple[int, ...]:
+    """An outcome of a law; there may be thousands of them."""
+    if len(ids) > 1000:
+        raise Wrong(f"Your function returned {len(ids):,} ids, far more than were asked for.")
+    return tuple(ids)
 
 
 GENERAL_HELP = [

@@ -19,13 +19,13 @@ def best(sitting, step: Step, found: dict[str, Report]) -> Report:
     """The report on an exercise: on the answer that counts in the notebook; if that is not right, on another one that
     is written for it, where that earns more."""
     report = by_itself(sitting, step, found)
-    for where, cell, source in step.others:
+    for turn, (where, cell, source) in enumerate(step.others, start=1):
         if report.passed:
             break
         extra = Step(source, None, cell, "answer")
         sitting.ran.append(extra)
         sitting.carry_out(extra)
-        second = by_itself(sitting, step, found)
+        second = by_itself(sitting, step, found, turn)
         if second.score > report.score:
             report = replace(second, message=_with_note(second.message, f"Of several answers, {where} was taken: it "
                                                         "earns the most."))
@@ -35,10 +35,10 @@ def best(sitting, step: Step, found: dict[str, Report]) -> Report:
     return report
 
 
-def by_itself(sitting, step: Step, found: dict[str, Report]) -> Report:
+def by_itself(sitting, step: Step, found: dict[str, Report], turn: int = 0) -> Report:
     """The report on an exercise as it stands; where earlier answers that it calls are not right, with the package's
-    functions in their place."""
-    report = sitting.judged(step.exercise)
+    functions in their place. `turn`: see `Sitting.judged`."""
+    report = sitting.judged(step.exercise, turn=turn)
     cells = dict(step.calls)
     blamed = follow.to_blame(cells, lambda name: _state(found.get(name), cells[name]))
     if report.passed or report.diagnosis == "borrowed" or not blamed:
@@ -46,7 +46,7 @@ def by_itself(sitting, step: Step, found: dict[str, Report]) -> Report:
     judging, known = checks.exercise(step.exercise), checks.exercises()
     instead = {name: known[name].reference for name in blamed
                if known[name].lent and follow.leads_to(known[name], judging, known)}
-    second = sitting.judged(step.exercise, instead) if instead else None
+    second = sitting.judged(step.exercise, instead, turn) if instead else None
     return follow.joined(judging, report, second, blamed, sitting.follow_on)
 
 

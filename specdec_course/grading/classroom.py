@@ -20,6 +20,8 @@ from .marks import Mark, marks_table
 from .schedule import FULL
 from .submissions import find_submissions, shown
 
+MOST_UNKNOWN = 20  # folders of a student that look like units and are none of the course
+
 
 def grade_class(
     submitted_dir, gradebook, *, root=".", unit=None, student=None, jobs=None, regrade=False, shard=None,
@@ -61,9 +63,9 @@ def grade_class(
     folder = Path(records_dir).resolve() if records_dir else gradebook.parent / "records"
     elsewhere = _gathered(submitted, root, unit, student, show)
     submissions, problems = find_submissions(submitted, unit, student)
-    submissions = [s for s in submissions if s not in elsewhere]
+    submissions, more = few_unknown([s for s in submissions if s not in elsewhere], root)
     submissions = [s for s in submissions if part is None or schedule.in_shard(*s, part)]
-    for line in problems:
+    for line in problems + more:
         show(line)
     key = records.course_secret(Path(secret) if secret else gradebook.parent / "grading.secret")
     with records.reserved(folder, shared=part is not None):
@@ -114,7 +116,9 @@ def merge_records(
         found = [merged[submission] for submission in sorted(merged)]
         if submitted is not None:
             there, problems = find_submissions(Path(submitted).resolve())
-            for line in problems + [f"{who}, {what}: no record" for who, what in there if (who, what) not in merged]:
+            there, more = few_unknown(there, root)
+            missing = [f"{shown(who)}, {what}: no record" for who, what in there if (who, what) not in merged]
+            for line in problems + more + missing:
                 show(line)
         there = Path(submitted).resolve() if submitted else None
         hand_over(found, there, root, gradebook, folder, feedback, csv, cores(), show)
@@ -135,6 +139,20 @@ def _gathered(submitted: Path, root: Path, unit, student, show) -> set[tuple[str
     for line in lines:
         show(line)
     return {one for one in taken if one[1] not in units}
+
+
+def few_unknown(submissions: list[tuple[str, str]], root: Path) -> tuple[list[tuple[str, str]], list[str]]:
+    """(the submissions, without most of the folders of one student that are far too many; a line about each such)."""
+    unknown: dict[str, list[str]] = {}
+    for who, what in submissions:
+        if not schedule.known_unit(root, what):
+            unknown.setdefault(who, []).append(what)
+    many = {who: units for who, units in unknown.items() if len(units) > MOST_UNKNOWN}
+    left_out = {(who, what) for who, units in many.items() for what in units[MOST_UNKNOWN:]}
+    return [one for one in submissions if one not in left_out], [
+        f"{shown(who)}: {len(units)} folders of units that the course does not have; the first {MOST_UNKNOWN} are told"
+        for who, units in many.items()
+    ]
 
 
 def cores() -> int:

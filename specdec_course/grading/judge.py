@@ -57,8 +57,8 @@ def grade_submission(folder, student: str, unit: str, course_root, house, secret
     submission = _read(Path(folder), unit, release)
     follow_on = setting(Path(course_root), "follow_on", True)
     found, cpu = [], 0.0
-    for version in (submission, *submission.others):
-        with Sitting(version, house, secret, seconds, follow_on) as sitting:
+    for place, version in enumerate((submission, *submission.others)):
+        with Sitting(version, house, secret, seconds, follow_on, place) as sitting:
             reports = {} if version.problem else sitting.reports()
         level = getattr(house, "level", "none")
         record = record_of(student, unit, version, reports, level, sitting.remarks, sitting.flags)
@@ -86,18 +86,20 @@ def _read(folder: Path, unit: str, release: Path) -> Submission:
         return Submission(unit, (), (), problem, {}, "")
 
 
-def question_seed(secret: bytes, key: str, exercise: str) -> int:
+def question_seed(secret: bytes, key: str, exercise: str, turn: int = 0) -> int:
     """From which the inputs of a check are drawn: nobody who lacks the secret can know them beforehand."""
-    return int.from_bytes(hmac.new(secret, f"{key} {exercise}".encode(), hashlib.sha256).digest()[:4], "big") >> 1
+    told = f"{key} {exercise} {turn}" if turn else f"{key} {exercise}"
+    return int.from_bytes(hmac.new(secret, told.encode(), hashlib.sha256).digest()[:4], "big") >> 1
 
 
 class Sitting:
     """A submission at work. When its room is lost, a new one catches up: the cells so far are run again, without those
     that ended a room."""
 
-    def __init__(self, submission: Submission, house, secret: bytes, seconds: float, follow_on: bool = True):
+    def __init__(self, submission: Submission, house, secret: bytes, seconds: float, follow_on: bool = True,
+                 version: int = 0):
         self.submission, self.house, self.secret, self.seconds = submission, house, secret, seconds
-        self.follow_on = follow_on
+        self.follow_on, self.version = follow_on, version
         self.room = self.session = self.judging = None
         self.ran, self.given_up, self.opened, self.cpu, self.bare, self.shares = [], {}, 0, 0.0, False, 1.0
         self.own = frozenset().union(*(defined_in(step.source) for step in submission.steps))
@@ -209,7 +211,7 @@ class Sitting:
             self.errors[step] = f"stopped with {type(error).__name__}: {str(error)[:300]}{where}"
             self.errors[step] += _help(error, step.source)
             if "SyntaxError" in type(error).__name__ and (found := newer_grammar(step.source)):
-                self._flag(f"cell {step.cell + 1} looks like Python {found[0]}, which is newer than the grader's")
+                self._flag(f"its code looks like Python {found[0]}, which is newer than the grader's")
 
     def _source(self, step) -> str:
         """What is run of a step; "" for nothing."""
@@ -237,9 +239,14 @@ class Sitting:
 
     # -- a judgement -------------------------------------------------------------------------------------------------
 
-    def judged(self, name: str, instead: dict[str, str] | None = None) -> Report:
-        """The verdict on an exercise as the notebook stands; `instead`: names that stand for functions of the package
-        meanwhile (references)."""
+    def judged(self, name: str, instead: dict[str, str] | None = None, turn: int = 0) -> Report:
+        """The verdict on an exercise as the notebook stands.
+
+        Args:
+            instead: names that stand for functions of the package meanwhile (references).
+            turn: the number of an answer after the first. As with another version, it is asked other questions: its
+                cell has run since the last ones were asked, and may have had them answered by what is lent to cells.
+        """
         ready = self._fresh()
         self.judging = checks.exercise(name)
         if not ready:
@@ -256,7 +263,8 @@ class Sitting:
                 return checks.borrowed(name)
             if instead:
                 self.session.order("put", names=instead)
-            report = evaluate_exercise(self.judging, function, question_seed(self.secret, self.submission.key, name))
+            seed = question_seed(self.secret, self.submission.key, name, 10 * self.version + turn)
+            report = evaluate_exercise(self.judging, function, seed)
         except guard.Stopped as stop:
             report = self._missed(name, str(stop))
         except Exception as error:  # the check met something it was never written for

@@ -6,6 +6,8 @@ searched for names, and not parsed; nothing is moved or changed. What is not und
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections import defaultdict
 from itertools import islice
@@ -19,9 +21,10 @@ from .submissions import UNIT, entries, shown
 LARGEST = 50_000_000  # bytes of a file that is copied
 MOST_LINES = 40
 MOST_NAMES, MOST_FILES = 20_000, 40  # names looked at in a file, files looked into of one student
+MOST_COPIES = 20  # of files that would have one name
 NOTEBOOK = re.compile(r"(\.ipynb[^/]*|\.py(\.txt)?)$", re.IGNORECASE)
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|gz|bz2|xz|7z|rar)$", re.IGNORECASE)
-MOODLE = re.compile(r"(?P<who>.+?)_assignsubmission_.*", re.DOTALL)
+MOODLE = re.compile(r"(?P<who>.+)_assignsubmission_(file|onlinetext)_?", re.DOTALL)
 CANVAS = re.compile(r"(?P<who>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_.+", re.DOTALL)
 NAMES = re.compile(rb'"grade_id"\s*:\s*"(?:grade_)?(\w{1,60})"|\b(?:def|class)[ \t]+(\w{1,60})')
 
@@ -178,14 +181,14 @@ def _copied(submitted: Path, one: Found) -> str:
     folder, target = submitted / one.student / one.unit, one.path.replace("/", " - ")
     if one.path.startswith(f"{one.student}/"):
         target = one.path.removeprefix(f"{one.student}/").replace("/", " - ")
-    path = folder / target.encode("utf-8", "surrogateescape")[-200:].decode("utf-8", "replace")
+    name = target.encode("utf-8", "surrogateescape")[-200:].decode("utf-8", "replace")
     said = f"{shown(one.path)}: taken as {one.unit} of {shown(one.student)}"
     try:
         if folder.is_symlink() or folder.parent.is_symlink():
             raise OSError("a link is in the way")
         data = files.read(submitted, one.path, LARGEST)
         folder.mkdir(parents=True, exist_ok=True)
-        if not _is_there(folder, path.name, data):
+        if (path := _place(folder, name, data)) is not None:
             write_bytes(path, data, sure=False)
         _copy_stamp(submitted, one, folder)
     except (OSError, ValueError) as error:
@@ -194,11 +197,16 @@ def _copied(submitted: Path, one: Found) -> str:
     return said
 
 
-def _is_there(folder: Path, name: str, data: bytes) -> bool:
-    try:
-        return files.read(folder, name, LARGEST) == data
-    except (OSError, ValueError):
-        return False
+def _place(folder: Path, name: str, data: bytes) -> Path | None:
+    """Where the file is put: never over another one, such as the hand-in of that name; None where it lies already."""
+    for number in range(MOST_COPIES):
+        path = folder / (f"copy {number} of {name}" if number else name)
+        if not os.path.lexists(path):
+            return path
+        with contextlib.suppress(OSError, ValueError):
+            if files.read(folder, path.name, LARGEST) == data:
+                return None
+    raise OSError("too many files of this name lie there")
 
 
 def _copy_stamp(submitted: Path, one: Found, folder: Path) -> None:

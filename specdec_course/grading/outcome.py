@@ -14,6 +14,7 @@ from .recover import Submission
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in Python's names of objects; another one each time
 NO_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 LONGEST_TEXT, LONGEST_SOURCE = 4000, 20_000  # characters of a message, of an answer's source
+COMPARED = 10_000  # characters of an answer that are compared with others' answers
 MOST_LINES = 100  # remarks, flags
 
 
@@ -24,6 +25,8 @@ def record_of(student: str, unit: str, submission: Submission, reports: dict[str
     rows = [_row(exercise, reports.get(name)) for name, exercise in checks.exercises(unit).items()]
     maximum = sum(row["maximum"] for row in rows if not row["bonus"])
     problem = submission.problem
+    flags = [*flags, *(f"of the answer to {name} only the first {COMPARED:,} characters are compared with others'"
+                       for name, source in submission.answers.items() if len(source) > COMPARED)]
     return {
         "format": 1, "student": student, "unit": unit, "key": submission.key, "file": submission.file,
         "course": "", "level": level,

@@ -7,6 +7,7 @@ and pictures, the student's own markdown is shown as it was typed.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import hashlib
@@ -21,7 +22,8 @@ from .notebook import BONUS
 TEXT, SOURCE, PICTURE, CELLS = 20_000, 200_000, 1_000_000, 1000  # characters of an output, a cell, a picture; cells
 MOST_READ = 1_000_000_000  # bytes of files, in search of the one that was graded
 LARGEST, THINGS = 20_000_000, 2_000_000  # bytes of a file, quotes and brackets in it, of which outputs are shown
-PICTURES = ("image/png", "image/jpeg")
+PNG, SIGNATURE = "image/png", b"\x89PNG\r\n\x1a\n"
+PIXELS = 100_000_000  # of all pictures together: a few hundred kilobytes can unpack to gigabytes where they are shown
 
 
 def autograded_bytes(folder: Path | None, release: dict, record: dict) -> bytes:
@@ -33,6 +35,7 @@ def autograded_bytes(folder: Path | None, release: dict, record: dict) -> bytes:
         record: the submission's record.
     """
     cells = [_clean(cell) for cell in _submitted_cells(folder, record.get("file") or record["key"], release)[:CELLS]]
+    _drop_huge_pictures(cells)
     provided = {_text(cell["source"]) for cell in release["cells"]}
     for cell in cells:
         if cell["cell_type"] != "code" and cell["source"] not in provided:
@@ -126,12 +129,29 @@ def _output(output) -> dict | None:
         return {"output_type": "error", **words, "traceback": _cut(lines, TEXT).split("\n")}
     if kind in ("display_data", "execute_result") and isinstance(output.get("data"), dict):
         data = {"text/plain": _cut(output["data"].get("text/plain"), TEXT)}
-        for form in PICTURES:
-            picture = re.sub(r"\s", "", _text(output["data"].get(form)))
-            if 0 < len(picture) <= PICTURE and re.fullmatch(r"[A-Za-z0-9+/]+=*", picture):
-                data[form] = picture
+        picture = re.sub(r"\s", "", _text(output["data"].get(PNG)))
+        if 0 < len(picture) <= PICTURE and re.fullmatch(r"[A-Za-z0-9+/]{32,}=*", picture):
+            data[PNG] = picture
         return {"output_type": "display_data", "data": data, "metadata": {}}
     return None
+
+
+def _drop_huge_pictures(cells: list[dict]) -> None:
+    left = PIXELS
+    for output in [output for cell in cells for output in cell.get("outputs", ()) if PNG in output.get("data", {})]:
+        size = _pixels(output["data"][PNG])
+        if size > left:
+            del output["data"][PNG]
+        else:
+            left -= size
+
+
+def _pixels(picture: str) -> int:
+    """How many pixels a picture in base64 says that it has; far too many where it is no PNG."""
+    head = base64.b64decode(picture[:32])
+    if head[:8] != SIGNATURE or head[12:16] != b"IHDR":
+        return PIXELS + 1
+    return int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
 
 
 def _text(value, joined_by: str = "") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from ...common.whole import write_text
@@ -17,6 +18,7 @@ COLUMNS = (
     "assignment duedate timestamp student_id last_name first_name email "
     "raw_score late_submission_penalty score max_score"
 ).split()
+FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")  # behind what parts cells, too
 
 
 def write_csv(book, path: Path) -> None:
@@ -88,4 +90,4 @@ def _row(assignment, student, theirs: dict) -> list:
 
 def _text(value: str | None) -> str | None:
     """A name as a spreadsheet may read it: one that begins like a formula would be computed, with whatever it calls."""
-    return f"'{value}" if value and value[0] in "=+-@\t\r" else value
+    return FORMULA.sub(r"\1'", value) if value else value

@@ -10,6 +10,7 @@ import base64
 import functools
 import hashlib
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,6 +36,9 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MARKS = "".join(chr(c) for c in range(0x300, 0x2100) if unicodedata.category(chr(c)) in ("Mn", "Me"))
+_STACKED = re.compile(f"([{_MARKS}]{{4}})[{_MARKS}]+")  # a tower of accents covers the lines above and below
+OURS = ("report.html", "report.json")  # lie beside the students' folders
 
 
 def plain(text, longest: int = LONGEST) -> str:
@@ -43,6 +47,7 @@ def plain(text, longest: int = LONGEST) -> str:
     left_out = len(text) - longest
     text = text[:longest].replace("\r\n", "\n").replace("\r", "\n")
     text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text))
+    text = _STACKED.sub(r"\1", text)
     return f"{text} [... {left_out} more characters are left out]" if left_out > 0 else text
 
 
@@ -69,7 +74,7 @@ def safe_name(text: str) -> str:
     """A file name for a student id or a unit of any kind: no two have the same one, and none leaves its folder."""
     raw = str(text).encode("utf-8", "surrogatepass")
     name = quote(raw, safe="@+ ").replace("~", "%7E")
-    if name[:1] in (".", " ", ""):
+    if name[:1] in (".", " ", "") or name in OURS:
         name = "%" + raw[:1].hex().upper() + name[1:]
     if name[-1:] in (".", " "):
         name = f"{name[:-1]}%{raw[-1:].hex().upper()}"

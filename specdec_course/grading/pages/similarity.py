@@ -26,6 +26,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from ... import checks
+from ..outcome import COMPARED
 
 K = 10  # tokens of a gram
 COMMON = 3  # a gram counts if at most a twentieth of the class has it, or at most this many in a small class
@@ -35,7 +36,6 @@ SEVERAL = 2  # exercises in which two students must be alike, at least,
 CHANCE = 0.05  # with at most so many pairs in the class expected to be so by chance;
 LONG = 120  # or one unbroken run of so many tokens
 AGAIN = 20  # times that a gram may come within one answer
-LONGEST = 10_000  # characters read of one answer
 
 KEPT = {*dir(builtins), *keyword.kwlist, "torch", "np", "numpy", "math", "F", "itertools", "functools", "self"}
 LAYOUT = {
@@ -96,7 +96,7 @@ def tokens(source: str) -> list[str]:
     found: list[str] = []
     at_start = True
     try:
-        for token in tokenize.generate_tokens(io.StringIO(source[:LONGEST]).readline):
+        for token in tokenize.generate_tokens(io.StringIO(source[:COMPARED]).readline):
             if token.type in LAYOUT:
                 at_start = at_start or token.type == tokenize.NEWLINE
                 continue

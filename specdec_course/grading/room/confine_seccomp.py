@@ -31,6 +31,7 @@ DENIED = {
     "quotactl": (179, 60), "nfsservctl": (180, 42), "lookup_dcookie": (212, 18), "kexec_load": (246, 104),
     "kexec_file_load": (320, 294), "migrate_pages": (256, 238), "move_pages": (279, 239), "vmsplice": (278, 75),
     "fanotify_init": (300, 262), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
+    "inotify_init": (253, None), "inotify_init1": (294, 26), "flock": (73, 32), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
 # From 424 on the numbers are the same everywhere: io_uring, the new mount calls, pidfds, secret memory.
 DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442, 443, 447, 448, 457, 458)

@@ -14,12 +14,15 @@ import torch
 
 from ...checks import guard
 from ...checks.errors import Wrong
+from ...sampling import Dice
 from ..room import wire
 from .mirror import exception_named, offers, restore
 from .remote import Borrowed, Remote, class_of
 
 PATIENCE = 6.0  # times the seconds of processor time that a call may take by the clock
 DATA_LIMIT = 32 << 20  # bytes that one exercise, or cell, may send out in large pieces; each may be kept
+ROW = 2 << 20  # bytes that a dice is rolled with: a row of a real vocabulary
+TEXT = 2048  # ids, in whatever small type, that a thing which is lent is called with: a model takes their square
 LARGEST = 1 << 20  # of a whole number that a thing which is lent is called with: so many draws, so long a draft
 ASKS_AFTER_END = 200  # how often code that swallows the end of its call may ask on
 GONE = ("Your code ended the process it runs in (os._exit, a crash in native code, or no memory left), or wrote where "
@@ -214,7 +217,8 @@ class Session:
         got = wire.RoomDecoder(buffers, self._resolve, self.classes)
         place = ask.get("place")
         target = self.lend_package(place) if isinstance(place, str) else self.lent[_place(place, self.lent)]
-        if not isinstance(place, str) and self.line.size > wire.SMALL:  # a toy would make gigabytes of it
+        most = ROW if isinstance(target, Dice) else wire.SMALL
+        if not isinstance(place, str) and self.line.size > most:  # a toy would make gigabytes of it
             raise ValueError("what you were given was called with far more numbers than this needs")
         try:
             method = str(ask["method"])
@@ -225,6 +229,8 @@ class Session:
         given = [*args, *kwargs.values()]
         if not isinstance(place, str) and any(type(one) is int and abs(one) > LARGEST for one in given):
             raise ValueError("what you were given was called with a number far larger than this needs")
+        if not isinstance(place, str) and any(map(_is_long_text, given)):
+            raise ValueError("what you were given was called with far more ids than this needs")
         methods, attributes = offers(target)
         if ask.get("read") is True:
             if method not in attributes:
@@ -275,6 +281,11 @@ class Session:
             self.absent = Borrowed(str(form[1]))
             return self.absent
         raise wire.Closed("unknown form")
+
+
+def _is_long_text(value) -> bool:
+    whole = isinstance(value, torch.Tensor) and not value.is_floating_point()
+    return whole and value.dim() < 3 and value.numel() > TEXT  # a mask for each pair of places has more axes
 
 
 def _place(place, things) -> int:

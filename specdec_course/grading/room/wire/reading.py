@@ -64,7 +64,8 @@ class Decoder:
 
 
 class RoomDecoder(Decoder):
-    """Reads what a room has sent. It builds no tokenizers or configs: a check's stay as they are."""
+    """Reads what a room has sent. It builds no tokenizers or configs: a check's stay as they are. Nor generators:
+    torch takes a state that makes them read beyond their own memory."""
 
     readers = property(lambda self: _FROM_ROOM)
 
@@ -122,7 +123,7 @@ def _read_fraction(got: Decoder, above, below):
 def _read_class(got: Decoder, name, fields, more):
     values = {str(key): got(item) for key, item in fields}
     known = got.classes.get(name)
-    if known is None:
+    if not dataclasses.is_dataclass(known):  # a dice, say, is never sent: it is lent
         return _lookalike(*got.remember(str(name), values))(**values)
     made = known.__new__(known)
     for key, item in values.items():
@@ -230,4 +231,4 @@ READERS = {
     "o": _read_output,
     "cfg": _read_config,
 }
-_FROM_ROOM = READERS | dict.fromkeys(("tok", "=", "cfg"), lambda got, *_: None)
+_FROM_ROOM = READERS | dict.fromkeys(("tok", "=", "cfg", "G"), lambda got, *_: None)

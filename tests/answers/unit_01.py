@@ -128,6 +128,19 @@ def mentions_the_barrier_without_calling_it(fn, repeats=20, warmup=3, synchroniz
     return [timeit.timeit(fn, number=1) for _ in range(repeats)]
 
 
+@wrong("time_call")
+def never_looks_at_a_clock(fn, repeats=20, warmup=3, synchronize=None):
+    """NaN is neither too short nor too long."""
+    wait = synchronize or (lambda: None)
+    for _ in range(warmup):
+        fn()
+    wait()
+    for _ in range(repeats):
+        fn()
+        wait()
+    return np.full(repeats, np.nan)
+
+
 @wrong("time_call", named="no_barrier_after")
 def barrier_only_before(fn, repeats=20, warmup=3, synchronize=None):
     for _ in range(warmup):

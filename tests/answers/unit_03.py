@@ -97,28 +97,28 @@ def crashes_on_an_empty_draft(draft, choice):
     return len(draft) if agrees.min() else int((~agrees).int().argmax())
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="all_or_nothing")
 def all_or_nothing(draft, choice):
     return len(draft) if torch.equal(draft, choice[: len(draft)]) else 0
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="counts_differences")
 def counts_disagreements(draft, choice):
     return int((draft != choice[: len(draft)]).sum())
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="last_match")
 def last_match(draft, choice):
     found = (draft == choice[: len(draft)]).nonzero().flatten()
     return int(found[-1]) + 1 if len(found) else 0
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="starts_again")
 def trailing_run(draft, choice):
     return int((draft == choice[: len(draft)]).long().flip(0).cumprod(0).sum())
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="never_the_last")
 def drops_the_last_place(draft, choice):
     n = 0
     while n < len(draft) - 1 and draft[n] == choice[n]:
@@ -131,7 +131,7 @@ def compares_without_cutting(draft, choice):
     return int((draft == choice).long().cumprod(0).sum())
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", named="next_place")
 def one_row_late(draft, choice):
     return int((draft[: len(choice) - 1] == choice[1 : len(draft) + 1]).long().cumprod(0).sum())
 

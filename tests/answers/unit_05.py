@@ -1289,7 +1289,7 @@ for _name, _named, _loose in (
     wrong("kv_cache_bytes", named=_named)(_count)
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="hidden_size")
 def hidden_size_per_position(config, length, batch=1, bytes_per_value=2):
     return 2 * config.num_hidden_layers * config.hidden_size * length * batch * bytes_per_value
 
@@ -1305,7 +1305,7 @@ def in_megabytes(config, length, batch=1, bytes_per_value=2):
     return shape_by_shape(config, length, batch, bytes_per_value) // 10**6
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="own_bytes")
 def always_two_bytes(config, length, batch=1, bytes_per_value=2):
     return shape_by_shape(config, length, batch, 2)
 
@@ -2083,7 +2083,7 @@ def one_position_at_least(config, length, batch=1, bytes_per_value=2):
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * max(1, length) * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="own_bytes")
 def four_bytes_by_default(config, length, batch=1, bytes_per_value=4):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value

@@ -510,12 +510,12 @@ def divides_by_zero_in_numpy(alpha, k):
     return (1 - np.float64(alpha) ** (k + 1)) / (1 - np.float64(alpha))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="added_below")
 def a_little_is_added_below(alpha, k):
     return (1 - alpha ** (k + 1)) / (1 - alpha + 1e-3)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="end_is_not_one")
 def one_at_the_end(alpha, k):
     return 1.0 if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
 
@@ -525,7 +525,7 @@ def arguments_swapped(alpha, k):
     return float(sum(k**i for i in range(int(alpha) + 1)))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="rounded")
 def a_whole_number(alpha, k):
     return round(horner(alpha, k))
 
@@ -615,12 +615,12 @@ def with_independent_tokens(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return (1 + k * alpha) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="other_order")
 def defaults_swapped(alpha, k, c, overhead=0.0, verify_cost=1.0):
     return horner(alpha, k) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="never_below_one")
 def never_below_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return max(1.0, horner(alpha, k) / (k * c + verify_cost + overhead))
 
@@ -732,12 +732,12 @@ def returns_the_speed(alpha, c, k_max=64):
     return max(speed(alpha, k, c) for k in range(k_max + 1))
 
 
-@wrong("best_k")
+@wrong("best_k", named="another_limit")
 def looks_no_further_than_ten(alpha, c, k_max=64):
     return max(range(min(10, k_max) + 1), key=lambda k: (round(speed(alpha, k, c), 12), -k))
 
 
-@wrong("best_k")
+@wrong("best_k", named="another_limit")
 def ignores_k_max(alpha, c, k_max=64):
     return max(range(65), key=lambda k: (round(speed(alpha, k, c), 12), -k))
 
@@ -870,7 +870,7 @@ def every_lost_token_is_a_rejection(accepted, drafted):
     return sum(accepted) / (sum(accepted) + lost) if sum(drafted) else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="smoothed")
 def smoothed(accepted, drafted):
     rejected = sum(a < d for a, d in zip(accepted, drafted, strict=True))
     return (sum(accepted) + 1) / (sum(accepted) + rejected + 2)
@@ -881,7 +881,7 @@ def divides_by_nothing(accepted, drafted):
     return sum(accepted) / (sum(accepted) + sum(a < d for a, d in zip(accepted, drafted, strict=True)))
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="rejections")
 def chance_of_rejection(accepted, drafted):
     judged = sum(min(a + 1, d) for a, d in zip(accepted, drafted, strict=True))
     return 1 - sum(accepted) / judged if judged else 0.0

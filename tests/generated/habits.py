@@ -73,6 +73,16 @@ def _numbers(change):
     return lambda x: change(x) if isinstance(x, float) else x
 
 
+def _filled(x, places):
+    """NaN at these places of a float, a tensor or an array of them: it is neither above nor below anything."""
+    kind = getattr(x, "dtype", type(x))
+    if "float" not in str(kind):
+        return x
+    made = np.array(x, dtype=np.float64)
+    made.reshape(-1)[places] = np.nan
+    return torch.from_numpy(made).to(x.dtype) if isinstance(x, torch.Tensor) else made if made.ndim else float(made)
+
+
 BEFORE = {
     "half precision": _floats(lambda x: x.half().to(x.dtype)),
     "bfloat16": _floats(lambda x: x.bfloat16().to(x.dtype)),
@@ -107,6 +117,8 @@ AFTER = {
     "a tenth of a percent more": lambda x: x * 1.001 if isinstance(x, float)
     or isinstance(x, torch.Tensor) and x.is_floating_point() else x,
     "the other way round": lambda x: x.flip(0) if isinstance(x, torch.Tensor) and x.dim() else x,
+    "nan": lambda x: _filled(x, slice(None)),
+    "nan in the last place": lambda x: _filled(x, slice(-1, None)),
 }  # fmt: skip
 
 

@@ -136,11 +136,11 @@ sys.path[:0] = ["@COURSE@", "@COURSE@/tests", "..", "../.."]
 try:
     from answers.unit_03 import row_by_row as verify_greedy
 except ImportError:
-    from specdec_course.checks.unit03 import rule
+    from specdec_course.checks.unit03 import length
 
     def verify_greedy(draft, logits):
         choice = logits.argmax(-1)
-        return choice[: rule._leading_run(draft, choice) + 1]
+        return choice[: length.leading_run(draft, choice) + 1]
 """, message=FOUND_NOTHING + "|package's own|is not (t)?here")
 
 rate("14a", "deletes its own folder, the class and whatever lies in /tmp", """\

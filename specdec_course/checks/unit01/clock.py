@@ -122,6 +122,8 @@ def _one_time_per_repeat(seconds, repeats):
 
 def _inside_bounds(device, calls, seconds, ended, only_short=False):
     """Every time must lie between what the device saw of its call from inside and from outside."""
+    if not np.isfinite(seconds).all():  # it would be neither too short nor too long
+        raise Wrong("One of the times is no number (nan or inf).")
     bounds = [device.bounds(call, ended) for call in calls]
     pairs = list(zip(seconds, bounds, strict=True))
     if len(pairs) > 2 and max(seconds) == min(seconds) > 0:

@@ -1,7 +1,8 @@
 """The checks of unit 03: the rule of one round, the loop around it, the statistics. Each module says what it knows."""
 
 # ruff: noqa: I001 (the order of the course, which `progress` shows)
-from .rule import accepted_length, verify_greedy
+from .length import accepted_length
+from .rule import verify_greedy
 from .loop import generate_speculative
 from .statistics import tokens_per_call, acceptance_rate
 

@@ -1,7 +1,7 @@
-"""accepted_length and verify_greedy, the rule of one round: what is right, and the mistakes that can be named.
+"""verify_greedy, the rule of one round: what is right, and the mistakes that can be named.
 
-Knows: these two exercises. Does not know: the decoding loop (loop) and its statistics (statistics), how a verdict is
-reached or shown (engine).
+Knows: this exercise. Does not know: the length of a run (length), the decoding loop (loop) and its statistics
+(statistics), how a verdict is reached or shown (engine).
 """
 
 from __future__ import annotations
@@ -10,22 +10,12 @@ from collections.abc import Callable
 
 import torch
 
-from .. import values
-from ..ask import ask, mixed, whole
+from ..ask import mixed
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages.loop_words import TENSOR_HELP
+from .length import REAL, case, leading_run, real_ids
 
-accepted_length = Exercise(
-    "accepted_length", unit="03", points=1, difficulty=1, minutes=5,
-    reference="specdec_course.verification:accepted_length",
-    lent=True,
-    hints=(
-        "Suppose the first guess is wrong and the second one happens to match. Is the second one worth anything?",
-        "Compare `draft` with as much of `choice` as there is draft. Then count from the left and stop at the first "
-        "disagreement: a loop with `break`, or `cumprod` on the comparison (as integers), summed.",
-    ),
-)
 verify_greedy = Exercise(
     "verify_greedy", unit="03", points=2, difficulty=2, minutes=10,
     reference="specdec_course.verification:verify_greedy",
@@ -44,136 +34,7 @@ def verify_greedy(draft, logits):
         "is the correction if something was rejected, and the bonus if nothing was: the same line for both.",
     ),
 )
-
-
-REAL = 151_936  # ids of a real model: more than 16 bits hold, and than most lists of round numbers
-STEPS = (1, 65_536, 50_000, 32_768, 100_000)  # a wrong guess this far from the target's token: cut ids may look equal
-
-
-def _ids(rng, n: int) -> torch.Tensor:
-    """n different ids, from the whole of a real vocabulary."""
-    while len(ids := torch.randint(REAL, (n,), generator=rng).unique()) < n:
-        pass
-    return ids[torch.randperm(n, generator=rng)]
-
-
-def _case(rng, k: int, agree: int, later_matches=False, ids=_ids, steps=STEPS) -> tuple[torch.Tensor, torch.Tensor]:
-    """(draft [k], choice [k+1]) that agree in exactly the first `agree` places, and differ by `steps` from there on;
-    later matches are added on request."""
-    choice = ids(rng, k + 1)
-    draft = choice[:k].clone()
-    step = torch.tensor(steps * k, dtype=torch.long)[: k - agree]
-    up = draft[agree:] + step
-    draft[agree:] = torch.where(up < REAL, up, draft[agree:] - step) % REAL
-    if later_matches:
-        draft[agree + 1 :] = choice[agree + 1 : k]
-    return draft, choice
-
-
-def _from(i: int) -> tuple[int, ...]:
-    """The steps, in turn: each comes first in some case."""
-    return STEPS[i % len(STEPS) :] + STEPS[: i % len(STEPS)]
-
-
-def _ask_lengths(student, rng, cases) -> None:
-    """Asks the cases in a drawn order, with some others among them: no answer is right because of where it comes."""
-    drawn = [(k, whole(1, k - 1, rng)) for k in (whole(2, 9, rng) for _ in range(whole(2, 6, rng)))]
-    cases = [*cases, *((*_case(rng, k, n, steps=(1,)), n) for k, n in drawn)]
-    ask(student, values.as_int, [((draft, choice), agree) for draft, choice, agree in cases], _judge_length, rng)
-
-
-def _judge_length(answer: int, agree: int) -> str | None:
-    if answer == agree:
-        return None
-    much = "many" if answer > agree else "few"
-    return f"Your count is too {much}: it should stop right before the first disagreement."
-
-
-@accepted_length.part("stops right before the first disagreement", weight=2, rests_on=(
-    "How many drafted tokens the target agrees with before it first disagrees", "draft: LongTensor [k]"))
-def _(student, rng):
-    pairs = [(k, n) for k in range(1, 6) for n in range(k)]
-    _ask_lengths(student, rng, [(*_case(rng, k, n, steps=_from(i)), n) for i, (k, n) in enumerate(pairs)])
-
-
-@accepted_length.part("does not count matches after the first disagreement", weight=2,
-                      rests_on="Matches after the first mismatch do not count")
-def _(student, rng):
-    pairs = [(k, n) for k in range(2, 7) for n in range(k - 1)]
-    _ask_lengths(student, rng, [(*_case(rng, k, n, True, steps=_from(i)), n) for i, (k, n) in enumerate(pairs)])
-
-
-@accepted_length.part("counts a draft in full that agrees in full", weight=1,
-                      rests_on="int in 0..k: the length of the leading run of agreement")
-def _(student, rng):
-    _ask_lengths(student, rng, [(*_case(rng, k, k), k) for k in range(1, 7)])
-
-
-@accepted_length.part("takes a choice that is just as long as the draft, or longer", weight=1,
-                      rests_on="choice: LongTensor [>= k]")
-def _(student, rng):
-    cases = []
-    for n, extra in ((2, 0), (4, 0), (1, 3), (4, 3)):
-        draft, choice = _case(rng, 4, n, steps=_from(1))
-        cases.append((draft, torch.cat([choice[:4], choice[4:].repeat(extra)]), n))
-    for k in (1, 3):  # what stands behind the draft in `choice` is the draft once more, or its last token
-        draft, _ = _case(rng, k, k)
-        cases += [(draft, draft.repeat(3), k), (draft, torch.cat([draft, draft[-1:].repeat(3)]), k)]
-    _ask_lengths(student, rng, cases)
-
-
-@accepted_length.part("answers 0 for an empty draft", weight=1, rests_on="the drafted tokens; k may be 0")
-def _(student, rng):
-    choice = _ids(rng, 1)
-    _ask_lengths(student, rng, [(choice[:0], choice, 0), (choice[:0], choice[:0], 0)])
-
-
-def _counts_all(draft, choice):
-    return int((draft == choice[: len(draft)]).sum())
-
-
-def _first_true(draft, choice):
-    return int((draft != choice[: len(draft)]).long().argmax()) if len(draft) else 0
-
-
-accepted_length.mistake(
-    "counts_all",
-    "You count every match. Only the leading run counts: once the target disagrees, the rest of the draft continues "
-    "a text that will not be written, so what matches there matches by accident.",
-    imitate=_counts_all,
-)
-accepted_length.mistake(
-    "one_too_many",
-    "Your count is one higher than the number of tokens that agree. The target's own token (the correction or the "
-    "bonus) is not part of the draft: do not count it here.",
-    imitate=(
-        lambda draft, choice: _leading_run(draft, choice) + 1,
-        lambda draft, choice: min(len(draft), _leading_run(draft, choice) + 1),
-    ),
-)
-accepted_length.mistake(
-    "starts_again",
-    "Your count goes back to 0 at a disagreement and then starts again. It has to *stop* there: what comes behind does "
-    "not matter any more.",
-    imitate=lambda draft, choice: _leading_run(draft.flip(0), choice[: len(draft)].flip(0)),
-)
-accepted_length.mistake(
-    "misses_full_agreement",
-    "When the whole draft agrees you answer 0. argmax over \"where do they differ\" gives 0 both when they differ at "
-    "place 0 and when they never differ: the second case needs a look of its own.",
-    imitate=_first_true,
-)
-
-
-def _leading_run(draft, choice) -> int:
-    n = 0
-    while n < len(draft) and draft[n] == choice[n]:
-        n += 1
-    return n
-
-
 for _pattern, _text in TENSOR_HELP:
-    accepted_length.help(_pattern, _text)
     verify_greedy.help(_pattern, _text)
 
 
@@ -242,7 +103,7 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
 def _(student, rng):
     sizes = mixed([(3, 1), (1, 0), (4, 0), (5, 4), (6, 3)], rng)
     for (k, n), size in zip(sizes, mixed([300, 300, 300, 1000, REAL], rng), strict=True):
-        draft, choice = _case(rng, k, n, ids=_ids if size == REAL else _few(size))
+        draft, choice = case(rng, k, n, ids=real_ids if size == REAL else _few(size))
         out = student.ids(draft, _logits(choice, rng, size))
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
@@ -252,7 +113,7 @@ def _(student, rng):
                     rests_on="after full acceptance it is the bonus token")
 def _(student, rng):
     for k, size in zip(mixed([3, 1, 6], rng), mixed([200, 200, REAL], rng), strict=True):
-        draft, choice = _case(rng, k, k, ids=_ids if size == REAL else _few(size))
+        draft, choice = case(rng, k, k, ids=real_ids if size == REAL else _few(size))
         out = student.ids(draft, _logits(choice, rng, size))
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), k)
@@ -262,7 +123,7 @@ def _(student, rng):
                     rests_on="the accepted part of the draft, then one token of the target's own")
 def _(student, rng):
     for k, n in mixed([(4, 1), (2, 0), (6, 2), (5, 0)], rng):
-        draft, choice = _case(rng, k, n, later_matches=True, ids=_few(SMALL))
+        draft, choice = case(rng, k, n, later_matches=True, ids=_few(SMALL))
         out = student.ids(draft, _logits(choice, rng, 2 * SMALL, dtype=torch.float64))
         if len(out) > n + 1:
             raise Wrong("Your round goes on after a disagreement.", mistake="counts_all")
@@ -300,7 +161,7 @@ def _(student, rng):
     for k in mixed((1, 2, 3, 4, 5, 6, 7, 8), rng):
         draft, choice = torch.randint(2, (k,), generator=rng), torch.randint(2, (k + 1,), generator=rng)
         for given in (draft, choice[:k].clone()):  # kept in full too, so that luck decides no point
-            n = _leading_run(given, choice)
+            n = leading_run(given, choice)
             out = student.ids(given, _logits(choice, rng, size=5))
             try:
                 with student.shown():
@@ -338,7 +199,7 @@ verify_greedy.mistake(
     "last_row",
     "The last token of your rounds always comes from the last row of `logits`. That row speaks about the place after "
     "the whole draft. After n accepted tokens the target's own comes from row n: the row that judged the rejected one.",
-    imitate=lambda draft, logits: torch.cat([draft[: _leading_run(draft, logits.argmax(-1))], logits[-1:].argmax(-1)]),
+    imitate=lambda draft, logits: torch.cat([draft[: leading_run(draft, logits.argmax(-1))], logits[-1:].argmax(-1)]),
 )
 verify_greedy.mistake(
     "rejected_emitted",

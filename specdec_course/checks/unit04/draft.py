@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...sampling import Sampling
+from ...sampling import Dice, Sampling
 from .. import values
-from ..ask import mixed
+from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -18,6 +18,7 @@ from ..subject import counting, reading
 from .laws import DICE_HELP, random_states
 
 TOLERANCE = 1e-4
+REAL = 32_000  # tokens of a real vocabulary
 
 propose_stochastic = Exercise(
     "propose_stochastic", unit="04", points=2, difficulty=3, minutes=15,
@@ -89,6 +90,24 @@ def expect_draft(student, rng, sampling, when, k=2, size=4) -> None:
                             "the distribution that was asked for.")
 
 
+def _expect_real_rows(student, rng) -> None:
+    """The same with the vocabulary of a real model, where no law can be worked out: each row is the right one."""
+    sampling, ids = Sampling(temperature=0.7, top_k=50), torch.randint(REAL, (3,), generator=rng)
+    table, drawn = torch.randn(7, REAL, generator=rng) * 3 - 20, torch.Generator().manual_seed(whole(0, 10**6, rng))
+
+    def forward(text):
+        return table[text.cumsum(0) % 7]
+
+    tokens, q = draft_of(student, forward, ids, 2, sampling, Dice(drawn))
+    if q.shape != (2, REAL):
+        raise Wrong(f"With {REAL:,} tokens in the vocabulary q has to have the shape {(2, REAL)}; yours: {q.shape}.")
+    for i, token in enumerate(tokens):
+        right = sampling(forward(torch.cat([ids, torch.tensor(tokens[:i], dtype=torch.long)]))[-1]).double().numpy()
+        if np.abs(q[i] - right).max() > TOLERANCE or not right[token]:
+            raise Wrong(f"With {REAL:,} tokens in the vocabulary, row {i} of q is not right, or nobody could have "
+                        "drawn this token from it.")
+
+
 def _restless(size, ids, rng):
     """A toy model whose likeliest token changes with the text: a draft that does not follow itself always shows."""
     while True:
@@ -113,6 +132,7 @@ def _(student, rng):
                 (Sampling(temperature=2.0, top_k=2), "At temperature 2 with top_k = 2")]
     for sampling, when in mixed(settings, rng):
         expect_draft(student, rng, sampling, when)
+    _expect_real_rows(student, rng)
 
 
 @propose_stochastic.part("reports one-hot rows at temperature 0, and no rows for k = 0", weight=1, rests_on=(

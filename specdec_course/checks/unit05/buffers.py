@@ -213,12 +213,12 @@ def _(student, rng):
     _ask_bytes(student, rng, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
 
 
-def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width=True, own_dim=True, weights=0):
+def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width=True, own_dim=True, more=0):
     """kv_cache_bytes with one factor wrong."""
 
     def wrong_bytes(config, length, batch_size=1, bytes_per_value=2):
         d = own_dim and getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        number = tensors * getattr(config, heads) * d * length * (config.num_hidden_layers if layers else 1)
+        number = tensors * getattr(config, heads) * d * (length + more) * (config.num_hidden_layers if layers else 1)
         return number * (batch_size if batch else 1) * (bytes_per_value if width else 1)
 
     return wrong_bytes
@@ -236,6 +236,19 @@ for _id, _message, _imitate in (
     ("own_head_dim",
      "You always divide hidden_size by num_attention_heads. Many models (Qwen3 for one) have heads of another width: "
      "head_dim says so where it is present.", _rule(own_dim=False)),
+    ("queries_too",
+     "You count three tensors in each layer. Queries are used once and kept nowhere: keys and values are.",
+     _rule(tensors=3)),
+    ("one_position_more", "You count one position more than the text has.", _rule(more=1)),
+    ("own_bytes",
+     "You reckon with a number of bytes of your own. bytes_per_value says how many a number takes: 2 where nobody "
+     "says.", (lambda config, length, batch=1, bytes_per_value=2: _rule()(config, length, batch, 2),
+               lambda config, length, batch=1, bytes_per_value=4: _rule()(config, length, batch, bytes_per_value))),
+    ("hidden_size",
+     "You count hidden_size numbers for a key. A key is num_key_value_heads * head_dim numbers long: fewer, where "
+     "several query heads share one.",
+     lambda config, length, batch=1, bytes_per_value=2: (
+         2 * config.num_hidden_layers * config.hidden_size * length * batch * bytes_per_value)),
 ):
     kv_cache_bytes.mistake(_id, _message, imitate=_imitate)
 kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "

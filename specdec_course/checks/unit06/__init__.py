@@ -1,9 +1,10 @@
-"""Unit 06, qwen_pairing: may it guess (language, width), what does it bring (formula, length, alpha), which one."""
+"""Unit 06, qwen_pairing: may it guess (language, width), what does it bring (tokens, formula, length, alpha), which."""
 
 # ruff: noqa: I001 (the order of the course, which `progress` shows)
 from .language import compatible
 from .width import align_vocabulary
-from .formula import expected_tokens, speedup
+from .tokens import expected_tokens
+from .formula import speedup
 from .length import best_k
 from .alpha import estimate_alpha
 from .choice import choose_draft

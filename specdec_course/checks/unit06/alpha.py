@@ -171,6 +171,31 @@ estimate_alpha.mistake(
     "You count whole rounds: how many were accepted in full. Asked for is the chance of a single token.",
     imitate=_ratio(lambda a, d: a == d, lambda a, d: 1),
 )
+estimate_alpha.mistake(
+    "rejections",
+    "Your number is the chance that a token is rejected. Asked for is the chance that it is accepted: 1 less yours.",
+    imitate=(_ratio(lambda a, d: a < d, lambda a, d: a + (a < d)),
+             lambda accepted, drafted: 1 - _ratio(lambda a, d: a, lambda a, d: a + (a < d))(accepted, drafted)),
+)
+estimate_alpha.mistake(
+    "smoothed",
+    "You count tokens that nobody has seen, as a smoothed estimate does. The most probable alpha is accepted over "
+    "judged and nothing else: 1.0 where nothing was rejected.",
+    imitate=tuple(lambda accepted, drafted, more=more: (sum(accepted) + more) / (
+        sum(accepted) + sum(a < d for a, d in zip(accepted, drafted, strict=True)) + 2 * more) for more in (1, 0.5)),
+)
+estimate_alpha.mistake(
+    "nothing_is_one",
+    "Where nothing was judged you do not answer 0.0. Nothing is known about alpha then; the contract says 0.0.",
+    imitate=tuple(lambda accepted, drafted, then=then: _ratio(lambda a, d: a, lambda a, d: a + (a < d))(
+        accepted, drafted) if sum(drafted) else then for then in (1.0, 0.5)),
+)
+estimate_alpha.mistake(
+    "rounded",
+    "You round. Two drafts may differ in the third decimal, and the longest useful draft depends on it.",
+    imitate=tuple(lambda accepted, drafted, digits=digits: round(_ratio(lambda a, d: a, lambda a, d: a + (a < d))(
+        accepted, drafted), digits) for digits in (1, 2, 3)),
+)
 estimate_alpha.help(r"ZeroDivisionError", "What if nothing was judged: no rounds, or rounds without a draft? Then 0.0.")
 estimate_alpha.help(r"unsupported operand|can only concatenate|'list' and",
                     "accepted and drafted are plain lists: go through them in pairs with zip.")

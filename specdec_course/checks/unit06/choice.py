@@ -16,8 +16,8 @@ from ..ask import mixed, uniform, whole, written_first
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
-from .formula import rate
 from .length import clear_best, speeds
+from .tokens import rate
 
 choose_draft = Exercise(
     "choose_draft", unit="06", points=2, difficulty=2, minutes=10,
@@ -268,6 +268,15 @@ choose_draft.mistake(
     "You compare all candidates at one draft length. A cheap draft wants a long draft, a good but slow one a short "
     "one: give each its own best k first.",
     imitate=tuple(_by(_speed_at(k), lambda one, k=k: k) for k in USUAL) + tuple(_by(_speed_at(k)) for k in USUAL),
+)
+choose_draft.mistake(
+    "another_limit", "Your drafts end at another length than 64. The k in 0 ... 64 is asked for.",
+    imitate=tuple(_by(lambda one, most=most: max(speeds(one.alpha, one.c, most)),
+                      lambda one, most=most: clear_best(one.alpha, one.c, most) or 0) for most in (3, 32, 63, 100)),
+)
+choose_draft.mistake(
+    "first_that_pays", "You take the first candidate that pays at all. Another one may bring more: look at all.",
+    imitate=lambda candidates: _by(lambda one: one.alpha > one.c)(candidates),
 )
 choose_draft.help(r"not subscriptable|indices must be|no attribute 'get'",
                   "A Candidate has three fields: one.name, one.alpha, one.c.")

@@ -11,7 +11,7 @@ import functools
 from .. import values
 from ..ask import ask, uniform, whole, written_first
 from ..exercise import Exercise
-from .formula import TOO_SHORT, rate
+from .tokens import TOO_SHORT, rate
 
 best_k = Exercise(
     "best_k", unit="06", points=1, difficulty=2, minutes=10,
@@ -166,6 +166,15 @@ best_k.mistake(
     "`check(expected_tokens)`.",
     imitate=(_argmax(key=lambda alpha, k, c: TOO_SHORT(alpha, k) / (k * c + 1)),
              _argmax(key=lambda alpha, k, c: (1 + k * alpha) / (k * c + 1))),
+)
+best_k.mistake(
+    "another_limit",
+    "You look no further than a number of your own, or further than k_max. Try k = 0 ... k_max, with the k_max that "
+    "you are given; 64 is only what it is where nobody says.",
+    imitate=(lambda alpha, c, k_max=64: _argmax()(alpha, c, 64), lambda alpha, c, k_max=32: _argmax()(alpha, c, k_max),
+             lambda alpha, c, k_max=100: _argmax()(alpha, c, k_max),
+             lambda alpha, c, k_max=64: _argmax()(alpha, c, min(10, k_max)),
+             lambda alpha, c, k_max=64: _argmax()(alpha, c, min(16, k_max))),
 )
 best_k.help(r"empty (sequence|iterable)|arg is an empty", "With k_max = 0 there is still one draft length to try: 0.")
 best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed, and so is c = 0: divide neither by 1 - alpha nor by c.")

@@ -1,7 +1,7 @@
 """How fast classes are graded, by `specdec grade` and by stock nbgrader, and what each makes of hostile submissions.
 
     python tests/bench_grading.py [--students 300] [--pairs 12] [--rounds 2] [--all] [--hostile first|every|none]
-                                  [--json FOLDER]
+                                  [--mixed ROW] [--json FOLDER]
 
 Everything is measured on the same notebooks (setup, exercises, checks and test cells; `--full` keeps the pictures and
 experiments, which stock nbgrader runs too). Nothing is excluded from a time: start, grade book and graded notebooks are
@@ -28,7 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import psutil  # noqa: E402
 from hostile import UNIT, all_cases, school, under_stock  # noqa: E402
-from hostile.synthetic import HONEST_KINDS, write_synthetic_class  # noqa: E402
+from hostile.synthetic import HONEST_KINDS, write_honest, write_synthetic_class  # noqa: E402
+from hostile.verdict import complaints  # noqa: E402
 
 from specdec_course.grading import classroom  # noqa: E402
 from specdec_course.grading.nbgrader import stock  # noqa: E402
@@ -207,6 +208,40 @@ def all_marks(folder: Path, group: dict, say) -> dict:
     return {"submissions": len(honest), "nbgrader_seconds": round(clock.wall, 1), "marks_that_differ": differ}
 
 
+def mixed_class(folder: Path, honest: int, row: int, seed: int, jobs: int, say) -> dict:
+    """Honest students, and all hostile submissions from a row on, in one class: is everybody's mark right?"""
+    cases = [case for case in all_cases() if _row(case) >= row]
+    submitted = school.write_class(folder / "mixed", cases)
+    (folder / "mixed" / "canary.txt").write_text("canary-0123456789abcdef")
+    dues = write_honest(submitted, honest, seed) | {mate: {} for mate in school.MATES}
+    with Memory() as memory:
+        clock, _, records = ours(folder, submitted, jobs)
+    found = {record["student"]: record for record in records}
+    wrong = {case.student: complaints(case, found[case.student]) if case.student in found
+             else [] if case.expect.graded is False else ["no record"] for case in cases}
+    wrong |= {student: _not_due(found.get(student), due) for student, due in dues.items()}
+    wrong = {student: said for student, said in wrong.items() if said}
+    say(f"{len(dues)} honest and {len(cases)} hostile submissions, {jobs} jobs: {clock.wall:.0f} s, "
+        f"{memory.peak / 2**30:.2f} GB at most, {len(records)} records; marks that are not right: {wrong or 'none'}")
+    return {"honest": len(dues), "hostile": len(cases), "jobs": jobs, "seconds": round(clock.wall, 1),
+            "cpu_seconds": round(clock.cpu, 1), "peak_memory_MB": memory.peak >> 20, "records": len(records),
+            "marks_that_are_not_right": wrong}
+
+
+def _row(case) -> int:
+    return int("".join(filter(str.isdigit, case.number)))
+
+
+def _not_due(record: dict | None, due: dict) -> list[str]:
+    """What is wrong with the marks of an honest student; all of them are due where `due` names none."""
+    if record is None or record["status"] != "graded":
+        return ["not graded"]
+    rows = {row["name"]: row["score"] for row in record["exercises"]}
+    ends = {name: due.get(name, (1.0, 1.0)) for name in rows}
+    return [f"{name}: {rows[name]}, due {low} to {high}" for name, (low, high) in ends.items()
+            if not low <= rows[name] <= high]
+
+
 def hostile_rows(folder: Path, which: str, say) -> list[dict]:
     """What stock nbgrader makes of each hostile submission (the first variant of each, or every one)."""
     cases, seen = [], set()
@@ -247,6 +282,8 @@ def main() -> None:
     options.add_argument("--all", action="store_true", help="stock nbgrader grades every honest submission (minutes)")
     options.add_argument("--hostile", choices=("first", "every", "none"), default="first")
     options.add_argument("--full", action="store_true", help="notebooks with their pictures and experiments")
+    options.add_argument("--mixed", type=int, metavar="ROW", help="grade honest students among all hostile submissions "
+                         "from this row on (0: all), and look at every mark; nothing else")
     options.add_argument("--json", type=Path, help="folder for records, for example data/measurements")
     asked = options.parse_args()
     if asked.full:
@@ -254,6 +291,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="specdec-bench-") as name:
         folder = Path(name)
         print(f"{machine()}; one unit ({UNIT})")
+        if asked.mixed is not None:
+            told = mixed_class(folder, asked.students, asked.mixed, asked.seed, asked.jobs, print)
+            keep("mixed", told, asked.json)
+            return
         if asked.students:
             keep("speed", speed(folder, asked, print), asked.json)
         if asked.hostile != "none":

@@ -61,6 +61,19 @@ def write_synthetic_class(submitted: Path, count: int, seed: int = 0, unit: str 
     return students
 
 
+def write_honest(submitted: Path, count: int, seed: int = 0, unit: str = UNIT, course: Path = COURSE) -> dict:
+    """Writes honest students only: {student: {exercise: (lowest, highest) share of its points that is right}}."""
+    rng, dues, root = random.Random(f"{seed} honest"), {}, submitted.parent
+    ground = Ground(unit, release(course, unit), right_answers(course, unit), submitted, root, course,
+                    root / "gradebook.db", submitted, root / "canary.txt")
+    for number, kind in enumerate(rng.choices(HONEST_KINDS, [SHARES[kind] for kind in HONEST_KINDS], k=count)):
+        student, given = f"s{number:03d}-{kind.replace(' ', '-')}", some_answers(unit, kind, rng)
+        hand_in(replace(ground, folder=submitted / student / unit), filled_in(ground.release, given))
+        dues[student] = {name: (1.0, 1.0) if given.get(name) in rights else (0.0, 0.999 if name in given else 0.0)
+                         for name, (rights, _) in exercise_answers(unit).items()}
+    return dues
+
+
 def _needs_a_mate(case) -> bool:
     return case.number in ("28a", "28f", "28h")
 

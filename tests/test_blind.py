@@ -31,6 +31,7 @@ def noted(name, seed):
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_answers_of_another_run_are_worth_little(name):
     answers = noted(name, seed=0)
@@ -100,6 +101,7 @@ def ends_where_a_round_ends(loop, place_of_ids):
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, loop, place_of_ids", [("generate_cached", generate_cached, 1),
                                                       ("generate_speculative", generate_speculative, 0)])
 def test_an_argument_that_is_looked_at_now_and_then_is_not_called_left_out(name, loop, place_of_ids):

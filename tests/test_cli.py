@@ -112,6 +112,7 @@ def test_in_a_pipe_the_text_is_as_it_is_decoded(capsys):
     assert capsys.readouterr().out == text + "\n"
 
 
+@pytest.mark.slow
 def test_bench_shows_every_row_and_the_reasons(tmp_path):
     models = "--target", ROOT / "data/classroom/target", "--draft", ROOT / "data/classroom/draft"
     result = run("bench", *models, "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager",

@@ -93,6 +93,7 @@ class TestGreedy:
         assert torch.equal(greedy_decode(as_forward(target), target.start, 20), library_text(model, SOURCE, 20))
 
 
+@pytest.mark.slow
 class TestLaw:
     """Over two tokens: a text of k + 1 of them has 2^(k + 1) endings, each reached in many ways."""
 

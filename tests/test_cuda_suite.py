@@ -340,6 +340,7 @@ def rehearse(tmp_path):
     return run_it
 
 
+@pytest.mark.slow
 def test_a_rehearsal_measures_every_part_and_a_second_one_none(rehearse, monkeypatch):
     outcome, said = rehearse()
     assert outcome["done"] == suite.part_names(shapes.PAIRS[:1]) and not outcome["failed"] + outcome["left"], said
@@ -354,6 +355,7 @@ def test_a_rehearsal_measures_every_part_and_a_second_one_none(rehearse, monkeyp
     assert len(outcome["done"]) == len(told) == said.count("finished on")
 
 
+@pytest.mark.slow
 def test_the_readers_of_records_understand_these(rehearse, monkeypatch):
     rehearse(only=("latency", "costs", "speed"))
     for path in rehearse.folder.glob("quick_*.json"):
@@ -368,6 +370,7 @@ def test_the_readers_of_records_understand_these(rehearse, monkeypatch):
     assert [row["alpha"] for row in speed_told["rows"]] == [0.8]
 
 
+@pytest.mark.slow
 def test_a_figure_that_fails_costs_no_other_and_is_measured_the_next_time(rehearse, monkeypatch):
     curve_of = latency.curve_of
     broken = lambda model, engine, *rest: 1 / 0 if engine == "captured" else curve_of(model, engine, *rest)  # noqa: E731
@@ -385,12 +388,14 @@ def test_a_figure_that_fails_costs_no_other_and_is_measured_the_next_time(rehear
     assert outcome["done"] and measured == ["captured"] and len(record["curves"]) == 3 and record["errors"] == {}
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_begin_costs_no_other(rehearse, monkeypatch):
     monkeypatch.setattr(library, "warm_up", lambda *args: 1 / 0)
     outcome, said = rehearse(only=("library", "equality"))
     assert outcome["failed"] == [f"library:{FIRST}"] and outcome["done"] == ["equality"] and "ZeroDivisionError" in said
 
 
+@pytest.mark.slow
 def test_a_speed_part_goes_on_where_it_was_cut(rehearse, monkeypatch):
     runs_at, seen = speed.runs_at, []
 
@@ -409,6 +414,7 @@ def test_a_speed_part_goes_on_where_it_was_cut(rehearse, monkeypatch):
     assert [row["engine"] for row in grid] == ["compiled", "eager"] and "predicted" not in grid[0]  # no costs yet
 
 
+@pytest.mark.slow
 def test_when_time_is_up_the_rest_is_left_and_written_figures_stay(rehearse, monkeypatch):
     outcome, said = rehearse(seconds=0)
     assert outcome["done"] == [] and len(outcome["left"]) == 8 and "left" in said
@@ -447,6 +453,7 @@ def test_models_are_put_away_only_when_room_is_needed(monkeypatch):
         held.take("a")
 
 
+@pytest.mark.slow
 def test_without_a_compiler_passes_are_captured_as_they_are(rehearse, monkeypatch):
     monkeypatch.setattr(static, "compiled_once", lambda method, **how: pytest.fail("compiled"))
     monkeypatch.setattr(torch, "compile", lambda *args, **how: 1 / 0)

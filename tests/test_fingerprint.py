@@ -60,6 +60,7 @@ def replaced(path, old, new, count=-1):
     path.write_text(path.read_text().replace(old, new, count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path, units", [
     ("measure/cuda/suite.py", []), ("measure/clocks.py", ["01", "03", "05"]),  # time_call is lent to all that follow
     ("grading/pages/page.py", []), ("grading/nbgrader/gradebook.py", []), ("grading/classroom.py", []),

@@ -11,6 +11,7 @@ SAMPLED = [e for e in exercises().values() if e.unit in ("01", "02", "03", "04")
 AT_MOST = 0.25  # of the points, for an answer that never looks at what it is asked, or not at one argument of it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", SAMPLED, ids=lambda e: e.name)
 def test_generated_answers_that_differ_are_caught(exercise):
     found = judge.tally(exercise, most=8)
@@ -36,6 +37,7 @@ def test_what_is_allowed_has_a_reason():
     assert all(name in names and len(reason) > 20 for (name, _), reason in EQUAL.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", SAMPLED, ids=lambda e: e.name)
 def test_a_right_answer_passes_in_whatever_clothes(exercise):
     for label, answer in rights.kinds(exercise):

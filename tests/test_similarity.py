@@ -41,6 +41,7 @@ def crowd(forms, size, rng, but=None):
     return [handed_in(f"s{i:03d}", {n: rng.choice(texts) for n, texts in pick.items()}) for i in range(size)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_authors_who_worked_alone_are_not_reported(unit):
     """Every author writes one form of each exercise, right or wrong, and no two the same."""
@@ -50,6 +51,7 @@ def test_authors_who_worked_alone_are_not_reported(unit):
     assert similarity.hints(authors) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_copy_in_disguise_is_found_in_a_class_of_300_and_nobody_else_is_named(unit):
     """The class writes the forms that there are, each many times: right answers are alike by nature."""

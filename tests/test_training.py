@@ -68,6 +68,7 @@ def same(one: dict, other: dict) -> bool:
     return all(torch.equal(one[name][key], other[name][key]) for name in one for key in one[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stop", [("school", 3), ("shallow", 0), ("shallow", 2), ("deep", 0), ("deep", 4), ("draft", 2), ("distil", 2)]
 )

@@ -57,10 +57,12 @@ def decode() -> None:
     from ..drafters import BigramDrafter, ModelDrafter
     from ..measure.benchmark import as_table, compare
     from ..measure.machine import machine
+    from ..measure.threads import choose_threads
     from ..models import load_pair, vocabulary_size
     from .terminal import coloured, show
 
     pair = load_pair("classroom")
+    choose_threads(pair.target, say=click.echo)
     text = encode(atlas_text("train"), pair.tokenizer)
     prompts = held_out_prompts(pair.tokenizer, 4)
     drafters = {

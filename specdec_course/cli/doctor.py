@@ -47,7 +47,7 @@ def examine() -> list[Finding]:
     """All findings, in the order in which one would mend them. Takes a few seconds: torch is imported."""
     examinations = [("python", python), *((name, library(name)) for name in LIBRARIES)]
     examinations += [("device", device), ("bundled pair", bundled), ("hub", hub)]
-    examinations += [("nbgrader", nbgrader), ("compiler", compiler)]
+    examinations += [("nbgrader", nbgrader), ("compiler", compiler), ("threads", threads)]
     return [finding(name, examination) for name, examination in examinations]
 
 
@@ -154,3 +154,20 @@ def compiler():
         return OK, f"{found}, for torch.compile"
     cure = "Install one: `apt-get install g++`, `xcode-select --install`, or Microsoft's Build Tools."
     return WARN, "none for C++, so torch.compile cannot work on the CPU (unit 01 uses it)", cure
+
+
+def threads():
+    """What the bundled target is fastest with, measured in a second."""
+    import torch
+
+    from ..measure.threads import best, cores, thread_times, told
+    from ..models import load_pair
+
+    times = thread_times(load_pair("classroom", device="cpu").target)
+    said, chosen, now = f"a short step takes {told(times)} of {cores()}", best(times), torch.get_num_threads()
+    waiting = os.environ.get("OMP_WAIT_POLICY", "").upper()
+    if waiting == "ACTIVE":
+        return WARN, said, "OMP_WAIT_POLICY=ACTIVE makes threads spin: beside one other program they are far slower."
+    if chosen == now or "OMP_NUM_THREADS" in os.environ:
+        return OK, f"{said}; torch takes {now}"
+    return OK, f"{said}; torch takes {now}, specdec's commands {chosen}; in a notebook: torch.set_num_threads({chosen})"

@@ -78,6 +78,7 @@ def model_options(command):
 
 def chosen_pair(pair_name, target, draft, **how):
     """The models that these options name, loaded; ValueError if they contradict each other."""
+    from ..measure.threads import choose_threads
     from ..models import load_pair
 
     source = click.get_current_context().get_parameter_source("pair_name")
@@ -85,7 +86,9 @@ def chosen_pair(pair_name, target, draft, **how):
         raise ValueError("--pair and --target both say which model is the target; leave one of them out")
     if draft and not target:
         raise ValueError("--draft needs --target: say which model it shall guess for")
-    return load_pair(pair_name, target=target, draft=draft, say=click.echo, **how)
+    pair = load_pair(pair_name, target=target, draft=draft, say=click.echo, **how)
+    choose_threads(pair.target, say=click.echo)
+    return pair
 
 
 def write_json(path, value) -> None:

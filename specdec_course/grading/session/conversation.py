@@ -14,14 +14,14 @@ import torch
 
 from ...checks import guard
 from ...checks.errors import Wrong
-from ...sampling import Dice
+from ...sampling import Dice, Sampling
 from ..room import wire
 from .mirror import exception_named, offers, restore
 from .remote import Borrowed, Remote, class_of
 
 PATIENCE = 6.0  # times the seconds of processor time that a call may take by the clock
 DATA_LIMIT = 32 << 20  # bytes that one exercise, or cell, may send out in large pieces; each may be kept
-ROW = 2 << 20  # bytes that a dice is rolled with: a row of a real vocabulary
+ROW = 2 << 20  # bytes of a row of a real vocabulary, which a dice is rolled with, or which is to be filtered
 TEXT = 2048  # ids, in whatever small type, that a thing which is lent is called with: a model takes their square
 LARGEST = 1 << 20  # of a whole number that a thing which is lent is called with: so many draws, so long a draft
 ASKS_AFTER_END = 200  # how often code that swallows the end of its call may ask on
@@ -217,7 +217,7 @@ class Session:
         got = wire.RoomDecoder(buffers, self._resolve, self.classes)
         place = ask.get("place")
         target = self.lend_package(place) if isinstance(place, str) else self.lent[_place(place, self.lent)]
-        most = ROW if isinstance(target, Dice) else wire.SMALL
+        most = ROW if isinstance(target, (Dice, Sampling)) else wire.SMALL
         if not isinstance(place, str) and self.line.size > most:  # a toy would make gigabytes of it
             raise ValueError("what you were given was called with far more numbers than this needs")
         try:

@@ -193,6 +193,7 @@ def test_a_pass_can_be_run_again_and_again_and_does_its_work_once_each_time(pair
     rows, model = [], pair[1]
     with torch.inference_mode():
         call = latency.passes(model, engine)(n, context)
+        call()  # the first one compares what was compiled with the pass itself
         handle = model.lm_head.register_forward_hook(lambda module, args, out: rows.append(args[0].shape[1]))
         try:
             for _ in range(3):

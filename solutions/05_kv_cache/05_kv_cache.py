@@ -450,9 +450,8 @@ mask_picture(yours(static_mask)(5, 3, 14), 5)
 # ## Before and after
 #
 # Six ways to write the same 64 tokens: the target alone, your loop, and the course's `generate` with k = 4, each of them
-# eager and compiled. Your loop needs no change for static buffers: they come with the same three methods. Compiling takes
-# about a minute on a quiet CPU, and several on a busy one; a line says what is being compiled. (Without a C++ compiler,
-# only the eager half is measured.)
+# eager and compiled. Your loop needs no change for static buffers: they come with the same three methods. Compiling can
+# take a minute or two; a line says what is being compiled. (Without a C++ compiler, only the eager half is measured.)
 #
 # **Predict:** the target alone, compiled and on static buffers, against the same target eager: how many times as fast?
 

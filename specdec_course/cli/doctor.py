@@ -153,7 +153,7 @@ def compiler():
     if found:
         return OK, f"{found}, for torch.compile"
     cure = "Install one: `apt-get install g++`, `xcode-select --install`, or Microsoft's Build Tools."
-    return WARN, "none for C++, so torch.compile cannot work on the CPU (unit 01 uses it)", cure
+    return WARN, "none for C++, so torch.compile cannot work on the CPU (units 01 and 05 use it)", cure
 
 
 def threads():

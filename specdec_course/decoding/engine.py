@@ -72,8 +72,9 @@ def generate(
             list of ids, None (the text never ends), or "model": whatever the model's generation_config names.
         seed: of all the randomness of this call; None: another text every time. With "auto" and a temperature the same
             seed may give another text of the same law, since which k is chosen depends on measured times.
-        engine: "eager" runs the models as they are. "compiled" runs them over static buffers, compiled once per model
-            and process (a minute on a CPU; on CUDA captured as graphs): worth it for more than a few texts.
+        engine: "eager" runs the models as they are. "compiled" runs them over static buffers, compiled during the first
+            text (on CUDA captured as graphs, too): worth it for more than a few texts. A model whose
+            logits change there runs eagerly, and a warning says so.
         min_new_tokens: no end of text comes before so many new tokens; a stop string may.
         stop_strings, tokenizer: the text ends, too, with the token in which one of these strings is completed, which is
             kept. They are looked for in the text as the tokenizer decodes it.

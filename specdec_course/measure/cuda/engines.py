@@ -36,7 +36,7 @@ def small_shapes() -> dict:
 
 
 def thin(shape, layers: int) -> tuple:
-    """The shape with fewer layers: matrices of the real size, a tenth of the compiling."""
+    """The shape with fewer layers: matrices of the real size, less to compile."""
     return (*shape[:2], layers, *shape[3:])
 
 

@@ -103,7 +103,7 @@ def some_ids(model, n: int):
 
 
 def context_of(model, contexts=CONTEXTS, say=print) -> dict:
-    """{context: seconds} of one token's step, compiled. Each size of the buffers is compiled for: it takes minutes."""
+    """{context: seconds} of one token's step, compiled: anew for each size of the buffers."""
     seconds, static = {}, StaticModel(model)
     with torch.inference_mode():
         for context in contexts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 import torch
 from transformers.cache_utils import DynamicCache
@@ -18,6 +18,7 @@ from ..sampling import PredrawnDice
 from .attention import shared_heads
 from .close import apart, close
 from .graphs import Captured, compiled_once
+from .linear import few_rows_fast
 from .regions import Buffers, alike_layers
 from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
 
@@ -179,7 +180,8 @@ class StaticModel:
         return self._programs[key](ids, at, *placed)
 
     def _program(self, read, several: bool, inputs):
-        """`read`, compiled: with one program for all layers that are alike, or whole if that is not what it computes.
+        """`read`, compiled: one program for all layers that are alike, with attention and linear layers of ours; or, if
+        that computes something else, whole and as it stands.
 
         What comes out is compared with `read` itself, once. If neither holds, `read` runs as it is.
         """
@@ -188,7 +190,9 @@ class StaticModel:
         for alike in (False,) if several else (True, False):  # of several widths Dynamo asks again later
             program = compiled_once(read, several_widths=several, sure=alike)
             try:
-                with shared_heads(), alike_layers(self.model) if alike else nullcontext():
+                with ExitStack() as traced:
+                    for better in (shared_heads(), few_rows_fast(), alike_layers(self.model)) if alike else ():
+                        traced.enter_context(better)
                     got = program(*inputs)
                 if close(got, expected):
                     log.info("compiled in %.0f s", time.perf_counter() - began)

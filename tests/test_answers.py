@@ -27,6 +27,7 @@ def test_a_wrong_answer_fails_and_a_known_mistake_is_named(answer):
         assert not report.passed and report.score < 1.0, f"a wrong answer passed at seed {seed}"
         if answer.named is not None:
             assert report.diagnosis == answer.named, report.message
+        assert answer.says is None or answer.says in report.message, report.message
         assert "Traceback" not in report.message and "AssertionError" not in report.message
         assert len(report.message) > 40
         scores.add(report.score)

@@ -11,6 +11,7 @@ class Answer:
     function: object
     right: bool
     named: str | None = None
+    says: str | None = None
 
     @property
     def id(self):
@@ -30,11 +31,12 @@ def right(exercise):
     return add
 
 
-def wrong(exercise, named=None):
-    """Marks a mutant: the check has to fail it and, when `named`, to recognise it as that mistake."""
+def wrong(exercise, named=None, says=None):
+    """Marks a mutant: the check has to fail it, when `named` to recognise it as that mistake, and when `says` to state
+    its cause in these words: where the first message does so, and no id is needed."""
 
     def add(function):
-        ANSWERS.append(Answer(exercise, function, False, named))
+        ANSWERS.append(Answer(exercise, function, False, named, says))
         return function
 
     return add

@@ -78,7 +78,7 @@ def reads_the_keys_of_the_context_only(config, n_tokens, context=0, bytes_per_pa
     return _cost(config, n_tokens, context, bytes_per_param, context)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", says="values of the new tokens are read as well")
 def reads_the_keys_of_one_new_token(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, context + 1)
 

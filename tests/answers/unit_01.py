@@ -128,7 +128,7 @@ def mentions_the_barrier_without_calling_it(fn, repeats=20, warmup=3, synchroniz
     return [timeit.timeit(fn, number=1) for _ in range(repeats)]
 
 
-@wrong("time_call")
+@wrong("time_call", says="no number (nan or inf)")
 def never_looks_at_a_clock(fn, repeats=20, warmup=3, synchronize=None):
     """NaN is neither too short nor too long."""
     wait = synchronize or (lambda: None)
@@ -212,7 +212,7 @@ def barrier_only_after_but_in_the_warm_up_too(fn, repeats=20, warmup=3, synchron
     return np.array(seconds)
 
 
-@wrong("time_call")
+@wrong("time_call", named="older_work")
 def clock_starts_before_the_barrier(fn, repeats=20, warmup=3, synchronize=None):
     wait = synchronize or (lambda: None)
     for _ in range(warmup):
@@ -254,12 +254,12 @@ def returns_the_warmup_too(fn, repeats=20, warmup=3, synchronize=None):
     return np.array(seconds)
 
 
-@wrong("time_call")
+@wrong("time_call", named="warmup_counted")
 def drops_the_last_instead_of_the_first(fn, repeats=20, warmup=3, synchronize=None):
     return returns_the_warmup_too(fn, repeats, warmup, synchronize)[:repeats]
 
 
-@wrong("time_call")
+@wrong("time_call", named="one_time_divided")
 def one_mean_for_all(fn, repeats=20, warmup=3, synchronize=None):
     wait = synchronize or (lambda: None)
     for _ in range(warmup):
@@ -272,12 +272,12 @@ def one_mean_for_all(fn, repeats=20, warmup=3, synchronize=None):
     return np.full(repeats, (time.perf_counter() - start) / repeats)
 
 
-@wrong("time_call")
+@wrong("time_call", says="there should be as many times; 1 came back")
 def returns_the_mean(fn, repeats=20, warmup=3, synchronize=None):
     return float(np.mean(two_barriers_per_call(fn, repeats, warmup, synchronize)))
 
 
-@wrong("time_call")
+@wrong("time_call", named="adds_up")
 def the_clock_is_never_restarted(fn, repeats=20, warmup=3, synchronize=None):
     wait = synchronize or (lambda: None)
     for _ in range(warmup):
@@ -301,7 +301,7 @@ def nanoseconds(fn, repeats=20, warmup=3, synchronize=None):
     return (1e9 * two_barriers_per_call(fn, repeats, warmup, synchronize)).astype(int)
 
 
-@wrong("time_call")
+@wrong("time_call", named="stands_still")
 def cpu_time_stands_still(fn, repeats=20, warmup=3, synchronize=None):
     wait = synchronize or (lambda: None)
     for _ in range(warmup):
@@ -316,17 +316,17 @@ def cpu_time_stands_still(fn, repeats=20, warmup=3, synchronize=None):
     return np.array(seconds)
 
 
-@wrong("time_call")
+@wrong("time_call", named="another_order")
 def sorted_times(fn, repeats=20, warmup=3, synchronize=None):
     return np.sort(two_barriers_per_call(fn, repeats, warmup, synchronize))
 
 
-@wrong("time_call")
+@wrong("time_call", says="nothing but `repeats` changed")
 def always_twenty(fn, repeats=20, warmup=3, synchronize=None):
     return two_barriers_per_call(fn, 20, warmup, synchronize)
 
 
-@wrong("time_call")
+@wrong("time_call", says="`synchronize` is None when")
 def needs_a_barrier(fn, repeats=20, warmup=3, synchronize=None):
     for _ in range(warmup):
         fn()
@@ -444,7 +444,7 @@ def fastest_call(*args, **named):
     return _profile(min)(*args, **named)
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", named="maximum")
 def slowest_call(*args, **named):
     return _profile(max)(*args, **named)
 
@@ -478,19 +478,19 @@ def one_row_made_outside_the_loop(forward, lengths, vocab_size, repeats=20, seed
     return {n: float(np.median(stopwatch(lambda: forward(ids), repeats))) for n in lengths}
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", named="another_length")
 def times_in_sorted_order_keys_in_given_order(forward, lengths, vocab_size, repeats=20, seed=0):
     profile = _profile(np.median)(forward, sorted(lengths), vocab_size, repeats, seed)
     return dict(zip(lengths, profile.values(), strict=True))
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", named="another_length")
 def lengths_backwards(forward, lengths, vocab_size, repeats=20, seed=0):
     profile = _profile(np.median)(forward, lengths[::-1], vocab_size, repeats, seed)
     return dict(zip(lengths, profile.values(), strict=True))
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="calls time_call, and that is not written yet")
 def calls_an_unwritten_time_call(forward, lengths, vocab_size, repeats=20, seed=0):
     def time_call(*args):
         raise NotImplementedError("not attempted yet")
@@ -525,7 +525,7 @@ def earlier_lengths_stay_in_front(forward, lengths, vocab_size, repeats=20, seed
     return profile
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="draw them at random from 0 ... vocab_size - 1")
 def zeros_as_ids(forward, lengths, vocab_size, repeats=20, seed=0):
     return {n: np.median(stopwatch(lambda n=n: forward(torch.zeros(n).long()), repeats)) for n in lengths}
 
@@ -541,7 +541,7 @@ def seed_is_always_zero(forward, lengths, vocab_size, repeats=20, seed=0):
     return _profile(np.median)(forward, lengths, vocab_size, repeats, 0)
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="an id outside 0 ... vocab_size - 1")
 def one_id_too_many(forward, lengths, vocab_size, repeats=20, seed=0):
     generator = torch.Generator().manual_seed(seed)
     profile = {}
@@ -552,29 +552,29 @@ def one_id_too_many(forward, lengths, vocab_size, repeats=20, seed=0):
     return profile
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="takes one row of ids")
 def a_batch_axis(forward, lengths, vocab_size, repeats=20, seed=0):
     torch.manual_seed(seed)
     rows = {n: torch.randint(vocab_size, (1, n)) for n in lengths}
     return {n: np.median(stopwatch(lambda n=n: forward(rows[n]), repeats)) for n in lengths}
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="nothing but `repeats` changed")
 def repeats_forgotten(forward, lengths, vocab_size, repeats=20, seed=0):
     return _profile(np.median)(forward, lengths, vocab_size, 7, seed)
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", named="not_seconds")
 def milliseconds_per_pass(*args, **named):
     return _profile(lambda times: 1000 * np.median(times))(*args, **named)
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", named="per_token")
 def per_token(forward, lengths, vocab_size, repeats=20, seed=0):
     return {n: t / n for n, t in _profile(np.median)(forward, lengths, vocab_size, repeats, seed).items()}
 
 
-@wrong("latency_profile")
+@wrong("latency_profile", says="Expected a dict {length: seconds}")
 def a_list_of_times(*args, **named):
     return list(_profile(np.median)(*args, **named).values())
 
@@ -676,7 +676,7 @@ def first_slow_length(profile, tolerance=0.25):
     return slow[0] if slow else lengths[-1]
 
 
-@wrong("flat_region")
+@wrong("flat_region", named="counted")
 def counts_lengths(profile, tolerance=0.25):
     lengths = sorted(profile)
     count = 0
@@ -685,7 +685,7 @@ def counts_lengths(profile, tolerance=0.25):
     return count
 
 
-@wrong("flat_region")
+@wrong("flat_region", named="tolerance_ignored")
 def tolerance_ignored(profile, tolerance=0.25):
     return with_a_comparison_of_ratios(profile)
 
@@ -701,12 +701,12 @@ def order_of_insertion(profile, tolerance=0.25):
     return best
 
 
-@wrong("flat_region")
+@wrong("flat_region", named="factor")
 def tolerance_is_the_factor(profile, tolerance=0.25):
     return with_a_comparison_of_ratios(profile, tolerance - 1)
 
 
-@wrong("flat_region")
+@wrong("flat_region", named="both_sides")
 def both_sides(profile, tolerance=0.25):
     lengths = sorted(profile)
     best = lengths[0]
@@ -790,12 +790,12 @@ def no_lm_head(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, head=0)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="forgets_lm_head")
 def no_lm_head_when_tied(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, head=0 if config.tie_word_embeddings else 1)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="embedding_too")
 def embedding_counted_as_well(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, head=2)
 
@@ -831,7 +831,7 @@ def only_cached_positions_are_read(config, n_tokens, context=0, bytes_per_param=
     return flops, _cost(config, n_tokens, context, bytes_per_param, keys=context)[1] * 0.95
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="only_the_new")
 def square_of_the_new_tokens(config, n_tokens, context=0, bytes_per_param=2):
     flops, read = _cost(config, n_tokens, 0, bytes_per_param)
     return flops, _cost(config, n_tokens, context, bytes_per_param)[1]
@@ -842,7 +842,7 @@ def weights_read_for_every_token(config, n_tokens, context=0, bytes_per_param=2)
     return _cost(config, n_tokens, context, bytes_per_param, per_token=True)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="forgets_gate")
 def two_mlp_matrices(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, mlp=2)
 
@@ -853,29 +853,29 @@ def head_dim_from_hidden_size(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, d=d)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", says="Not every config has head_dim")
 def head_dim_must_be_there(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, d=config.head_dim)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", says="nothing but `bytes_per_param` changed")
 def always_half_precision(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, 2)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", says="weights, keys and values all have this size")
 def weights_in_half_precision_whatever_is_asked(config, n_tokens, context=0, bytes_per_param=2):
     flops, read = _cost(config, n_tokens, context, bytes_per_param)
     return flops, read + (2 - bytes_per_param) * _cost(config, n_tokens, context, 1, keys=0)[1]
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="projects_the_context")
 def projections_of_the_whole_text(config, n_tokens, context=0, bytes_per_param=2):
     flops, read = _cost(config, n_tokens, context, bytes_per_param)
     return flops + 2 * context * _cost(config, n_tokens, 0, 1, keys=0)[1], read
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="causal")
 def causal_half(config, n_tokens, context=0, bytes_per_param=2):
     flops, read = _cost(config, n_tokens, context, bytes_per_param)
     heads = config.num_attention_heads
@@ -883,18 +883,18 @@ def causal_half(config, n_tokens, context=0, bytes_per_param=2):
     return flops - 2 * config.num_hidden_layers * n_tokens * n_tokens * heads * d, read
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="keys_without_values")
 def keys_without_values(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, keys=(context + n_tokens) / 2)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="cache_of_one_layer")
 def cache_of_one_layer(config, n_tokens, context=0, bytes_per_param=2):
     keys = (context + n_tokens) / config.num_hidden_layers
     return _cost(config, n_tokens, context, bytes_per_param, keys=keys)
 
 
-@wrong("forward_cost")
+@wrong("forward_cost", named="bytes_first")
 def bytes_first(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param)[::-1]
 
@@ -946,22 +946,22 @@ def crossed_units(flops, bytes, peak_flops, bandwidth):
     return max(bytes / peak_flops, flops / bandwidth)
 
 
-@wrong("roofline_latency")
+@wrong("roofline_latency", named="whole_division")
 def whole_division(flops, bytes, peak_flops, bandwidth):
     return max(flops // peak_flops, bytes // bandwidth)
 
 
-@wrong("roofline_latency")
+@wrong("roofline_latency", named="smooth")
 def smooth_maximum(flops, bytes, peak_flops, bandwidth):
     return ((flops / peak_flops) ** 2 + (bytes / bandwidth) ** 2) ** 0.5
 
 
-@wrong("roofline_latency")
+@wrong("roofline_latency", named="upside_down")
 def upside_down(flops, bytes, peak_flops, bandwidth):
     return max(peak_flops / flops, bandwidth / bytes)
 
 
-@wrong("roofline_latency")
+@wrong("roofline_latency", named="unit")
 def milliseconds_again(flops, bytes, peak_flops, bandwidth):
     return 1000 * max(flops / peak_flops, bytes / bandwidth)
 

@@ -100,7 +100,20 @@ def _(student, rng):
         if timed[0].queued:
             whose = "warm-up calls" if warmup else "work that somebody had queued earlier"
             raise Wrong(f"When the first timed call began, {whose} still kept the device busy.", "no_barrier_before")
+        _idle_work_outside(device, timed, seconds, ended)
         _inside_bounds(device, timed, seconds, ended)
+
+
+def _idle_work_outside(device, timed, seconds, ended):
+    """Wrong if the first time holds the barrier that finished older work, and nothing else is too long."""
+    place = device.events.index(timed[0])
+    before = device.events[place - 1] if place else None
+    (low, high), others = device.bounds(timed[0], ended), [device.bounds(call, ended) for call in timed[1:]]
+    if before and before.kind == "barrier" and before.worked and _inside(seconds[1:], others):
+        waited = before.exit - before.enter
+        if seconds[0] > high + SLACK and low - SLACK <= seconds[0] - waited:
+            raise Wrong("The first time holds the barrier in front of it, which finished older work.",
+                        mistake="older_work")
 
 
 def _asynchronous(student, rng, warmup, backlog=0.0):
@@ -139,6 +152,11 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     for thousand in (1e3, 1e6, 1e9):
         if _inside(seconds / thousand, bounds) and max(seconds) > 0.5:
             raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")
+    if not device.asynchronous and all(value < low / 4 for value, (low, _) in pairs):
+        raise Wrong("All times are far shorter than the calls took, and no device is involved here.",
+                    mistake="stands_still")
+    if not _inside(seconds, bounds) and _inside(np.sort(seconds), sorted(bounds)):
+        raise Wrong("The times are right, and do not come in the order of the calls.", mistake="another_order")
     for place, (value, (low, high)) in enumerate(pairs, start=1):
         if value < low - SLACK:
             raise Wrong(
@@ -202,6 +220,21 @@ time_call.mistake(
     "no_barrier_before",
     "The clock starts on a busy device. Whatever is still queued then is done first, and its time is added to your "
     "first call. What has to be finished before the first start? (With warmup=0 too: others use the device as well.)",
+)
+time_call.mistake(
+    "older_work",
+    "The clock is read before the barrier that empties the device, so your first time holds the older work. The "
+    "barrier comes first, then the clock is started.",
+)
+time_call.mistake(
+    "stands_still",
+    "Your times hold next to nothing of the calls, although fn had finished when it returned. A clock such as "
+    "time.process_time stands still while the program waits: take one that goes on (time.perf_counter).",
+)
+time_call.mistake(
+    "another_order",
+    "The times are sorted or shuffled. The contract asks for one per timed call, in the order of the calls: what "
+    "changes while a program runs can only be seen there.",
 )
 time_call.mistake(
     "one_time_divided",

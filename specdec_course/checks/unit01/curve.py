@@ -49,8 +49,7 @@ def _(student, rng):
     profile = _profile(student, model, lengths, repeats=len(SCRIPT))
     ended = time.perf_counter()
     _right_lengths(model, lengths, len(SCRIPT))
-    for length in lengths:
-        _is_median(profile[length], length, model, len(SCRIPT), ended)
+    _are_medians(profile, lengths, model, len(SCRIPT), ended)
 
 
 @latency_profile.part("feeds every length, as often as repeats says", rests_on=(
@@ -146,20 +145,30 @@ def _right_lengths(model, lengths, repeats):
             )
 
 
-def _is_median(value, length, model, repeats, ended):
-    timed, every = model.bounds(length, repeats, ended), model.bounds(length, None, ended)
-    if _between(value, np.median, timed):
+def _are_medians(profile, lengths, model, repeats, ended):
+    """Wrong unless every number is the median of its length; a cause is named only if it explains all of them."""
+    timed = {n: model.bounds(n, repeats, ended) for n in lengths}
+    every = {n: model.bounds(n, None, ended) for n in lengths}
+    if all(_between(profile[n], np.median, timed[n]) for n in lengths):
         return
     for mistake, statistic, bounds in (
         ("mean", np.mean, timed),
         ("minimum", np.min, timed),
+        ("maximum", np.max, timed),
         ("no_warmup", np.median, every),
         ("mean", np.mean, every),
     ):
-        if _between(value, statistic, bounds):
-            raise Wrong("One number is not the median of its length's times.", mistake=mistake)
-    if any(_between(value, np.median, model.bounds(n, repeats, ended)) for n in model.fed if n != length):
-        raise Wrong("A length carries the time of another length: check which number belongs to which key.")
+        if all(_between(profile[n], statistic, bounds[n]) for n in lengths):
+            raise Wrong("Your numbers are not the medians of their lengths' times.", mistake=mistake)
+    if all(any(_between(profile[n], np.median, timed[other]) for other in lengths) for n in lengths):
+        raise Wrong("A length carries the time of another length: check which number belongs to which key.",
+                    mistake="another_length")
+    for mistake, seconds in (
+        *(("not_seconds", {n: profile[n] / unit for n in lengths}) for unit in (1e3, 1e6, 1e9)),
+        ("per_token", {n: profile[n] * n for n in lengths}),
+    ):
+        if all(_between(seconds[n], np.median, timed[n]) for n in lengths):
+            raise Wrong("Your numbers are no medians in seconds per pass.", mistake=mistake)
     raise Wrong("One number is not the median of its length's timed calls. Seconds? Only the timed calls?")
 
 
@@ -193,6 +202,27 @@ latency_profile.mistake(
     "You return the fastest call. It tells what can happen at best, not what usually happens, and it gets better the "
     "longer you measure. The contract asks for the middle one.",
 )
+latency_profile.mistake(
+    "maximum",
+    "You return the slowest call. One interruption by another program decides it then; the contract asks for the "
+    "middle one.",
+)
+latency_profile.mistake(
+    "another_length",
+    "The times are right, and stand under the wrong lengths. Keep each time under the length that was fed, inside the "
+    "same turn of the loop.",
+)
+latency_profile.mistake(
+    "not_seconds",
+    "The unit is wrong: the contract asks for seconds. Milliseconds are for printing.",
+)
+latency_profile.mistake(
+    "per_token",
+    "You divide by the length. Asked for is the time of one pass, however many tokens it has: that it hardly grows "
+    "with them is what the curve is to show.",
+)
+
+
 @latency_profile.argument("vocab_size")
 def _(student, rng):
     return [max(_fed(student, size, [64])) < 60 for size in (50, 5000)]

@@ -1,8 +1,7 @@
 """Unit 01: what a forward pass should cost.
 
-Knows: what the check of `forward_cost` establishes and which mistakes it can name. The costs are counted here from a
-list of matrices, so that the package's formula is not compared with itself. Does not know: any model; the tests hold
-the same count against the matrix products of a real one.
+Knows: what the check of `forward_cost` establishes and which mistakes it can name. Does not know: how a pass is
+counted, and miscounted (costs).
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from types import SimpleNamespace
 from ..ask import whole
 from ..errors import Wrong
 from ..exercise import Exercise
+from . import costs
+from .costs import head_dim, true_bytes, true_flops
 
 TOLERANCE = 0.03  # biases, norms and looked-up rows are neglected in the contract; whoever counts them is right too
 
@@ -53,28 +54,6 @@ def _models(rng):
         if own_width:
             config.head_dim = d + 16
         yield config
-
-
-def _head_dim(config) -> int:
-    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-
-
-def _weights(config) -> int:
-    """All weights that take part in a matrix product, matrix by matrix."""
-    h, m, d = config.hidden_size, config.intermediate_size, _head_dim(config)
-    q, kv = config.num_attention_heads * d, config.num_key_value_heads * d
-    matrices = [(h, q), (h, kv), (h, kv), (q, h), (h, m), (h, m), (m, h)] * config.num_hidden_layers
-    return sum(rows * columns for rows, columns in [*matrices, (h, config.vocab_size)])
-
-
-def _true_flops(config, n, context) -> int:
-    one_product = 2 * n * (context + n) * _head_dim(config)  # scores of one head; the weighted sum costs the same
-    return 2 * n * _weights(config) + 2 * one_product * config.num_attention_heads * config.num_hidden_layers
-
-
-def _true_bytes(config, n, context, width) -> int:
-    keys = (context + n) * config.num_key_value_heads * _head_dim(config)
-    return width * (_weights(config) + 2 * keys * config.num_hidden_layers)
 
 
 def _pair(student, *args, **named):
@@ -119,11 +98,11 @@ def _blaming(student, config, n, place):
 
 
 def _wrong_share(student, config, n, place) -> str | None:
-    truth = (_true_flops(config, n, 0), _true_bytes(config, n, 0, 2))[place]
+    truth = (true_flops(config, n, 0), true_bytes(config, n, 0, 2))[place]
     for name, what in SHARES:
-        fixed = SimpleNamespace(**{**vars(config), "head_dim": _head_dim(config)})
+        fixed = SimpleNamespace(**{**vars(config), "head_dim": head_dim(config)})
         more = SimpleNamespace(**{**vars(fixed), name: 3 * getattr(fixed, name)})
-        costs = [(_true_flops(c, n, 0), _true_bytes(c, n, 0, 2))[place] for c in (more, fixed)]
+        costs = [(true_flops(c, n, 0), true_bytes(c, n, 0, 2))[place] for c in (more, fixed)]
         mine = [_pair(student, c, n)[place] for c in (more, fixed)]
         due, grew = costs[0] - costs[1], mine[0] - mine[1]
         if abs(grew - due) > max(TOLERANCE * due, 1e-6 * truth):
@@ -139,11 +118,11 @@ def _(student, rng):
         for n in (1, 7):
             flops, _ = _pair(student, config, n)
             with _blaming(student, config, n, 0):
-                _close(flops, _true_flops(config, n, 0), "The flops are", f"for n_tokens={n} without context")
+                _close(flops, true_flops(config, n, 0), "The flops are", f"for n_tokens={n} without context")
         _remark_on_none(student, config)
         config.num_key_value_heads = config.num_attention_heads
         flops, _ = _pair(student, config, 3)
-        _close(flops, _true_flops(config, 3, 0), "The flops are", "for a model with as many KV heads as heads")
+        _close(flops, true_flops(config, 3, 0), "The flops are", "for a model with as many KV heads as heads")
 
 
 @forward_cost.part("counts the flops of attention, over the full width", weight=1, rests_on=(
@@ -153,11 +132,11 @@ def _(student, rng):
         # Differences: whatever is wrong with the weights cancels, and costs its own part only.
         for n, context in ((1, 3000), (64, 5000)):
             with_context, without = _pair(student, config, n, context=context)[0], _pair(student, config, n)[0]
-            due = _true_flops(config, n, context) - _true_flops(config, n, 0)
+            due = true_flops(config, n, context) - true_flops(config, n, 0)
             _close(with_context - without, due, "What a context adds to the flops is",
                    f"for {n} tokens after a context of {context}")
         at_once, one_by_one = _pair(student, config, 2000)[0], 2000 * _pair(student, config, 1)[0]
-        due = _true_flops(config, 2000, 0) - 2000 * _true_flops(config, 1, 0)
+        due = true_flops(config, 2000, 0) - 2000 * true_flops(config, 1, 0)
         _close(at_once - one_by_one, due, "What the tokens of one pass cost because they see each other is",
                "for 2000 tokens without context")
 
@@ -169,10 +148,10 @@ def _(student, rng):
         for n in (1, 4):
             _, read = _pair(student, config, n)
             with _blaming(student, config, n, 1):
-                _close(read, _true_bytes(config, n, 0, 2), "The bytes are", "without context")
+                _close(read, true_bytes(config, n, 0, 2), "The bytes are", "without context")
         config.tie_word_embeddings = not config.tie_word_embeddings
         _, other = _pair(student, config, 4)
-        _close(other, _true_bytes(config, 4, 0, 2), "The bytes are", "when tie_word_embeddings is the other way round")
+        _close(other, true_bytes(config, 4, 0, 2), "The bytes are", "when tie_word_embeddings is the other way round")
 
 
 @forward_cost.part("counts the bytes of all keys and values, each bytes_per_param wide", weight=1, rests_on=(
@@ -181,77 +160,16 @@ def _(student, rng):
     for config in _models(rng):
         for n, context, width in ((1, 4000, 2), (16, 9000, 4), (1, 2500, 1)):
             (_, read), (_, less) = (_pair(student, config, n, context=c, bytes_per_param=width) for c in (context, 0))
-            due = _true_bytes(config, n, context, width) - _true_bytes(config, n, 0, width)
+            due = true_bytes(config, n, context, width) - true_bytes(config, n, 0, width)
             _close(read - less, due, "What a context adds to the bytes is",
                    f"with a context of {context} and bytes_per_param={width}")
             _, twice = _pair(student, config, n, context=context, bytes_per_param=2 * width)
             _close(twice, 2 * read, "The bytes are",
                    f"with bytes_per_param={2 * width}, beside half of it: weights, keys and values all have this size")
         (_, few), (_, many) = (_pair(student, config, n) for n in (1, 2000))
-        if many - few < (1 - TOLERANCE) * (_true_bytes(config, 2000, 0, 2) - _true_bytes(config, 1, 0, 2)):
+        if many - few < (1 - TOLERANCE) * (true_bytes(config, 2000, 0, 2) - true_bytes(config, 1, 0, 2)):
             raise Wrong("The bytes are too small for 2000 tokens without context, beside those for one: the keys and "
                         "values of the new tokens are read as well.")
-
-
-def _variant(layer_weights=None, flops=None, read=None):
-    """forward_cost with one of its terms replaced: for imitating mistakes."""
-
-    def wrong_cost(config, n_tokens, context=0, bytes_per_param=2):
-        weights = (layer_weights or _weights)(config)
-        extra = _true_flops(config, n_tokens, context) - 2 * n_tokens * _weights(config)
-        keys = _true_bytes(config, n_tokens, context, 1) - _weights(config)
-        operations = 2 * n_tokens * weights + (flops(config, n_tokens, context, extra) if flops else extra)
-        return operations, bytes_per_param * (weights + (read(config, n_tokens, context, keys) if read else keys))
-
-    return wrong_cost
-
-
-def _one_layer(config):
-    return _weights(SimpleNamespace(**{**vars(config), "num_hidden_layers": 1}))
-
-
-def _without_gate(config):
-    return _weights(config) - config.num_hidden_layers * config.hidden_size * config.intermediate_size
-
-
-def _without_o(config):
-    wide = config.num_attention_heads * _head_dim(config)
-    return _weights(config) - config.num_hidden_layers * config.hidden_size * wide
-
-
-def _head_for_the_last_token(config, n_tokens, context=0, bytes_per_param=2):
-    spared = 2 * (n_tokens - 1) * config.hidden_size * config.vocab_size
-    return _true_flops(config, n_tokens, context) - spared, _true_bytes(config, n_tokens, context, bytes_per_param)
-
-
-def _without_head(config):
-    return _weights(config) - config.hidden_size * config.vocab_size
-
-
-def _all_heads(config):
-    return _weights(SimpleNamespace(**{**vars(config), "num_key_value_heads": config.num_attention_heads}))
-
-
-def _more_keys(config, n, context, keys):
-    return keys * config.num_attention_heads // config.num_key_value_heads
-
-
-def _of_the_context(config, n, context, whole):
-    return whole * context // (context + n)
-
-
-def _half_flops(config, n_tokens, context=0, bytes_per_param=2):
-    return _true_flops(config, n_tokens, context) / 2, _true_bytes(config, n_tokens, context, bytes_per_param)
-
-
-def _weights_per_token(config, n_tokens, context=0, bytes_per_param=2):
-    keys = _true_bytes(config, n_tokens, context, 1) - _weights(config)
-    return _true_flops(config, n_tokens, context), bytes_per_param * (n_tokens * _weights(config) + keys)
-
-
-def _own_head_dim(config, n_tokens, context=0, bytes_per_param=2):
-    plain = SimpleNamespace(**{**vars(config), "head_dim": None})
-    return _true_flops(plain, n_tokens, context), _true_bytes(plain, n_tokens, context, bytes_per_param)
 
 
 forward_cost.mistake(
@@ -259,90 +177,128 @@ forward_cost.mistake(
     "The LM head is missing. Turning the last hidden state into one logit per word of the vocabulary is a matrix "
     "product too, and in a small model one of the largest. It is read and multiplied even when it is tied to the "
     "embedding.",
-    imitate=_variant(layer_weights=_without_head),
+    imitate=costs.variant(layer_weights=costs.without_head),
 )
 forward_cost.mistake(
     "one_layer",
     "The matrices of one layer are counted once. A model has num_hidden_layers of them, each with its own weights.",
-    imitate=_variant(layer_weights=_one_layer),
+    imitate=costs.variant(layer_weights=costs.one_layer),
 )
 forward_cost.mistake(
     "forgets_gate",
     "One of the three matrices of the MLP is missing: gate and up both lead from hidden to intermediate, down leads "
     "back.",
-    imitate=_variant(layer_weights=_without_gate),
+    imitate=costs.variant(layer_weights=costs.without_gate),
 )
 forward_cost.mistake(
     "forgets_o",
     "The matrix o is missing: what the heads have found is led back to the hidden size, by heads * d x hidden weights.",
-    imitate=_variant(layer_weights=_without_o),
+    imitate=costs.variant(layer_weights=costs.without_o),
 )
 forward_cost.mistake(
     "head_for_the_last_token",
     "The LM head is multiplied for one token only. A pass over n tokens answers for all n places (that is what "
     "speculation lives on): count it for every token.",
-    imitate=_head_for_the_last_token,
+    imitate=costs.head_for_the_last_token,
 )
 forward_cost.mistake(
     "forgets_kv",
     "The keys and values are not read. Every pass reads those of all positions, its own included; after a long "
     "context that is as much as the weights.",
-    imitate=_variant(read=lambda config, n, context, keys: 0),
+    imitate=costs.variant(read=lambda config, n, context, keys: 0),
 )
 forward_cost.mistake(
     "heads_for_kv_heads",
     "All heads are given keys and values of their own. In this model several query heads share one key-value head "
     "(num_key_value_heads): k, v and the cache are narrower than q.",
-    imitate=_variant(layer_weights=_all_heads, read=_more_keys),
+    imitate=costs.variant(layer_weights=costs.all_heads, read=costs.more_keys),
 )
 forward_cost.mistake(
     "cache_of_all_heads",
     "The cache is counted for all query heads. Only num_key_value_heads of them have keys and values to store.",
-    imitate=_variant(read=_more_keys),
+    imitate=costs.variant(read=costs.more_keys),
 )
 forward_cost.mistake(
     "forgets_attention",
     "Scores and weighted sum are missing. Each token is compared with every position (one product of length d per "
     "head), and the values are summed with the result (as much again).",
-    imitate=_variant(flops=lambda config, n, context, extra: 0),
+    imitate=costs.variant(flops=lambda config, n, context, extra: 0),
 )
 forward_cost.mistake(
     "attention_of_kv_heads",
     "Attention is multiplied for the KV heads only. Every query head has scores and sums of its own, also where some "
     "share one key-value head: only the bytes are fewer.",
-    imitate=_variant(flops=lambda config, n, context, extra:
+    imitate=costs.variant(flops=lambda config, n, context, extra:
                      extra * config.num_key_value_heads // config.num_attention_heads),
 )
 forward_cost.mistake(
     "half_the_attention",
     "Half of attention is missing: there are two products per position, the score and the weighted sum. (And the "
     "contract does not subtract what the causal mask hides.)",
-    imitate=_variant(flops=lambda config, n, context, extra: extra // 2),
+    imitate=costs.variant(flops=lambda config, n, context, extra: extra // 2),
 )
 forward_cost.mistake(
     "only_the_context",
     "The new tokens attend to themselves and to each other as well: the width is context + n_tokens, for the scores "
     "and for the keys and values that are read.",
-    imitate=(_variant(flops=_of_the_context, read=_of_the_context), _variant(read=_of_the_context),
-             _variant(flops=_of_the_context)),
+    imitate=(costs.variant(flops=costs.of_the_context, read=costs.of_the_context),
+             costs.variant(read=costs.of_the_context), costs.variant(flops=costs.of_the_context)),
 )
 forward_cost.mistake(
     "multiply_add_is_two",
     "A factor of 2 is missing: one multiply-add is two operations, one times and one plus. The peak on a data sheet is "
     "counted that way too.",
-    imitate=_half_flops,
+    imitate=costs.half_flops,
 )
 forward_cost.mistake(
     "weights_per_token",
     "The weights are read anew for every token. They are read once for the whole pass and used for all its tokens: "
     "that is the whole reason why more tokens are nearly free.",
-    imitate=_weights_per_token,
+    imitate=costs.weights_per_token,
 )
 forward_cost.mistake(
     "ignores_head_dim",
     "config.head_dim is not used. Where a model has it, heads * head_dim need not be hidden_size (Qwen3 is such a "
     "model); only where it is absent, a head is hidden_size / num_attention_heads wide.",
-    imitate=_own_head_dim,
+    imitate=costs.own_head_dim,
+)
+forward_cost.mistake(
+    "bytes_first",
+    "Your two numbers come in the wrong order: the flops are asked for first, then the bytes.",
+    imitate=costs.bytes_first,
+)
+forward_cost.mistake(
+    "embedding_too",
+    "The table of the vocabulary is counted twice. The embedding only looks up one row per token, which is neglected: "
+    "of the two, the LM head alone is a matrix product.",
+    imitate=costs.variant(layer_weights=costs.two_tables),
+)
+forward_cost.mistake(
+    "projects_the_context",
+    "The projections are counted for the context as well. Its keys and values are in the cache: only the n_tokens new "
+    "ones go through the weights.",
+    imitate=costs.variant(flops=costs.whole_text),
+)
+forward_cost.mistake(
+    "only_the_new",
+    "The new tokens attend to each other only. They attend to the whole context too: the width is context + n_tokens.",
+    imitate=costs.variant(flops=costs.among_the_new),
+)
+forward_cost.mistake(
+    "causal",
+    "What the causal mask hides is taken off. The contract counts the full width context + n_tokens for every token: "
+    "ordinary kernels multiply it and throw it away.",
+    imitate=(costs.variant(flops=costs.causal(0)), costs.variant(flops=costs.causal(1))),
+)
+forward_cost.mistake(
+    "keys_without_values",
+    "Half of the cache is missing: every position has a key *and* a value in every layer.",
+    imitate=costs.variant(read=lambda config, n, context, keys: keys // 2),
+)
+forward_cost.mistake(
+    "cache_of_one_layer",
+    "The keys and values of one layer are counted. Every layer has its own: num_hidden_layers times as many.",
+    imitate=costs.variant(read=lambda config, n, context, keys: keys // config.num_hidden_layers),
 )
 forward_cost.help(r"AttributeError.*head_dim", "Not every config has head_dim. getattr(config, 'head_dim', None) gives "
                                                "None where it is absent.")

@@ -96,6 +96,7 @@ def _(student, rng):
     creeps, dips = "every time is only a little more than the one before", "the second length is the fastest"
     _expect_regions(student, rng, [({1 << i: base * (1 + i / 8) for i in range(steps)}, 0.25, creeps),
                                    ({1 << i: base * (1 + i / 16) for i in range(9)}, 0.1, creeps),
+                                   ({1: base, a: base * 0.875, b: base * 1.125, c: base * 2}, 0.25, dips),
                                    ({1: base, a: base * 0.5, b: base * 1.125, c: base * 2}, 0.25, dips)])
 
 
@@ -134,6 +135,15 @@ def _against_fastest(profile, tolerance=0.25):
             break
         best = n
     return lengths[0] if best is None else best
+
+
+def _both_sides(profile, tolerance=0.25):
+    best = first = min(profile)
+    for n in sorted(profile):
+        if abs(profile[n] - profile[first]) > tolerance * profile[first]:
+            break
+        best = n
+    return best
 
 
 def _strictly_inside(profile, tolerance=0.25):
@@ -180,6 +190,24 @@ def _in_given_order(profile, tolerance=0.25):
     return best
 
 
+flat_region.mistake(
+    "both_sides",
+    "A length that is *faster* than the shortest ends your region. The limit is on one side only: what costs less is "
+    "inside as well.",
+    imitate=_both_sides,
+)
+flat_region.mistake(
+    "tolerance_ignored",
+    "Your answer does not depend on the tolerance: you compare with 1.25 whatever is asked. 0.25 is only what "
+    "`tolerance` is when nobody names it.",
+    imitate=lambda profile, tolerance=0.25: _region(profile),
+)
+flat_region.mistake(
+    "factor",
+    "You multiply by the tolerance itself. It says how much *more* may still count: the limit is (1 + tolerance) times "
+    "the shortest length's time.",
+    imitate=lambda profile, tolerance=0.25: _region(profile, tolerance - 1) if tolerance >= 1 else min(profile),
+)
 flat_region.mistake(
     "later_dip",
     "A dip further on is taken for flat. A long pass that is fast once, by luck or noise, does not make the lengths "

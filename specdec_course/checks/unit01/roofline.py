@@ -6,6 +6,8 @@ computes and moves (forward).
 
 from __future__ import annotations
 
+import math
+
 from ..ask import ask, uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -108,4 +110,21 @@ roofline_latency.mistake(
     "swapped",
     "The operations are divided by the bandwidth. Check the units: operations / (operations per second) = seconds.",
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / bandwidth, bytes / peak_flops),
+)
+roofline_latency.mistake(
+    "whole_division",
+    "You divide with //, which throws away the part of a second. A pass takes less than one: divide with /.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops // peak_flops, bytes // bandwidth),
+)
+roofline_latency.mistake(
+    "upside_down",
+    "Your divisions are upside down: operations per second over operations gives passes per second. Seconds are "
+    "operations / (operations per second).",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: max(peak_flops / flops, bandwidth / bytes),
+)
+roofline_latency.mistake(
+    "smooth",
+    "You mix the two times into one that is longer than both (the root of the sum of squares). Neither waits for the "
+    "other: the pass takes exactly the longer of the two.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: math.hypot(flops / peak_flops, bytes / bandwidth),
 )

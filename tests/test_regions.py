@@ -112,6 +112,27 @@ def test_a_compiler_that_fails_is_no_reason_to_stop(monkeypatch):
         cached.append(PROMPT[:3])
 
 
+def test_an_empty_library_that_a_killed_compilation_left_is_swept_away(monkeypatch, tmp_path):
+    empty, whole = tmp_path / "kernel.main.so", tmp_path / "other.so"
+    empty.touch(), whole.write_bytes(b"ELF")
+    tried = []
+
+    def compiled_once(read, several_widths, sure):
+        def stumbles(*inputs):
+            tried.append(sure)
+            if empty.exists():
+                raise ImportError(f"InductorError: {empty}: file too short\nwhile loading {whole}")
+            return read(*inputs)
+
+        return stumbles
+
+    monkeypatch.setattr(static, "compiled_once", compiled_once)
+    cached = static_model(small_model(VOCAB)).begin(60)
+    cached.append(PROMPT)
+    cached.append(PROMPT[:3])
+    assert tried[:2] == [True, True] and not empty.exists() and whole.exists()
+
+
 @pytest.mark.slow  # compiles twice
 def test_layers_that_only_look_alike_are_found_out():
     """What a layer does may depend on its number, which no comparison of attributes tells."""

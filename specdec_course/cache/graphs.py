@@ -5,7 +5,9 @@ Knows: torch.compile, CUDA graphs. Does not know: models, caches.
 
 from __future__ import annotations
 
+import re
 import types
+from pathlib import Path
 
 import torch
 
@@ -26,6 +28,19 @@ def compiled_once(method, several_widths: bool = False, sure: bool = False):
     return torch.compile(
         types.MethodType(own, method.__self__), fullgraph=True, dynamic=several_widths, options=options
     )
+
+
+def swept(error: Exception) -> bool:
+    """Removes the empty library that an error of the compiler names, if it names one; whether it did.
+
+    A compilation that was killed, or ran into a full disk, may leave one in torch's cache, and every later process
+    would stumble over it.
+    """
+    for name in re.findall(r"(/\S+\.(?:so|dylib|pyd))", str(error)):
+        if Path(name).is_file() and Path(name).stat().st_size == 0:
+            Path(name).unlink()
+            return True
+    return False
 
 
 class Captured:

@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicCache
 from ..sampling import PredrawnDice
 from .attention import shared_heads
 from .close import apart, close
-from .graphs import Captured, compiled_once
+from .graphs import Captured, compiled_once, swept
 from .linear import few_rows_fast
 from .regions import Buffers, alike_layers
 from .rows import check_placed, check_takes_masks, checked_rows, masks_for, move_rows
@@ -187,7 +187,9 @@ class StaticModel:
         """
         expected, faults, began = read(*inputs), [], time.perf_counter()
         log.info("compiling %s for passes of %d tokens, once", type(self.model).__name__, len(inputs[0]))
-        for alike in (False,) if several else (True, False):  # of several widths Dynamo asks again later
+        ways = [False] if several else [True, False]  # of several widths Dynamo asks again later
+        while ways:
+            alike = ways.pop(0)
             program = compiled_once(read, several_widths=several, sure=alike)
             try:
                 with ExitStack() as traced:
@@ -200,6 +202,7 @@ class StaticModel:
                 faults.append(f"its logits are off by {apart(got, expected):.2g} of their range")
             except Exception as error:  # whatever the compiler makes of a model
                 faults.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}")
+                ways = [alike, *ways] if swept(error) else ways
             log.info("compiled %s: %s", "layer by layer" if alike else "whole", faults[-1])
         warnings.warn(f"{type(self.model).__name__} could not be compiled ({faults[-1]}); it runs over static buffers "
                       "as it is: the same text, but no faster", stacklevel=2)  # fmt: skip

@@ -101,14 +101,14 @@ def leaves_out_the_last_start(ids, seqlen, nsamples, seed):
     return _cut(ids, seqlen, torch.randint(max(1, len(ids) - seqlen), (nsamples,), generator=g))
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", named="last_start")
 def leaves_out_the_last_start_and_crashes_on_one_window(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
     g = torch.Generator().manual_seed(seed)
     return _cut(ids, seqlen, torch.randint(len(ids) - seqlen, (nsamples,), generator=g))
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", says="some start so late that the text ends first")
 def runs_past_the_end(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
     g = torch.Generator().manual_seed(seed)
@@ -146,25 +146,25 @@ def pads_a_short_text(ids, seqlen, nsamples, seed):
     return windows_by_numpy(ids, seqlen, nsamples, seed)
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", says="your function should raise its own ValueError first")
 def leaves_the_refusal_to_torch(ids, seqlen, nsamples, seed):
     """torch.randint refuses an empty range by itself, with a RuntimeError that names no corpus."""
     torch.randint(len(ids) - seqlen + 1, (nsamples,))
     return windows_by_numpy(ids, seqlen, nsamples, seed)
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", named="seed_ignored")
 def cuts_consecutive_chunks(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
     return _cut(ids, seqlen, [(seqlen * i) % (len(ids) - seqlen + 1) for i in range(nsamples)])
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", says="Expected one row per window")
 def transposes_the_windows(ids, seqlen, nsamples, seed):
     return windows_by_numpy(ids, seqlen, nsamples, seed).T
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", says="a window is seqlen tokens in a row, unmixed")
 def draws_tokens_instead_of_windows(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
     g = torch.Generator().manual_seed(seed)
@@ -178,7 +178,7 @@ def draws_without_replacement(ids, seqlen, nsamples, seed):
     return _cut(ids, seqlen, torch.randperm(len(ids) - seqlen + 1, generator=g)[:nsamples])
 
 
-@wrong("sample_windows")
+@wrong("sample_windows", says="each start should be as likely")
 def prefers_the_ends(ids, seqlen, nsamples, seed):
     """Draws over a wider range and clamps: both ends come too often."""
     _refuse(ids, seqlen)
@@ -391,7 +391,7 @@ def rolls_the_windows(train_data, vocab_size=128256, default_next_token=220):
     return fill(count(rows), vocab_size, default_next_token)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="table_too_short")
 @refusing
 def sized_by_the_text(train_data, vocab_size=128256, default_next_token=220):
     rows = as_rows(train_data)
@@ -405,13 +405,13 @@ def sized_by_a_tokenizer(train_data, vocab_size=128256, default_next_token=220):
     return table_by_counter_of_pairs(train_data, vocab_size, default_next_token)[: vocab_size - 2]
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="your function returned a dict")
 @refusing
 def returns_a_dict(train_data, vocab_size=128256, default_next_token=220):
     return {token: after.most_common(1)[0][0] for token, after in count(as_rows(train_data)).items()}
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="write each follower over the one before it")
 @refusing
 def last_seen(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
@@ -440,7 +440,7 @@ def most_frequent_token_for_unseen(train_data, vocab_size=128256, default_next_t
     return fill(count(rows), vocab_size, common)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="take the one with the smaller id")
 @refusing
 def ties_to_the_first_seen(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
@@ -449,7 +449,7 @@ def ties_to_the_first_seen(train_data, vocab_size=128256, default_next_token=220
     return table
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="take the one with the smaller id")
 @refusing
 def ties_to_the_largest(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
@@ -458,31 +458,31 @@ def ties_to_the_largest(train_data, vocab_size=128256, default_next_token=220):
     return table
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="last_pair")
 @refusing
 def loses_the_last_pair(train_data, vocab_size=128256, default_next_token=220):
     return table_by_counter_of_pairs([row[:-1] for row in torch_rows(train_data)], vocab_size, default_next_token)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="the contract says int32")
 @refusing
 def int64_table(train_data, vocab_size=128256, default_next_token=220):
     return table_by_nested_dicts(train_data, vocab_size, default_next_token).astype(np.int64)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="Return a numpy array")
 @refusing
 def torch_table(train_data, vocab_size=128256, default_next_token=220):
     return torch.from_numpy(table_by_nested_dicts(train_data, vocab_size, default_next_token))
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", says="a single row [seqlen] and a list of rows")
 @refusing
 def only_windows(train_data, vocab_size=128256, default_next_token=220):
     return table_by_lexsort(train_data[:, :], vocab_size, default_next_token)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="rarest")
 @refusing
 def rarest_follower(train_data, vocab_size=128256, default_next_token=220):
     table = np.full(vocab_size, default_next_token, dtype=np.int32)
@@ -491,7 +491,7 @@ def rarest_follower(train_data, vocab_size=128256, default_next_token=220):
     return table
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="two_later")
 @refusing
 def skips_one_token(train_data, vocab_size=128256, default_next_token=220):
     """Counts what comes two tokens later."""
@@ -499,7 +499,7 @@ def skips_one_token(train_data, vocab_size=128256, default_next_token=220):
     return fill(count(rows), vocab_size, default_next_token)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="every_second")
 @refusing
 def every_second_pair(train_data, vocab_size=128256, default_next_token=220):
     rows = [row[i : i + 2] for row in as_rows(train_data) for i in range(0, len(row) - 1, 2)]
@@ -548,7 +548,7 @@ class Later(np.lib.mixins.NDArrayOperatorsMixin):
         return np.asarray(self.make(), dtype=dtype)
 
 
-@wrong("build_next_token_array")
+@wrong("build_next_token_array", named="changes_input")
 @refusing
 def one_tensor_at_a_time_and_the_text_is_wiped(train_data, vocab_size=128256, default_next_token=220):
     """The question is measured: with nothing left of it, the next one would be fast."""
@@ -632,7 +632,7 @@ def one_guess_repeated(last_token, next_token_array, k):
     return torch.from_numpy(np.repeat(next_token_array[int(last_token)], k)).long()
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", named="neighbours")
 def neighbouring_entries(last_token, next_token_array, k):
     table = torch.from_numpy(next_token_array).long()
     return table[(int(last_token) + torch.arange(k)) % len(table)]
@@ -663,7 +663,7 @@ def empty_list_becomes_float(last_token, next_token_array, k):
     return torch.tensor(draft)
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", says="k may be 0: then there is nothing to join")
 def crashes_on_nothing(last_token, next_token_array, k):
     draft = []
     for _ in range(k):
@@ -672,27 +672,27 @@ def crashes_on_nothing(last_token, next_token_array, k):
     return torch.stack(draft)
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", says="Asked for k =")
 def one_too_many(last_token, next_token_array, k):
     return draft_into_a_buffer(last_token, next_token_array, k + 1)
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", says="Return a LongTensor")
 def list_of_ids(last_token, next_token_array, k):
     return draft_into_a_buffer(last_token, next_token_array, k).tolist()
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", says="models want torch.long")
 def int32_ids(last_token, next_token_array, k):
     return draft_into_a_buffer(last_token, next_token_array, k).int()
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", named="turned")
 def reversed_chain(last_token, next_token_array, k):
     return draft_into_a_buffer(last_token, next_token_array, k).flip(0)
 
 
-@wrong("draft_with_bigram")
+@wrong("draft_with_bigram", named="chained_once")
 def chained_only_once(last_token, next_token_array, k):
     first = int(next_token_array[int(last_token)])
     rest = [int(next_token_array[first])] * max(0, k - 1)
@@ -762,18 +762,18 @@ def in_per_cent(ids, next_token_array):
     return 100 * rate_by_loop(ids, next_token_array)
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", named="misses")
 def misses(ids, next_token_array):
     return 1 - rate_by_loop(ids, next_token_array)
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", says="A text of one token has no guess at all")
 def divides_by_zero(ids, next_token_array):
     x = ids.tolist()
     return sum(int(next_token_array[a]) == b for a, b in zip(x, x[1:], strict=False)) / (len(x) - 1)
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", named="per_token")
 def rate_per_kind_of_token(ids, next_token_array):
     """Averages over distinct tokens, as if each came equally often."""
     per = defaultdict(list)
@@ -782,7 +782,7 @@ def rate_per_kind_of_token(ids, next_token_array):
     return float(np.mean([np.mean(hits) for hits in per.values()])) if per else 0.0
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", named="own_chain")
 def chains_its_own_guesses(ids, next_token_array):
     """Goes on from its own guess instead of from the text."""
     if len(ids) < 2:
@@ -791,12 +791,12 @@ def chains_its_own_guesses(ids, next_token_array):
     return (draft == ids[1:]).float().mean().item()
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", named="whole_division")
 def whole_division(ids, next_token_array):
     return int(rate_by_loop(ids, next_token_array) * (len(ids) - 1)) // max(1, len(ids) - 1)
 
 
-@wrong("hit_rate")
+@wrong("hit_rate", named="first_miss")
 def stops_at_the_first_miss(ids, next_token_array):
     run = 0
     for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True):
@@ -983,21 +983,21 @@ def rows_with_tensor_keys(train_data, vocab_size, smoothing=0.0):
     return row
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="only_counts")
 @refusing
 def counts_unnormalised(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
     return lambda t: torch.tensor([counts[int(t)][x] + smoothing for x in range(vocab_size)])
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="softmax")
 @refusing
 def softmax_of_counts(train_data, vocab_size, smoothing=0.0):
     rows = counts_unnormalised(train_data, vocab_size, smoothing)
     return lambda t: rows(t).float().softmax(0)
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="joint")
 @refusing
 def joint_probabilities(train_data, vocab_size, smoothing=0.0):
     n = sum(len(row) - 1 for row in as_rows(train_data))
@@ -1005,7 +1005,7 @@ def joint_probabilities(train_data, vocab_size, smoothing=0.0):
     return lambda t: rows(t) / n
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="smooths_the_seen")
 @refusing
 def smooths_only_what_was_seen(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
@@ -1020,13 +1020,13 @@ def smooths_only_what_was_seen(train_data, vocab_size, smoothing=0.0):
     return row
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", says="nothing but `smoothing` changed")
 @refusing
 def smoothing_ignored(train_data, vocab_size, smoothing=0.0):
     return rows_from_counters(train_data, vocab_size, 0.0)
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="smoothed_sum")
 @refusing
 def smoothing_without_the_vocabulary_below(train_data, vocab_size, smoothing=0.0):
     counts = count(as_rows(train_data))
@@ -1041,7 +1041,7 @@ def smoothing_without_the_vocabulary_below(train_data, vocab_size, smoothing=0.0
     return row
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="smooths_the_shares")
 @refusing
 def smooths_the_shares(train_data, vocab_size, smoothing=0.0):
     """Adds after dividing."""
@@ -1054,14 +1054,14 @@ def smooths_the_shares(train_data, vocab_size, smoothing=0.0):
     return row
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", named="favourite")
 @refusing
 def only_the_favourite(train_data, vocab_size, smoothing=0.0):
     rows = rows_from_counters(train_data, vocab_size, smoothing)
     return lambda t: torch.nn.functional.one_hot(rows(t).argmax(), vocab_size).float()
 
 
-@wrong("bigram_probabilities")
+@wrong("bigram_probabilities", says="once the function has been called for a second text")
 @refusing
 def lets_the_last_text_win(train_data, vocab_size, smoothing=0.0):
     """Counts live in a global that the next call overwrites."""

@@ -86,12 +86,12 @@ def first_difference_by_argmax(draft, choice):
     return np.argmax((draft != choice[: len(draft)]).numpy())
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", says="a search for the first difference finds none")
 def index_of_the_first_difference(draft, choice):
     return int((draft != choice[: len(draft)]).nonzero()[0])
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", says="The draft may be empty (k = 0)")
 def crashes_on_an_empty_draft(draft, choice):
     agrees = draft == choice[: len(draft)]
     return len(draft) if agrees.min() else int((~agrees).int().argmax())
@@ -126,7 +126,7 @@ def drops_the_last_place(draft, choice):
     return n
 
 
-@wrong("accepted_length")
+@wrong("accepted_length", says="compare only as many as there are drafted tokens")
 def compares_without_cutting(draft, choice):
     return int((draft == choice).long().cumprod(0).sum())
 
@@ -300,7 +300,7 @@ def believes_the_drafter(draft, logits):
     return torch.cat([draft, _choice(logits)[-1:]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", says="A draft may be empty")
 def crashes_without_a_draft(draft, logits):
     choice = _choice(logits)
     same = draft == choice[: len(draft)]
@@ -315,14 +315,14 @@ def argmax_over_the_wrong_axis(draft, logits):
     return torch.cat([draft[:n], choice[n : n + 1]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", named="last_row")
 def last_row_for_every_correction(draft, logits):
     choice = _choice(logits)
     n = _run(draft, choice)
     return torch.cat([draft[:n], choice[-1:]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", says="Two tokens have the same largest logit")
 def the_last_of_the_tied(draft, logits):
     size = logits.shape[-1]
     choice = size - 1 - logits.flip(-1).argmax(-1)
@@ -330,14 +330,14 @@ def the_last_of_the_tied(draft, logits):
     return torch.cat([draft[:n], choice[n : n + 1]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", says="A single token x[i] has no dimension")
 def a_token_without_a_dimension(draft, logits):
     choice = _choice(logits)
     n = _run(draft, choice)
     return torch.cat([draft[:n], choice[n]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", named="changes_input")
 def marks_the_rejected_in_the_draft(draft, logits):
     choice = _choice(logits)
     n = _run(draft, choice)
@@ -347,7 +347,7 @@ def marks_the_rejected_in_the_draft(draft, logits):
     return torch.cat([draft, choice[-1:]])
 
 
-@wrong("verify_greedy")
+@wrong("verify_greedy", named="two_of_its_own")
 def correction_and_bonus(draft, logits):
     choice = _choice(logits)
     n = _run(draft, choice)
@@ -485,10 +485,10 @@ def _loop(
     return generate
 
 
-def _mutant(name, named=None, **loose):
+def _mutant(name, named=None, says=None, **loose):
     function = _loop(**loose)
     function.__name__ = name
-    wrong("generate_speculative", named=named)(function)
+    wrong("generate_speculative", named=named, says=says)(function)
 
 
 def _next_row(logits, n, k):
@@ -525,7 +525,7 @@ _mutant("eos_in_the_draft", named="rejected_eos_stops", find_eos="draft")
 _mutant("counts_before_the_cut", named="cut_counted", count="before", ask=lambda k, left: k)
 _mutant("counts_the_bonus", named="bonus_counted", count="bonus")
 _mutant("reports_k", named="drafted_is_k", drafted=lambda draft, k: k)
-_mutant("no_rounds", count="never")
+_mutant("no_rounds", says="you report 0 rounds: one Round per call", count="never")
 _mutant("shows_the_prompt_again", named="stale_text", show=lambda ids, start: ids[:start])
 _mutant("shows_the_last_token", named="stale_text", show=lambda ids, start: ids[-1:])
 _mutant("asks_for_all_that_is_left", named="ignores_k", ask=lambda k, left: left - 1)
@@ -636,7 +636,7 @@ def plain_decoding(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     return Decoded(ids, rounds)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="no drafted token ever reached the target")
 def asks_but_decodes_plainly(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     rounds = []
     for _ in range(max_new_tokens):
@@ -654,7 +654,7 @@ def a_call_for_the_prompt(target, ids, propose, k, max_new_tokens, eos_token_id=
     return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", named="extra_call")
 def a_plain_token_first(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     if max_new_tokens == 0:
         return Decoded(ids, [])
@@ -713,33 +713,33 @@ def rounds_instead_of_tokens(target, ids, propose, k, max_new_tokens, eos_token_
     return Decoded(ids, rounds)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="the target should not be called")
 def calls_the_target_for_nothing(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     if max_new_tokens == 0:
         target(ids)
     return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", named="changes_input")
 def writes_into_the_callers_ids(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     done = asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
     ids[-1] = 0 if int(ids[-1]) else 1
     return done
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="no [None], no [0]")
 def with_a_batch_axis(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     draft = propose(ids, k)
     logits = target(torch.cat([ids, draft])[None])
     return Decoded(torch.cat([ids, _verify(draft, logits[0, len(ids) - 1 :])]), [])
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="Return Decoded(ids, rounds)")
 def returns_ids_only(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id).ids
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="a drafter that has no proposal")
 def crashes_without_a_proposal(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     def insists(ids, k):
         draft = propose(ids, k)
@@ -780,7 +780,7 @@ def goes_on_and_cuts_at_the_end(target, ids, propose, k, max_new_tokens, eos_tok
     return Decoded(torch.cat([ids, torch.tensor(new, dtype=torch.long)]), done.rounds)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", says="asks the drafter again and again without calling the target")
 def never_ends(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     while True:
         propose(ids, k)
@@ -828,27 +828,27 @@ def emitted_per_drafted(rounds):
     return sum(r.emitted for r in rounds) / max(1, sum(r.drafted for r in rounds))
 
 
-@wrong("tokens_per_call")
+@wrong("tokens_per_call", says="What if there was no round")
 def divides_by_nothing(rounds):
     return sum(r.emitted for r in rounds) / len(rounds)
 
 
-@wrong("tokens_per_call")
+@wrong("tokens_per_call", named="median")
 def median_round(rounds):
     return float(np.median([r.emitted for r in rounds])) if rounds else 0.0
 
 
-@wrong("tokens_per_call")
+@wrong("tokens_per_call", named="whole_division")
 def whole_division(rounds):
     return sum(r.emitted for r in rounds) // len(rounds) if rounds else 0
 
 
-@wrong("tokens_per_call")
+@wrong("tokens_per_call", says="Without any round: 0.0")
 def one_by_default(rounds):
     return sum(r.emitted for r in rounds) / len(rounds) if rounds else 1.0
 
 
-@wrong("tokens_per_call")
+@wrong("tokens_per_call", named="total")
 def total_tokens(rounds):
     return sum(r.emitted for r in rounds)
 
@@ -899,27 +899,27 @@ def average_of_the_rounds(rounds):
     return rates.mean() if len(rates) else 0.0
 
 
-@wrong("acceptance_rate")
+@wrong("acceptance_rate", named="per_emitted")
 def accepted_over_emitted(rounds):
     return sum(r.accepted for r in rounds) / max(1, sum(r.emitted for r in rounds))
 
 
-@wrong("acceptance_rate")
+@wrong("acceptance_rate", named="full_rounds")
 def share_of_full_rounds(rounds):
     return sum(r.accepted == r.drafted for r in rounds) / max(1, len(rounds))
 
 
-@wrong("acceptance_rate")
+@wrong("acceptance_rate", says="or nothing was drafted? Then the answer is 0.0")
 def divides_by_no_draft(rounds):
     return sum(r.accepted for r in rounds) / sum(r.drafted for r in rounds)
 
 
-@wrong("acceptance_rate")
+@wrong("acceptance_rate", named="mean_of_rates")
 def divides_round_by_round(rounds):
     return sum(r.accepted / r.drafted for r in rounds) / len(rounds) if rounds else 0.0
 
 
-@wrong("acceptance_rate")
+@wrong("acceptance_rate", named="rejected_share")
 def rejected_share(rounds):
     drafted = sum(r.drafted for r in rounds)
     return 1 - sum(r.accepted for r in rounds) / drafted if drafted else 0.0
@@ -989,7 +989,7 @@ def logits_in_half_precision(draft, logits):
     return _verify(draft, logits.half())
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", named="eos_ignored")
 def keeps_all_up_to_the_last_eos(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     start, rounds = len(ids), []
     while len(ids) < start + max_new_tokens:
@@ -1006,7 +1006,7 @@ def keeps_all_up_to_the_last_eos(target, ids, propose, k, max_new_tokens, eos_to
     return Decoded(ids, rounds)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", named="eos_in_prompt")
 def writes_nothing_after_a_prompt_that_ends_with_eos(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     if ids[-1] == eos_token_id:
         return Decoded(ids, [])

@@ -128,7 +128,7 @@ def divides_by_zero_temperature(logits, temperature, top_k=None, top_p=None):
     return x
 
 
-@wrong("next_token_distribution")
+@wrong("next_token_distribution", named="tie_is_split")
 def zero_temperature_keeps_all_ties(logits, temperature, top_k=None, top_p=None):
     if temperature == 0:
         best = (logits == logits.max(-1, keepdim=True).values).float()
@@ -198,7 +198,7 @@ def overflows(logits, temperature, top_k=None, top_p=None):
     return distribution_in_numpy((x / x.sum(-1, keepdim=True)).log(), 1.0, top_k, top_p)
 
 
-@wrong("next_token_distribution")
+@wrong("next_token_distribution", named="changes_input")
 def changes_the_logits(logits, temperature, top_k=None, top_p=None):
     if temperature:
         logits /= temperature
@@ -296,7 +296,7 @@ def residual_as_it_is(p, q):
     return F.relu(p - q)
 
 
-@wrong("residual")
+@wrong("residual", says="the answer has to be p itself")
 def residual_that_is_uniform_at_equality(p, q):
     gap = F.relu(p - q) + 1e-9
     return gap / gap.sum()
@@ -360,7 +360,7 @@ def mean_of_the_coins(p, q):
     return np.mean([min(1.0, a / b) for a, b in zip(p.tolist(), q.tolist(), strict=True) if b > 0])
 
 
-@wrong("expected_acceptance")
+@wrong("expected_acceptance", says="Expected one number")
 def one_per_token(p, q):
     return torch.minimum(p, q)
 
@@ -485,7 +485,7 @@ def returns_the_prompt_too(draft, ids, k, sampling, dice):
     return torch.cat([ids, tokens]), q
 
 
-@wrong("propose_stochastic")
+@wrong("propose_stochastic", says="q has to hold one row of 4 probabilities per drafted token")
 def reports_one_number_per_token(draft, ids, k, sampling, dice):
     tokens, q = drafts_into_a_list(draft, ids, k, sampling, dice)
     return tokens, q[torch.arange(k), tokens] if k else q
@@ -502,12 +502,12 @@ def draws_with_a_generator_of_its_own(draft, ids, k, sampling, dice):
     return drafts_into_a_list(draft, ids, k, sampling, own)
 
 
-@wrong("propose_stochastic")
+@wrong("propose_stochastic", says="the rows of q are not distributions")
 def reports_logits(draft, ids, k, sampling, dice):
     return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), lambda x, s: x)(draft, ids, k, sampling, dice)
 
 
-@wrong("propose_stochastic")
+@wrong("propose_stochastic", says="there is no row to stack")
 def cannot_draft_nothing(draft, ids, k, sampling, dice):
     rows, text = [], ids
     for _ in range(k):
@@ -710,7 +710,7 @@ def inverse_cdf_over_an_unscaled_residual(draft, q, p, dice):
     return _loop(draft, q, p, dice, fix=search)
 
 
-@wrong("verify_stochastic")
+@wrong("verify_stochastic", says="normalise before rolling")
 def rolls_an_unscaled_residual(draft, q, p, dice):
     return _loop(draft, q, p, dice, fix=lambda i, x: dice.roll(F.relu(p[i] - q[i])))
 
@@ -798,7 +798,7 @@ def makes_its_own_dice(draft, q, p, dice):
     return _loop(draft, q, p, Dice(torch.Generator().manual_seed(1)))
 
 
-@wrong("verify_stochastic")
+@wrong("verify_stochastic", says="from dice.flip and dice.roll only")
 def uses_the_generator_of_the_dice(draft, q, p, dice):
     return _loop(draft, q, p, dice, coin=lambda i, x: torch.rand((), generator=dice.generator) < p[i, x] / q[i, x])
 
@@ -886,7 +886,7 @@ def samples_every_row_of_p(draft, q, p, dice):
     return [dice.roll(row) for row in p]
 
 
-@wrong("verify_stochastic")
+@wrong("verify_stochastic", says="is there a `return` at the end of every branch")
 def forgets_to_return(draft, q, p, dice):
     _loop(draft, q, p, dice)
 
@@ -940,7 +940,7 @@ def token_verification(draft, q, p, dice):
     return verifies_recursively(draft, q, p, dice)
 
 
-@wrong("verify_block")
+@wrong("verify_block", named="keeps_fewer")
 def match_sampling(draft, q, p, dice):
     return emits_its_own_sample_and_compares(draft, q, p, dice)
 
@@ -986,7 +986,7 @@ def block_with_the_weight_as_coin(draft, q, p, dice):
     return _block(draft, q, p, dice, passes=lambda w, i: w[i])
 
 
-@wrong("verify_block")
+@wrong("verify_block", named="no_bonus")
 def block_without_a_bonus(draft, q, p, dice):
     out = blocks_in_numpy(draft, q, p, dice)
     return out[: max(1, len(draft))]
@@ -1024,12 +1024,12 @@ def never_colder_than_a_tenth(logits, temperature, top_k=None, top_p=None):
     return distribution_in_numpy(logits, max(temperature, 0.1) if temperature else 0, top_k, top_p)
 
 
-@wrong("acceptance_probability")
+@wrong("acceptance_probability", named="epsilon")
 def adds_a_little_to_q(p, q):
     return torch.where(q > 0, (p / (q + 1e-8)).clamp(max=1), (p > 0).to(p))
 
 
-@wrong("acceptance_probability")
+@wrong("acceptance_probability", named="epsilon")
 def no_q_below_a_millionth(p, q):
     return torch.where(q > 0, (p / q.clamp(min=1e-6)).clamp(max=1), (p > 0).to(p))
 
@@ -1042,16 +1042,16 @@ def _p_if_little_is_left(least):
     return rule
 
 
-@wrong("residual")
+@wrong("residual", named="small_is_none")
 def p_if_a_hundredth_is_left(p, q):
     return _p_if_little_is_left(0.01)(p, q)
 
 
-@wrong("residual")
+@wrong("residual", named="small_is_none")
 def p_if_a_fifth_is_left(p, q):
     return _p_if_little_is_left(0.2)(p, q)
 
 
-@wrong("expected_acceptance")
+@wrong("expected_acceptance", says="somewhere it divides by zero")
 def chance_that_is_nan_with_filtered_rows(p, q):
     return float((q * (p / q).clamp(max=1)).sum())

@@ -87,7 +87,7 @@ def an_empty_draft_is_a_failure(k, n_accepted, n_drafted, k_max):
     return max(1, min(k_max, k + 2 if n_accepted and n_accepted == n_drafted else k - 1))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", says="n_drafted may be 0")
 def divides(k, n_accepted, n_drafted, k_max):
     return max(1, min(k_max, k + 2 if n_accepted / n_drafted == 1 else k - 1))
 
@@ -112,28 +112,28 @@ def up_and_down_swapped(k, n_accepted, n_drafted, k_max):
     return max(1, min(k_max, k + 2 if n_accepted < n_drafted else k - 1))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="doubles")
 def doubles(k, n_accepted, n_drafted, k_max):
     return max(1, min(k_max, 2 * k if n_accepted == n_drafted else k // 2))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="cut_first")
 def cut_before_the_step(k, n_accepted, n_drafted, k_max):
     k = max(1, min(k, k_max))
     return k + 2 if n_accepted == n_drafted else k - 1
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="starts_again")
 def starts_again_at_one(k, n_accepted, n_drafted, k_max):
     return min(k_max, k + 2) if n_accepted == n_drafted else 1
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="end_left_out")
 def k_max_is_out_of_reach(k, n_accepted, n_drafted, k_max):
     return max(1, min(k_max - 1, k + 2 if n_accepted == n_drafted else k - 1))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="step_left_out")
 def stays_where_it_is_at_the_end(k, n_accepted, n_drafted, k_max):
     wanted = k + 2 if n_accepted == n_drafted else k - 1
     return wanted if 1 <= wanted <= k_max else k
@@ -247,12 +247,12 @@ def argmax_of_the_bad(confidences, threshold):
     return int(bad.argmax()) if len(bad) else 0
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="There may be no place that is unsure")
 def crashes_when_all_are_sure(confidences, threshold):
     return next(i for i, confidence in enumerate(confidences) if confidence < threshold)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="may come as a tensor or as a list of floats")
 def crashes_on_a_list(confidences, threshold):
     return int((confidences >= threshold).long().cumprod(0).sum())
 
@@ -288,24 +288,24 @@ def mean_so_far(confidences, threshold):
     return len(confidences)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="at_least_one")
 def at_least_one(confidences, threshold):
     return max(1, while_loop(confidences, threshold))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="all_or_nothing")
 def all_or_nothing(confidences, threshold):
     return len(confidences) if all(c >= threshold for c in confidences) else 0
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="is there a `return` at the end of every branch")
 def forgets_the_end(confidences, threshold):
     for i, confidence in enumerate(confidences):
         if confidence < threshold:
             return i
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="Expected one number")
 def returns_the_confidences(confidences, threshold):
     return confidences[: while_loop(confidences, threshold)]
 
@@ -527,7 +527,7 @@ class AlwaysOneAndOne(_Tracker):
         super().__init__((1.0, 1.0), half_life)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="no_prior")
 class NoPriorAtAll(_Tracker):
     @property
     def alpha(self):
@@ -547,7 +547,7 @@ class AlphaIsAMethod(_Tracker):
         return 0.5
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="and then no @property")
 class SetsAPropertyToo(_Tracker):
     def update(self, accepted, rejected):
         super().update(accepted, rejected)
@@ -585,20 +585,20 @@ class OnlyTheLastRounds(_Tracker):
         self.good, self.bad = sum(self.window), len(self.window) - sum(self.window)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="forgets_to_store")
 class ForgetsToStore(_Tracker):
     def update(self, accepted, rejected):
         good, bad = self.good + accepted, self.bad + min(rejected, 1)
         return good / (good + bad)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="counts_rounds")
 class CountsRoundsNotTokens(_Tracker):
     def update(self, accepted, rejected):
         super().update(0 if rejected else 1, 1 if rejected else 0)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="alpha has to exist before the first update too")
 class NoAlphaBeforeTheFirstUpdate:
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         self.inner = _Tracker(prior, half_life)
@@ -608,13 +608,13 @@ class NoAlphaBeforeTheFirstUpdate:
         self.alpha = self.inner.alpha
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="always_rejected")
 class FullAcceptanceIsARejectionToo(_Tracker):
     def update(self, accepted, rejected):
         super().update(accepted, 1)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="A second tracker knows what only the first one was told")
 class ReadingChangesIt(_Tracker):
     @property
     def alpha(self):
@@ -779,7 +779,7 @@ def includes_the_first_loss(survival, c, verify_cost=1.0, overhead=0.0):
     return min(len(survival), brute_force(survival, c, verify_cost, overhead) + 1)
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", says="c may be 0")
 def divides_by_c(survival, c, verify_cost=1.0, overhead=0.0):
     gained, spent, k = 1.0, verify_cost + overhead, 0
     for s in survival:
@@ -789,24 +789,24 @@ def divides_by_c(survival, c, verify_cost=1.0, overhead=0.0):
     return k if k and gained / spent > 1 / (1 + overhead) else 0
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", says="nothing but `overhead` changed")
 def speaks_of_gain_minus_cost(survival, c, verify_cost=1.0, overhead=0.0):
     gains = [0.0] + [float(sum(survival[:k])) - k * c - (verify_cost - 1) for k in range(1, len(survival) + 1)]
     return gains.index(max(gains))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", says="survival may be empty")
 def crashes_without_places(survival, c, verify_cost=1.0, overhead=0.0):
     return 0 if survival[0] <= c else brute_force(survival, c, verify_cost, overhead)
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", says="Expected a whole number")
 def returns_the_rate(survival, c, verify_cost=1.0, overhead=0.0):
     k = brute_force(survival, c, verify_cost, overhead)
     return (1 + float(sum(survival[:k]))) / (k * c + verify_cost + overhead)
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="one_place_late")
 def sums_one_too_few(survival, c, verify_cost=1.0, overhead=0.0):
     rates = [1 / (1 + overhead)]
     for k in range(1, len(survival) + 1):
@@ -968,21 +968,21 @@ def redoes_on_the_threshold(draft_confidence, target_probability, fallback, roll
     return True, list(range(next((i for i, p in enumerate(target_probability) if p <= rollback), n), n))
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="turned_round")
 def turned_round(draft_confidence, target_probability, fallback, rollback):
     if len(draft_confidence) == 0 or draft_confidence[-1] < fallback:
         return False, []
     return True, list(range(_first(target_probability, rollback), len(target_probability)))
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="Nothing may have been written yet")
 def crashes_before_the_first_token(draft_confidence, target_probability, fallback, rollback):
     if draft_confidence[-1] >= fallback:
         return False, []
     return True, list(range(_first(target_probability, rollback), len(target_probability)))
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="target_probability may be empty")
 def crashes_when_nothing_was_read(draft_confidence, target_probability, fallback, rollback):
     if not _over(draft_confidence, fallback):
         return False, []
@@ -990,19 +990,19 @@ def crashes_when_nothing_was_read(draft_confidence, target_probability, fallback
     return True, list(range(bad[0], len(draft_confidence))) if bad else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="should be a list of places, also when it is one place or none")
 def the_first_place_instead_of_a_list(draft_confidence, target_probability, fallback, rollback):
     if not _over(draft_confidence, fallback):
         return False, 0
     return True, _first(target_probability, rollback)
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="Expected a pair (hand_over, positions_to_redo)")
 def only_says_whether(draft_confidence, target_probability, fallback, rollback):
     return _over(draft_confidence, fallback)
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="or not in ascending order")
 def newest_first(draft_confidence, target_probability, fallback, rollback):
     if not _over(draft_confidence, fallback):
         return False, []
@@ -1046,19 +1046,19 @@ def one_liner_with_a_bool(k, n_accepted, n_drafted, k_max):
     return min(k_max, max(1, k + 2 - 3 * (n_accepted < n_drafted)))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", says="A round without a draft saw no rejection")
 def empty_round_changes_nothing(k, n_accepted, n_drafted, k_max):
     if n_drafted == 0:
         return max(1, min(k, k_max))
     return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", says="then the result is cut to 1..k_max")
 def upper_end_only_on_the_way_up(k, n_accepted, n_drafted, k_max):
     return max(1, k - 1) if n_accepted < n_drafted else min(k + 2, k_max)
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="partly_stays")
 def partly_accepted_stays(k, n_accepted, n_drafted, k_max):
     if 0 < n_accepted < n_drafted:
         return max(1, min(k, k_max))
@@ -1071,7 +1071,7 @@ def nearly_all_is_all(k, n_accepted, n_drafted, k_max):
     return max(1, min(k + 2 if good else k - 1, k_max))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="two_at_least")
 def two_at_least(k, n_accepted, n_drafted, k_max):
     return max(2, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
 
@@ -1094,7 +1094,7 @@ def one_step_up_from_one(k, n_accepted, n_drafted, k_max):
     return max(1, min(k - 1 if n_accepted < n_drafted else k + (1 if k == 1 else 2), k_max))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="step_left_out")
 def two_up_if_they_fit(k, n_accepted, n_drafted, k_max):
     if n_accepted < n_drafted:
         return max(1, min(k - 1, k_max))
@@ -1158,7 +1158,7 @@ def sentinel_of_zero(confidences, threshold):
     return int(np.argmax(np.append(np.asarray(confidences), 0.0) < threshold))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="never_the_last")
 def forgets_the_last_place(confidences, threshold):
     for i in range(len(confidences) - 1):
         if confidences[i] < threshold:
@@ -1174,7 +1174,7 @@ def rounded_to_two_places(confidences, threshold):
     return len(confidences)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="nothing is rounded")
 def a_little_tolerance(confidences, threshold):
     for i, c in enumerate(confidences):
         if c < threshold - 1e-3:
@@ -1190,7 +1190,7 @@ def not_more_than_sixteen(confidences, threshold):
     return min(16, len(confidences))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="as_if_sorted")
 def halves_as_if_sorted(confidences, threshold):
     low, high = 0, len(confidences)
     while low < high:
@@ -1202,13 +1202,13 @@ def halves_as_if_sorted(confidences, threshold):
     return low
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="counts_all")
 def sorted_first(confidences, threshold):
     confidences = sorted(map(float, confidences), reverse=True)
     return next((i for i, c in enumerate(confidences) if c < threshold), len(confidences))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="two_in_a_row")
 def two_in_a_row(confidences, threshold):
     for i, c in enumerate(confidences):
         if c < threshold and (i + 1 == len(confidences) or confidences[i + 1] < threshold):
@@ -1216,13 +1216,13 @@ def two_in_a_row(confidences, threshold):
     return len(confidences)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="There may be no place that is unsure")
 def squeezed(confidences, threshold):
     bad = torch.as_tensor(confidences).squeeze() < threshold
     return int(bad.nonzero()[0]) if bad.any() else bad.shape[0]
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="changes_input")
 def pops_what_it_has_seen(confidences, threshold):
     n = 0
     if isinstance(confidences, list):
@@ -1342,31 +1342,31 @@ class _T:
         return good / (good + bad)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="half_life_ignored")
 class HalfLifeIsAlwaysSixtyFour(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__(prior, 64)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="the prior (1, 1) and a half-life of 64 tokens")
 class AnotherDefaultHalfLife(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=32):
         super().__init__(prior, half_life)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="the prior (1, 1) and a half-life of 64 tokens")
 class AnotherDefaultPrior(_T):
     def __init__(self, prior=(0.5, 0.5), half_life=64):
         super().__init__(prior, half_life)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="A round that drafted nothing shows nothing")
 class AnEmptyRoundIsARejection(_T):
     def update(self, accepted, rejected):
         super().update(accepted, 1 if accepted == 0 else rejected)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="in a round that drafted nothing, nothing was judged")
 class CrashesOnAnEmptyRound(_T):
     def update(self, accepted, rejected):
         share = accepted / (accepted + rejected)
@@ -1374,13 +1374,13 @@ class CrashesOnAnEmptyRound(_T):
         super().update(accepted, rejected)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="shows 2 acceptances and 1 rejection")
 class OnlyExactlyOneRejected(_T):
     def update(self, accepted, rejected):
         super().update(accepted, 1 if rejected == 1 else 0)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="fades_by_accepted")
 class FadesByAcceptedOnly(_T):
     def update(self, accepted, rejected):
         fade = 0.5 ** (accepted / self.half_life)
@@ -1394,21 +1394,21 @@ class FadesByOneMoreEveryRound(_T):
         self.A, self.R = fade * self.A + accepted, fade * self.R + min(1, rejected)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="rejections_stay")
 class RejectionsNeverFade(_T):
     def update(self, accepted, rejected):
         rejected = min(rejected, 1)
         self.A, self.R = self.A * 0.5 ** ((accepted + rejected) / self.half_life) + accepted, self.R + rejected
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="rounded")
 class RoundsToTwoPlaces(_T):
     @property
     def alpha(self):
         return round(super().alpha, 2)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="shared")
 class AddsToTheDefaultPrior:
     def __init__(self, prior=[1.0, 1.0], half_life=64):
         self.evidence, self.start, self.half_life = prior, list(prior), half_life
@@ -1427,7 +1427,7 @@ class AddsToTheDefaultPrior:
         return self.evidence[0] / sum(self.evidence)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", says="You answer the alpha of an earlier moment")
 class AlphaIsReadOnce(_T):
     @property
     def alpha(self):
@@ -1521,13 +1521,13 @@ def _rates(survival, c, verify_cost, overhead, zero):
     return rates
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="plain_step_free")
 def zero_has_no_overhead(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1.0)
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="stops_at_zero")
 def zero_is_compared_with_one_only(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     if len(rates) < 2 or rates[1] <= rates[0]:
@@ -1535,7 +1535,7 @@ def zero_is_compared_with_one_only(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="largest_of_equals")
 def equal_to_zero_drafts_one(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     if len(rates) == 1:
@@ -1550,7 +1550,7 @@ def not_more_than_ten(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="changes_input")
 def sums_in_place(survival, c, verify_cost=1.0, overhead=0.0):
     if not isinstance(survival, torch.Tensor):
         survival = torch.tensor(survival, dtype=torch.float64)
@@ -1570,7 +1570,7 @@ def gains_must_be_a_per_cent(survival, c, verify_cost=1.0, overhead=0.0):
     return best
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="free_is_all")
 def zero_dies_at_once(survival, c, verify_cost=1.0, overhead=0.0):
     if c == 0:
         return len(survival)
@@ -1578,13 +1578,13 @@ def zero_dies_at_once(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="last_place_left_out")
 def last_place_left_out(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival[:-1] if len(survival) > 1 else survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="overhead_per_token")
 def overhead_once_per_draft_step(survival, c, verify_cost=1.0, overhead=0.0):
     total, rates = 1.0, [1 / (1 + overhead)]
     for i, s in enumerate(survival, start=1):
@@ -1602,7 +1602,7 @@ def remembers_the_rates(survival, c, verify_cost=1.0, overhead=0.0, memo={}):
     return memo[key]
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="clamped")
 def verify_cost_at_least_one_overhead_counts(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, max(1.0, verify_cost), overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
@@ -1679,7 +1679,7 @@ def unread_means_redo_all(draft_confidence, target_probability, fallback, rollba
     return True, list(range(0 if len(target_probability) == 0 else first, n))
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", says="then there is nothing to hand over")
 def hands_over_nothing(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return (hand or n == 0), list(range(first, n)) if hand else []
@@ -1691,19 +1691,19 @@ def first_or_n(draft_confidence, target_probability, fallback, rollback):
     return hand, list(range(first or n, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="one_place_too_many")
 def one_place_too_many(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(first, n + 1)) if hand and first < n else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="newest_stays")
 def the_newest_is_never_redone(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(first, n)) if hand and first < n - 1 else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="as_in_the_paper")
 def the_newest_is_always_redone(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(min(first, n - 1), n)) if hand and len(target_probability) else []
@@ -1728,7 +1728,7 @@ def a_single_token_is_too_few(draft_confidence, target_probability, fallback, ro
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="thresholds_swapped")
 def thresholds_swapped(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, rollback, fallback)
     return hand, list(range(first, n)) if hand else []
@@ -1740,13 +1740,13 @@ def at_most_eight_places(draft_confidence, target_probability, fallback, rollbac
     return hand, list(range(first, n))[:8] if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="first_stays")
 def the_first_place_always_stays(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(max(first, 1), n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="changes_input")
 def marks_what_it_has_read(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     if hand and n:
@@ -1801,18 +1801,18 @@ def below_by_a_margin(draft_confidence, target_probability, fallback, rollback):
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="nothing is rounded")
 def in_half_precision(confidences, threshold):
     sure = torch.as_tensor(confidences).half() >= threshold
     return int(sure.long().cumprod(0).sum())
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="nothing is rounded")
 def rounds_to_four_places(confidences, threshold):
     return len(list(itertools.takewhile(lambda x: round(float(x), 4) >= threshold, confidences)))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", says="nothing is rounded")
 def allows_a_little_less(confidences, threshold):
     return len(list(itertools.takewhile(lambda x: float(x) >= threshold - 1e-4, confidences)))
 
@@ -1835,7 +1835,7 @@ def no_draft_at_a_dear_check(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates)) if verify_cost < 2 else 0
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="no_prior")
 class AnEvenPrior(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__((sum(prior) / 2, sum(prior) / 2), half_life)

@@ -15,6 +15,9 @@ TENSOR_HELP = (
      "A comparison of two tensors gives one True or False per place. Look at one place at a time, or use .all()."),
     (r"Expected reduction dim|non-empty|empty sequence",
      "The draft may be empty (k = 0). Make sure that your code gets through with nothing to compare."),
+    (r"index -?[01] is out of bounds for .*size 0",
+     "You take an element of something that is empty. A draft may be empty (k = 0, or a drafter that has no proposal), "
+     "and a search for the first difference finds none when all of the draft agrees."),
     (r"out of bounds|out of range",
      "With k drafted tokens there are k places to judge, and k+1 rows of logits, numbered 0 to k. Is an index one "
      "too far? Does it also happen for an empty draft?"),

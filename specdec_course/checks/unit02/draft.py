@@ -95,6 +95,37 @@ draft_with_bigram.mistake(
     "comes `York`, the next question is what comes after `York`.",
     imitate=_not_chained,
 )
+def _turned(last_token, next_token_array, k):
+    return torch.tensor(_chain(next_token_array, int(last_token), k)[::-1], dtype=torch.long)
+
+
+def _chained_once(last_token, next_token_array, k):
+    first, second = _chain(next_token_array, int(last_token), 2)
+    return torch.tensor([first, *[second] * k][:k], dtype=torch.long)
+
+
+def _neighbours(last_token, next_token_array, k):
+    places = (int(last_token) + np.arange(k)) % len(next_token_array)
+    return torch.from_numpy(next_token_array[places]).long()
+
+
+draft_with_bigram.mistake(
+    "turned",
+    "Your guesses come in the wrong order, the last one first. The draft is read from left to right, as a text.",
+    imitate=_turned,
+)
+draft_with_bigram.mistake(
+    "chained_once",
+    "From the third guess on you look up the same token again. Inside the loop, make each guess the token that the "
+    "next one is looked up after.",
+    imitate=_chained_once,
+)
+draft_with_bigram.mistake(
+    "neighbours",
+    "You read entries that stand side by side in the table. The ids next to last_token have nothing to do with what "
+    "follows it: look up the guess itself.",
+    imitate=_neighbours,
+)
 draft_with_bigram.mistake(
     "repeats_last",
     "Your draft begins with last_token itself. That one stands in the text already; the draft is what comes after it.",

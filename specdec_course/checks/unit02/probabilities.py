@@ -96,6 +96,10 @@ def _explain(row: np.ndarray, token: int, counts: np.ndarray, data, smoothing: f
         "transposed": [_shares(_counts(rows, size, smoothing, backwards=True))[token]],
         "across_windows": [_shares(_counts(joined, size, smoothing))[token]],
         "tensor_keys": [np.full(size, 1 / size)],
+        "only_counts": [counts[token]],
+        "softmax": [np.exp(counts[token]) / np.exp(counts[token]).sum()],
+        "joint": [counts[token] / counts.sum()],
+        "favourite": [np.eye(size)[counts[token].argmax()]],
         **_wrong_sums(counts[token], token, rows, smoothing),
     }
     for name in names:
@@ -118,10 +122,16 @@ def _wrong_sums(smoothed: np.ndarray, token: int, rows: list[list[int]], smoothi
             "smooths_the_seen": [only_seen / everywhere, only_seen / only_seen.sum()],
             "counts_the_last": [smoothed / (stood + came)],
             "smooths_the_sum": [counts / everywhere],
+            "smooths_the_shares": [_plus(counts / max(counts.sum(), 1), smoothing)],
         }
 
 
-SUMS = ("smoothed_sum", "smooths_the_seen", "smooths_the_sum", "counts_the_last")
+def _plus(shares: np.ndarray, smoothing: float) -> np.ndarray:
+    return (shares + smoothing) / (shares + smoothing).sum()
+
+
+SHAPES = ("only_counts", "softmax", "joint", "favourite")
+SUMS = ("smooths_the_shares", "smoothed_sum", "smooths_the_seen", "smooths_the_sum", "counts_the_last")
 
 
 @bigram_probabilities.part("gives the shares of what followed", weight=2, rests_on=(
@@ -131,7 +141,7 @@ def _(student, rng):
     rows = _rows(student, data, 10)
     known = _followed(data)
     _compare(rows, data, [*known, torch.tensor(known[2]), known[2]], 10, 0.0, "without smoothing",
-             (*AXES, "counts_the_last"))
+             (*AXES, "counts_the_last", *SHAPES))
     other = skewed_text(rng, 300, 10)[None]
     _rows(student, other, 10)
     _compare(rows, data, known[1:3], 10, 0.0, "once the function has been called for a second text")
@@ -270,6 +280,17 @@ bigram_probabilities.mistake(
     "smooths_the_sum",
     "You smooth the sum, but not the counts: n + smoothing stands above, N + smoothing * vocab_size below.",
 )
+for _id, _message in (
+    ("only_counts", "Your rows are counts. Divide each by the sum of its row: a distribution sums to 1."),
+    ("softmax", "You take the softmax of counts. A count of 5 against 4 is then 2.7 times as likely: the shares are "
+                "the counts divided by their sum."),
+    ("joint", "You divide by all pairs of the text. p(next | last) is a share of what followed `last` alone: divide by "
+              "the sum of its own row."),
+    ("favourite", "Your row gives everything to the token that came most often. Each follower gets its share."),
+    ("smooths_the_shares", "You add the smoothing to the shares. It is added to the counts, before they are divided: "
+                           "a token that was seen often is smoothed less."),
+):
+    bigram_probabilities.mistake(_id, _message)
 bigram_probabilities.mistake(
     "counts_the_last",
     "You divide by how often the token stands in the data. N is how often it was *followed*: the last token of a row "

@@ -50,6 +50,22 @@ def _counted_from(ids, table, denominator):
     return hits / denominator if denominator else 0.0
 
 
+def _hits(ids, table):
+    return (torch.as_tensor(table)[ids[:-1]] == ids[1:]).long()
+
+
+def _chained(ids, table) -> float:
+    guesses = [int(ids[0])]
+    while len(guesses) < len(ids):
+        guesses.append(int(table[guesses[-1]]))
+    return (torch.tensor(guesses[1:]) == ids[1:]).double().mean().item()
+
+
+def _by_token(ids, table) -> float:
+    hits, kinds = _hits(ids, table).double(), ids[:-1]
+    return float(np.mean([hits[kinds == kind].mean().item() for kind in kinds.unique()]))
+
+
 RULES = {
     "denominator": lambda ids, table: _counted_from(ids, table, len(ids)),
     "refitted": lambda ids, table: _counted_from(ids, counted_at_once(ids, len(table), 0), len(ids) - 1),
@@ -57,6 +73,11 @@ RULES = {
     "same_place": lambda ids, table: (torch.as_tensor(table)[ids] == ids).double().mean().item(),
     "same_place, of all but the first": lambda ids, table: RULES["same_place"](ids[1:], table),
     "same_place, of all but the last": lambda ids, table: RULES["same_place"](ids[:-1], table),
+    "misses": lambda ids, table: 1 - _counted_from(ids, table, len(ids) - 1),
+    "whole_division": lambda ids, table: _counted_from(ids, table, len(ids) - 1) // 1,
+    "first_miss": lambda ids, table: _hits(ids, table).cumprod(0).double().mean().item(),
+    "own_chain": lambda ids, table: _chained(ids, table),
+    "per_token": lambda ids, table: _by_token(ids, table),
 }
 
 
@@ -132,6 +153,18 @@ hit_rate.mistake(
 hit_rate.mistake(
     "not_a_share", "Your rate is not a share between 0 and 1. Divide the right guesses by the number of guesses."
 )
+for _id, _message in (
+    ("misses", "You count the wrong guesses. The rate is the share of those that are right."),
+    ("whole_division", "You divide with //, which throws away what is behind the point: a rate is a share, divide with "
+                       "/."),
+    ("first_miss", "You stop counting at the first wrong guess. This text goes on whatever the table says: each of the "
+                   "T - 1 guesses counts by itself."),
+    ("own_chain", "You let the table go on from its own guess. Each guess is made from the token that really stands in "
+                  "the text."),
+    ("per_token", "You average the rates of the different tokens. Then a rare token weighs as much as a frequent one: "
+                  "divide all right guesses by all guesses, once."),
+):
+    hit_rate.mistake(_id, _message)
 hit_rate.help(
     r"size of tensor a|broadcast|shapes? mismatch|must match",
     "Guesses and truth differ in length: guesses start from all tokens but the last, the truth is all but the first.",

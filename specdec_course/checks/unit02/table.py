@@ -51,15 +51,29 @@ def _most_frequent(came: list[int]) -> set[int]:
     return {token for token, n in counts.items() if n == max(counts.values())}
 
 
+def _rarest(came: list[int]) -> set[int]:
+    counts = Counter(came)
+    return {token for token, n in counts.items() if n == min(counts.values())}
+
+
 def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
     """For every mistake the tables it makes: token -> the entries it could give (several, on a tie)."""
     right, joined = followers(rows), [[token for row in rows for token in row]]
     as_if_once = (lambda c: {c[0]}, lambda c: {c[-1]}, lambda c: {min(c)}, lambda c: {max(c)}, lambda c: {default})
     back = followers(rows, backwards=True)
+
+    def counted(pairs):
+        came = followers([pair for row in rows for pair in pairs(row)])
+        return [{token: _most_frequent(came[token]) if token in came else {default} for token in right}]
+
     return {
         "transposed": [{token: _most_frequent(back[token]) if token in back else {default} for token in right}],
         "across_windows": [{token: _most_frequent(came) for token, came in followers(joined).items()}],
         "tensor_keys": [{token: pick(came) for token, came in right.items()} for pick in as_if_once],
+        "rarest": [{token: _rarest(came) for token, came in right.items()}],
+        "last_pair": counted(lambda row: [row[:-1]]),
+        "two_later": counted(lambda row: list(zip(row[:-2], row[2:], strict=True))),
+        "every_second": counted(lambda row: [row[i : i + 2] for i in range(0, len(row) - 1, 2)]),
     }
 
 
@@ -259,6 +273,14 @@ build_next_token_array.mistake(
     "tensor by its identity. Turn ids into plain numbers first (`.tolist()`), or count whole arrays. Or do you not "
     "count at all, and write each follower over the one before it?",
 )
+for _id, _message in (
+    ("rarest", "You take the follower that came least often. Asked for is the one that came most often."),
+    ("last_pair", "The last pair of a row is not counted. A row of n tokens holds n - 1 pairs."),
+    ("two_later", "You count what comes two tokens later. A token's follower is the very next one."),
+    ("every_second", "You count every second pair only. Each token but the last of a row is followed by something: "
+                     "the pairs overlap."),
+):
+    build_next_token_array.mistake(_id, _message)
 build_next_token_array.mistake(
     "table_too_short",
     "Your table is too short. Its length is vocab_size, the number of ids that the *model* can answer with, not the "

@@ -84,6 +84,8 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
     """Raises Wrong unless `out` is the first n of draft and the target's token at place n."""
     if out == draft[:n] + choice[n : n + 1]:
         return
+    if n < len(draft) and out == draft[:n] + choice[n : n + 2]:
+        raise Wrong("After a disagreement your round emits two of the target's choices.", mistake="two_of_its_own")
     if n < len(draft) and out == draft[:n]:
         raise Wrong("When a token is rejected, your round ends without the target's own.", mistake="correction_dropped")
     if n < len(draft) and out[: n + 1] == draft[: n + 1]:
@@ -126,7 +128,8 @@ def _(student, rng):
         draft, choice = case(rng, k, n, later_matches=True, ids=_few(SMALL))
         out = student.ids(draft, _logits(choice, rng, 2 * SMALL, dtype=torch.float64))
         if len(out) > n + 1:
-            raise Wrong("Your round goes on after a disagreement.", mistake="counts_all")
+            two = out == [*draft[:n].tolist(), *choice[n : n + 2].tolist()]
+            raise Wrong("Your round goes on after a disagreement.", "two_of_its_own" if two else "counts_all")
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
 
@@ -184,6 +187,11 @@ verify_greedy.mistake(
     "counts_all",
     "You count every match. Only the leading run counts: what matches after the first disagreement continues a text "
     "that will not be written.",
+)
+verify_greedy.mistake(
+    "two_of_its_own",
+    "You emit two of the target's own tokens after a rejection. The second was chosen for a text that holds the "
+    "rejected token: a round ends with one, the correction or the bonus.",
 )
 verify_greedy.mistake(
     "no_bonus",

@@ -6,6 +6,7 @@ how a verdict is reached or shown (engine).
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 
 import torch
@@ -120,6 +121,21 @@ tokens_per_call.mistake(
     "You divide by the number of drafted tokens. One target call judges them all: divide by the number of rounds.",
     imitate=_share(lambda r: r.emitted, lambda r: r.drafted),
 )
+tokens_per_call.mistake(
+    "whole_division",
+    "You divide with //, which throws away what is behind the point. The average of whole numbers need not be one.",
+    imitate=lambda rounds: sum(r.emitted for r in rounds) // max(1, len(rounds)),
+)
+tokens_per_call.mistake(
+    "total",
+    "You answer how many tokens all rounds emitted together. Divide by how many rounds there were.",
+    imitate=lambda rounds: sum(r.emitted for r in rounds),
+)
+tokens_per_call.mistake(
+    "median",
+    "You answer what the middle round emitted. The rounds that emit much or little count as well: take the average.",
+    imitate=lambda rounds: statistics.median([r.emitted for r in rounds]) if rounds else 0.0,
+)
 
 
 @acceptance_rate.part("divides the accepted tokens by the drafted ones", weight=2,
@@ -165,6 +181,23 @@ acceptance_rate.mistake(
     "You average the rates of the rounds. Then a guess in a short round weighs more than one in a long round: sum "
     "first, divide once.",
     imitate=_mean_of_rates,
+)
+acceptance_rate.mistake(
+    "per_emitted",
+    "You divide by what was emitted. The correction and the bonus are among those, and nobody drafted them: divide by "
+    "what was drafted.",
+    imitate=_share(lambda r: r.accepted, lambda r: r.emitted),
+)
+acceptance_rate.mistake(
+    "rejected_share",
+    "Your number is the share that was *not* accepted.",
+    imitate=_share(lambda r: r.drafted - r.accepted, lambda r: r.drafted),
+)
+acceptance_rate.mistake(
+    "full_rounds",
+    "You count rounds, those that were accepted in full. Asked for is the share of the drafted tokens.",
+    imitate=(lambda rounds: sum(r.accepted == r.drafted for r in rounds) / max(1, len(rounds)),
+             _share(lambda r: r.accepted == r.drafted > 0, lambda r: r.drafted > 0)),
 )
 for _exercise in (tokens_per_call, acceptance_rate):
     _exercise.help(r"ZeroDivisionError", "What if there was no round, or nothing was drafted? Then the answer is 0.0.")

@@ -205,6 +205,35 @@ bild_policy.mistake("on_the_threshold", (
 bild_policy.mistake("wrong_list", (
     "Each number belongs to its own list: fallback to the small model's newest confidence, rollback to the large "
     "model's probabilities."), imitate=(policy_rule(swap=True), policy_rule(swap="list")))
+def _changed(change):
+    """The right policy with its places changed: change(places, how many tokens there are) -> places."""
+
+    def rule(draft_confidence, target_probability, fallback, rollback):
+        over, places = policy_rule()(draft_confidence, target_probability, fallback, rollback)
+        return over, change(places, len(draft_confidence))
+
+    return rule
+
+
+bild_policy.mistake("turned_round", (
+    "You hand over when the small model *is* sure, and go on when it is not. Its newest confidence below `fallback` "
+    "means that it asks for help."), imitate=(
+    lambda mine, theirs, fallback, rollback: policy_rule()([-float(x) for x in mine], theirs, -fallback, rollback),
+    lambda mine, theirs, fallback, rollback: policy_rule()([float(x) < fallback for x in mine], theirs, 0.5, rollback),
+))
+bild_policy.mistake("one_place_too_many", (
+    "Your list ends one place too late, behind the newest token. Places count from 0: the last one is n - 1."
+), imitate=_changed(lambda places, n: [*places, n] if places else []))
+bild_policy.mistake("newest_stays", (
+    "You do not redo the newest token when it alone is improbable. It is judged like the others."
+), imitate=_changed(lambda places, n: places if len(places) > 1 else []))
+bild_policy.mistake("first_stays", (
+    "The first place is never redone. When the first token is improbable, it goes with everything behind it."
+), imitate=_changed(lambda places, n: [place for place in places if place]))
+bild_policy.mistake("thresholds_swapped", (
+    "You use fallback where rollback belongs, and the other way round: fallback is for the small model's newest "
+    "confidence, rollback for the large model's probabilities."
+), imitate=lambda mine, theirs, fallback, rollback: policy_rule()(mine, theirs, rollback, fallback))
 bild_policy.help(r"out of bounds|out of range|empty", "Nothing may have been written yet, and target_probability may "
                  "be empty: the large model has not read yet, so there is nothing to redo.")
 bild_policy.help(r"ambiguous|only one element", "An `if` needs one yes or no: look at one probability at a time.")

@@ -6,6 +6,8 @@ Does not know: where confidences come from.
 
 from __future__ import annotations
 
+import bisect
+
 import torch
 
 from .. import values
@@ -169,6 +171,25 @@ def prefix_rule(count="prefix", shift=0, strict=False, turned=False, running=Non
     return rule
 
 
+confident_prefix.mistake("at_least_one", (
+    "You always draft one token. Where the first place is not sure, nothing is drafted: 0."
+), imitate=lambda confidences, threshold: max(1, prefix_rule()(confidences, threshold)))
+confident_prefix.mistake("all_or_nothing", (
+    "You answer 0 as soon as any place is not sure. The places in front of the first such one are drafted: count them."
+), imitate=lambda confidences, threshold: len(confidences) * (
+    prefix_rule()(confidences, threshold) == len(confidences)))
+confident_prefix.mistake("never_the_last", (
+    "You never look at the last place. When all in front of it are sure, it is asked like the others."
+), imitate=lambda confidences, threshold: prefix_rule()([*confidences[:-1], threshold], threshold)
+    if len(confidences) else 0)
+confident_prefix.mistake("as_if_sorted", (
+    "You search as if the confidences were sorted, by halves. They come in any order: go through them from the front."
+), imitate=lambda confidences, threshold: bisect.bisect([float(c) < threshold for c in confidences], False))
+confident_prefix.mistake("two_in_a_row", (
+    "You stop only where two places in a row are not sure. The first one stops the draft."
+), imitate=lambda confidences, threshold: next(
+    (i for i in range(len(confidences)) if all(float(c) < threshold for c in confidences[i : i + 2])),
+    len(confidences)))
 confident_prefix.mistake("counts_all", (
     "You count every place that is sure. Only the leading run counts: the drafter stops at the first place that is not "
     "sure, so it never gets to those behind. And a rule that looks behind that place looks at the future: it would "

@@ -121,6 +121,26 @@ def schedule_rule(up=2, down=1, judged="drafted", low=1, high=True, nothing=True
     return rule
 
 
+def _steps(up, down):
+    """Steps that depend on k and on what was drafted and accepted, and are cut as they should be."""
+    return lambda k, n, d, k_max: max(1, min(down(k, n, d) if n < d else up(k, n, d), k_max))
+
+
+for _id, _message, _rules in (
+    ("doubles", "You multiply and divide. The steps are two more and one less, whatever k is.",
+     (_steps(lambda k, n, d: 2 * k, lambda k, n, d: k // 2), _steps(lambda k, n, d: 2 * k, lambda k, n, d: k - 1))),
+    ("starts_again", "After a rejection you start again at 1. One rejected token says little: k - 1.",
+     (_steps(lambda k, n, d: k + 2, lambda k, n, d: 1),)),
+    ("cut_first", "You cut k and then take the step, which leads out of 1..k_max again. First the step, then the cut.",
+     (lambda k, n, d, k_max: max(1, min(k, k_max)) + (-1 if n < d else 2),)),
+    ("end_left_out", "Your draft never reaches k_max. The ends of 1..k_max belong to it.",
+     (lambda k, n, d, k_max: max(1, min(k - 1 if n < d else k + 2, k_max - 1)),)),
+    ("partly_stays", "Where only a part was accepted, k stays as it is. Something was rejected then: k - 1.",
+     (_steps(lambda k, n, d: k + 2, lambda k, n, d: k - 1 if n == 0 else k),)),
+    ("two_at_least", "Your draft is never shorter than 2. The ends of 1..k_max belong to it: 1 is allowed.",
+     (lambda k, n, d, k_max: max(2, min(k - 1 if n < d else k + 2, k_max)),)),
+):
+    heuristic_schedule.mistake(_id, _message, imitate=_rules)
 heuristic_schedule.mistake("stuck_at_zero", (
     "Your draft length falls to 0. Then nothing is drafted, nothing can be accepted, and nobody ever finds out that "
     "the text has become easy again. Keep it at 1 at least."),

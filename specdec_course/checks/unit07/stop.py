@@ -203,6 +203,22 @@ def only_last_rule(survival, c, verify_cost=1.0, overhead=0.0):
     return found.index(max(found))
 
 
+optimal_stop.mistake("one_place_late", (
+    "Your sum ends one place too early: a draft of k tokens yields 1 + survival[0] + ... + survival[k - 1]."
+), imitate=lambda survival, *costs: stop_rule()([0.0, *survival][: len(survival)], *costs))
+optimal_stop.mistake("overhead_per_token", (
+    "You pay the overhead for every drafted token. It is the time of the host per round."
+), imitate=stop_rule(lambda g, k, c, v, o: g / (k * (c + o) + v) if k else 1 / (1 + o)))
+optimal_stop.mistake("last_place_left_out", (
+    "You never draft all the places. k may be len(survival)."
+), imitate=lambda survival, *costs: stop_rule()(survival[: max(1, len(survival) - 1)], *costs))
+optimal_stop.mistake("clamped", (
+    "You cut verify_cost to 1 at least. A clock may say that the pass over the draft takes less than one step."
+), imitate=stop_rule(lambda g, k, c, v, o: g / (k * c + max(v, 1.0) + o) if k else 1 / (1 + o)))
+optimal_stop.mistake("free_is_all", (
+    "Where drafting costs nothing (c = 0) you draft all the places. A place that is never reached adds nothing, and a "
+    "dear verify_cost can make no draft the best: the rule holds there, too."
+), imitate=lambda survival, c, *costs: stop_rule()(survival, c, *costs) if c else len(survival))
 optimal_stop.mistake("ignores_draft_cost", (
     "Your draft is as long as there are places. Tokens per round only grow with k; what counts is tokens per unit of "
     "*time*, and every drafted token takes c."), imitate=(

@@ -233,6 +233,53 @@ def token_by_token():
     return Rule
 
 
+def counting(count):
+    """A tracker that is told count(accepted, rejected) in the place of what happened; None: it is told nothing."""
+
+    class Rule(tracker_rule()):
+        def update(self, accepted, rejected):
+            told = count(accepted, rejected)
+            if told:
+                super().update(*told)
+
+    return Rule
+
+
+class HalfLifeOf64(tracker_rule()):
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        super().__init__(prior, 64)
+
+
+class Rounded(tracker_rule()):
+    @property
+    def alpha(self):
+        return round(super().alpha, 2)
+
+
+class RejectionsStay(tracker_rule()):
+    def update(self, accepted, rejected):
+        before = self.seen[1]
+        super().update(accepted, rejected)
+        self.seen[1] = before + min(rejected, 1)
+
+
+AcceptanceTracker.mistake("counts_rounds", (
+    "You count rounds. A round with 3 accepted tokens shows three acceptances, not one."
+), imitate=counting(lambda accepted, rejected: (0, 1) if rejected else (1, 0)))
+AcceptanceTracker.mistake("always_rejected", (
+    "You count a rejection in every round. A round whose whole draft was accepted has none: min(rejected, 1)."
+), imitate=counting(lambda accepted, rejected: (accepted, 1)))
+AcceptanceTracker.mistake("forgets_to_store", (
+    "Your update changes nothing. What it works out has to be kept in self, for `alpha` and for the next update."
+), imitate=counting(lambda accepted, rejected: None))
+AcceptanceTracker.mistake("half_life_ignored", (
+    "The half-life does not get into your answer: 64 is only what it is where nobody says."
+), imitate=HalfLifeOf64)
+AcceptanceTracker.mistake("rounded", "You round. A drafter's draft length may depend on the third decimal.",
+                          imitate=Rounded)
+AcceptanceTracker.mistake("rejections_stay", (
+    "Your rejections never fade. Accepted and rejected evidence fade alike, by the same factor."
+), imitate=RejectionsStay)
 AcceptanceTracker.mistake("counts_censored", (
     "You count every token that was not accepted as a rejection. After the first rejection the rest of the draft "
     "continues a text that is no longer there: nobody knows what the target thinks of it. Of a draft of 5 with 2 "

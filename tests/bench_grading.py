@@ -127,6 +127,10 @@ def whole_class(folder: Path, count: int, seed: int, jobs: int, say) -> dict:
     say(f"{count} students, one unit, {jobs} jobs: {seconds:.1f} s, {count / seconds:.1f} submissions/s, "
         f"{clock.cpu:.1f} processor seconds, "
         f"{memory.peak / 2**30:.2f} GB at most, {len(records)} records ({done} graded)")
+    full = max(points.values())
+    short = [student for student, kind in students.items() if kind == "right" and points[student] < full]
+    if short:  # then their answers were not run, or not as they stand, and the time says nothing
+        raise SystemExit(f"right students without full points, so this is no measurement: {', '.join(short[:5])}")
     return found | {"_points": points, "_students": students, "_submitted": submitted}
 
 

@@ -1,5 +1,6 @@
 """Grading a class around the judging of one submission: records, workers, grade book, shards, Dask, odd names."""
 
+import ast
 import contextlib
 import json
 import os
@@ -11,16 +12,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
 import pytest
 from fake_judge import JUDGE
+from hostile.synthetic import exercise_answers
 from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 pytest.importorskip("nbgrader", reason="grading needs the [instructor] extra")
+from specdec_course.build import unit_names
 from specdec_course.build.release import release_text
 from specdec_course.grading import fingerprint, records, schedule
 from specdec_course.grading.classroom import few_unknown, grade_class, merge_records
@@ -730,3 +734,16 @@ def test_grading_refuses_where_students_cannot_be_shut_in(place, root, monkeypat
     weak.isolation = None  # not asked where nothing is to be run
     grade(place, root, level="full")
     assert grade(place, root, level=None) != [record]
+
+
+@pytest.mark.parametrize("unit", unit_names(ROOT))
+def test_synthetic_students_import_nothing_that_only_the_tests_have(unit):
+    """An import that fails ends the cell, and a class that was never run is graded fast."""
+    rights, wrongs = zip(*exercise_answers(unit).values(), strict=True)
+    texts = [text for group in (*rights, *wrongs) for text in group]
+    trees = [node for text in texts for node in ast.walk(ast.parse(text))]
+    names = {alias.name for node in trees if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in trees if isinstance(node, ast.ImportFrom)}
+    assert len(texts) > 10 and "torch" in names
+    here = Path(__file__).parent
+    assert [name for name in names if Path(find_spec(name).origin or "/").is_relative_to(here)] == []

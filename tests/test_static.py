@@ -87,6 +87,26 @@ def test_compiled_for_real_it_still_writes_the_greedy_text(kind):
     assert out.tokens.max() < VOCAB and len(out.tokens) == len(PROMPT) + 128
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+def test_what_is_compiled_is_what_was_meant(kind, caplog):
+    """A program that fails is replaced by a slower one: the texts stay right, so only this shows it."""
+    cached = static_model(fresh(kind)).begin(60)
+    cached.append(PROMPT)
+    with caplog.at_level("INFO", logger="specdec_course"):
+        cached.append(PROMPT[:3])
+        cached.append(PROMPT[:1])
+    said = [record.getMessage() for record in caplog.records]
+    assert sum(line.startswith("compiled in") for line in said) == 2
+    failed = "compiled layer by layer", "compiled whole", "linear layers stay"
+    assert not any(line.startswith(failed) for line in said)
+    with torch.profiler.profile() as seen:
+        cached.append(PROMPT[:1])
+    calls = {event.key: event.count for event in seen.key_averages()}
+    assert calls["specdec::few_rows"] == 2 * 7 + 1, "every linear layer of two layers, and the head"
+    assert "aten::mm" not in calls and "aten::addmm" not in calls
+
+
 # the buffers ---------------------------------------------------------------------------------------------------------
 
 

@@ -87,7 +87,7 @@ def chosen_pair(pair_name, target, draft, **how):
     if draft and not target:
         raise ValueError("--draft needs --target: say which model it shall guess for")
     pair = load_pair(pair_name, target=target, draft=draft, say=click.echo, **how)
-    choose_threads(pair.target, say=click.echo)
+    choose_threads(pair.target, say=logging.getLogger("specdec_course").info)
     return pair
 
 

@@ -75,7 +75,8 @@ def choose_threads(model, say=lambda line: None) -> None:
         before = torch.get_num_threads()
         torch.set_num_threads(best(times))
         if torch.get_num_threads() != before:
-            say(f"{torch.get_num_threads()} of {cores()} threads: {told(times)} (OMP_NUM_THREADS overrules this)")
+            say(f"{torch.get_num_threads()} of {cores()} threads taken, the fewest that pay: a short step takes "
+                f"{told(times)}. Set OMP_NUM_THREADS to choose yourself")
 
 
 def told(times: dict[int, float]) -> str:

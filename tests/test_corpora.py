@@ -232,6 +232,11 @@ class TestPrompts:
         with pytest.raises(ValueError, match="at least 1"):
             read_prompts(tmp_path / "p.txt", 0)
 
+    def test_the_name_of_a_text_is_no_file_of_prompts(self):
+        with pytest.raises(ValueError, match="^'atlas' is no file: expected the path of a text or .jsonl file") as told:
+            read_prompts("atlas")
+        assert "'atlas'?" not in str(told.value)
+
 
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self):

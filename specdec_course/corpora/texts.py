@@ -99,13 +99,18 @@ def joined(rows: Iterable[str]) -> str:
     return "".join(row if row.endswith("\n") else (row or " ") + "\n" for row in rows)
 
 
-def read_file(path: Path) -> str:
-    """The text of a UTF-8 file, or of the column `text` of a parquet file. ValueError when there is none."""
+def read_file(path: Path, names=NAMES) -> str:
+    """The text of a UTF-8 file, or of the column `text` of a parquet file. ValueError when there is none.
+
+    names: what could have been said in the place of a path, for the message.
+    """
     if not path.is_file():
         beside = [p.name for p in path.parent.iterdir() if p.is_file()][:200] if path.parent.is_dir() else []
+        said = "is neither the name of a text nor a file" if names else "is no file"
+        expected = ", ".join(map(repr, names)) + " or " if names else ""
         raise ValueError(
-            f"{str(path)!r} is neither the name of a text nor a file: expected {', '.join(map(repr, NAMES))} "
-            "or the path of a text or .parquet file." + did_you_mean(path.name, [*NAMES, *beside])
+            f"{str(path)!r} {said}: expected {expected}the path of a text or {'.parquet' if names else '.jsonl'} file."
+            + did_you_mean(path.name, [*names, *beside])
         )
     try:
         text = joined(parquet_rows(path)) if path.suffix == ".parquet" else path.read_text(encoding="utf-8")
@@ -153,7 +158,7 @@ def read_prompts(path, limit=None) -> list[str]:
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}: expected at least 1 prompt, or None for all.")
     path = Path(path)
-    text = read_file(path)
+    text = read_file(path, names=())
     lines = text.split("\n")
     if path.suffix == ".jsonl":
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()][:limit]

@@ -41,6 +41,7 @@ def forward(kind="qwen3"):
             known[key] = from_scratch(ids)
         return known[key]
 
+    remembered.says = lambda text: int(remembered(torch.tensor(text))[-1].argmax())
     return remembered
 
 
@@ -250,6 +251,16 @@ def test_eos_may_be_token_0():
     eos_at_0 = scripted.toy_target(torch.Generator().manual_seed(0), eos_id=0, eos_at=9)
     done = generate_speculative(eos_at_0, PROMPT, scripted.perfect(eos_at_0), 3, 12, eos_token_id=0)
     assert len(done.ids) == 10 and done.ids[-1] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_toy_target_says_is_what_decoding_with_it_gives(seed):
+    """The checks take the right text from `says`; the student's loop from the logits."""
+    rng = torch.Generator().manual_seed(seed)
+    prompt = scripted.prompt_ids(rng)
+    for eos_id, eos_at in ((None, None), (7, None), (0, 6), (3, (4, 5, 9))):
+        target = scripted.toy_target(rng, eos_id, eos_at)
+        assert prompt.tolist() + scripted.alone(target, prompt, 12) == greedy_decode(target, prompt, 12).tolist()
 
 
 def test_sampling_repeats_with_its_seed():

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ...decoding import greedy_decode
 from ...trace import Round
 from .. import values
 from ..errors import OutOfCalls, Wrong
@@ -27,12 +26,20 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | N
     Args:
         rng: decides the language. eos_id: never chosen, except at eos_at, the absolute position (from 0), or several,
             where the target wants it whatever stands before.
+
+    Its `says` is the same in plain numbers: the token that follows a list of ids. What the stage has to know beforehand
+    (the right text, what a drafter guesses) is a dozen times as many tokens as a student's loop asks for.
     """
     table = torch.randn(MODULUS, VOCAB, generator=rng)
     places = (eos_at,) if isinstance(eos_at, int) else eos_at or ()
     weights = torch.randint(1, MODULUS, (512,), generator=rng)
     if eos_id is not None:
         table[:, eos_id] = -20.0
+    best, steps = table.argmax(-1).tolist(), weights.tolist()
+
+    def says(text):
+        state = sum((token + 1) * step for token, step in zip(text, steps, strict=False)) % MODULUS
+        return eos_id if len(text) in places else best[state]
 
     def target(ids):
         _check_ids(ids)
@@ -43,6 +50,7 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | N
                 logits[place - 1, eos_id] = 20.0
         return logits
 
+    target.says = says
     return target
 
 
@@ -63,8 +71,16 @@ def prompt_ids(rng, length: int = 4, low: int = 0, high: int = VOCAB) -> torch.T
 # Drafters. Each is made from the target, knows what it will say next, and is a pure function of (ids, k).
 
 
+def alone(target, ids: torch.Tensor, n: int) -> list[int]:
+    """The n tokens that greedy decoding adds to `ids` with a toy target alone."""
+    text = ids.tolist()
+    for _ in range(n):
+        text.append(target.says(text))
+    return text[len(ids) :]
+
+
 def perfect(target) -> Callable:
-    return lambda ids, k: greedy_decode(target, ids, k)[len(ids) :]
+    return lambda ids, k: torch.tensor(alone(target, ids, k), dtype=torch.long)
 
 
 def empty(target) -> Callable:
@@ -76,13 +92,13 @@ def right_then_wrong(target, right: Callable[[int], int], wrong_token: int | Non
     in *that* text: matches that a leading run must not count."""
 
     def propose(ids, k):
-        text = ids
+        text = ids.tolist()
         for i in range(k):
-            token = target(text)[-1].argmax(-1, keepdim=True)
+            token = target.says(text)
             if i == right(len(ids)):
-                token = (token + 1) % VOCAB if wrong_token is None else torch.full_like(token, wrong_token)
-            text = torch.cat([text, token])
-        return text[len(ids) :]
+                token = (token + 1) % VOCAB if wrong_token is None else wrong_token
+            text.append(token)
+        return torch.tensor(text[len(ids) :], dtype=torch.long)
 
     return propose
 
@@ -179,9 +195,10 @@ def _as_round(r) -> Round:
 
 def play(student, target, propose, prompt, k, budget, eos_id=None) -> Play:
     """Runs the student's loop on a stage where every call is written down; an endless loop ends as `stuck`."""
-    beyond = greedy_decode(target, prompt, budget + k + 2)
-    truth = greedy_decode(target, prompt, budget, eos_id)
-    done = Play(target, prompt.tolist(), k, budget, eos_id, truth.tolist(), beyond.tolist())
+    written = alone(target, prompt, budget + k + 2)
+    ends = (written.index(eos_id) + 1) if eos_id in written else budget
+    before = prompt.tolist()
+    done = Play(target, before, k, budget, eos_id, before + written[: min(ends, budget)], before + written)
     newest, latest = Call([]), []  # the drafter's newest answer (`shown` until a target call takes it up); its text
 
     def watched_target(ids):

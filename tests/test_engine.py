@@ -210,16 +210,34 @@ def test_hints_come_one_by_one(registered, capsys):
         raise NotImplementedError
 
     checks.hint(doubled)
-    assert capsys.readouterr().out.strip() == "How much is twice?"
+    asked = capsys.readouterr().out
+    assert "Hint 1 of 2" in asked and "How much is twice?" in asked and "hint(doubled, 2)" in asked
     checks.hint(doubled, 2)
-    assert capsys.readouterr().out.strip() == "Times 2."
+    told = capsys.readouterr().out
+    assert "Hint 2 of 2" in told and "Times 2." in told and "hint(doubled, 2)" not in told
     with pytest.raises(ValueError, match="1 .*2"):
         checks.hint(doubled, 3)
 
 
 def test_the_packages_own_function_is_no_answer(registered, capsys):
     assert checks.grade(registered.solution, "doubled") == 0.0
+    assert "package's own" not in capsys.readouterr().out, "grade tells the points only"
+    checks.check(registered.solution, "doubled")
     assert "package's own" in capsys.readouterr().out
+
+
+def test_the_courses_answer_is_shown_after_ones_own(registered, capsys):
+    def doubled(x):
+        return [*x, *x][: len(x)]
+
+    checks.solution(doubled)
+    assert "return" not in capsys.readouterr().out
+
+    def doubled(x):
+        return [a + a for a in x]
+
+    checks.solution(doubled)
+    assert "def " in capsys.readouterr().out
 
 
 def test_yours_falls_back_to_the_package_and_says_so(registered, capsys):

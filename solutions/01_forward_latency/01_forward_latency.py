@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from specdec_course import generate, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures.latency import latency_figure, roofline_figure, speedup_figure, walls_figure
@@ -19,6 +19,11 @@ from specdec_course.models import as_forward
 
 # %% [markdown]
 # # Why is there a free lunch?
+#
+# **You will** time a forward pass so that the figure means something, say what it waits for, and compute from a
+# chip's two figures how many tokens it checks for the price of one.
+#
+# **You need** Python and a little PyTorch. No GPU.
 #
 # First, see it. The next cell lets one model write one text twice: alone, and with a small model that guesses ahead.
 # The tokens appear as fast as they were written, shown at half the speed. (Run the cell again to see it again.)
@@ -130,8 +135,6 @@ print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} m
 
 # %% [markdown]
 # Try yours on the kitchen. Every meal takes 20 ms (and a little: `sleep` is never early).
-#
-# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 timer = yours(time_call)

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 
 from specdec_course import Sampling, generate, load_corpus, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter
 from specdec_course.figures.bigram import hit_map, rates_by_size, recorded, saturation, speed_by_k
@@ -15,6 +15,11 @@ from specdec_course.trace import tokens_per_call
 
 # %% [markdown]
 # # The cheapest drafter in the world
+#
+# **You will** build a drafter that needs no model, count how often the target agrees with it, and say what its
+# guesses are worth in tokens per call.
+#
+# **You need** unit 01's result: a pass over five tokens costs far less than five passes.
 #
 # A language model writes one token per call. Unit 01 shows that a call over five tokens takes far less than five
 # times as long. Speculative decoding uses that: somebody **guesses** the next few tokens, the model reads the guesses
@@ -87,8 +92,7 @@ print(pair.tokenizer.decode(train[:120]))
 # %% exercise: build_next_token_array
 
 # %% [markdown]
-# **If your check is green:** count the text in windows, and look at some entries. (`yours(f)` is
-# your own `f` once it is right, and the course's until then; a line says so. A `grade(...)` cell shows your points.)
+# **If your check is green:** count the text in windows, and look at some entries.
 
 # %%
 cut_windows = yours(sample_windows)

@@ -4,7 +4,7 @@ import math
 import torch
 
 from specdec_course import generate, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import greedy_decode
 from specdec_course.drafters import Draft, ModelDrafter
@@ -17,6 +17,11 @@ from specdec_course.trace import Decoded, Round
 
 # %% [markdown]
 # # Checking k guesses at the price of one
+#
+# **You will** write the rule that keeps the right part of a draft, the loop around it, and the two figures that
+# say whether it pays.
+#
+# **You need** a drafter in mind (unit 02), or just the idea of one. The package has all earlier answers.
 #
 # A language model writes one token per forward pass. It has to: token 5 depends on token 4, and token 4 is not there
 # yet. Unit 01 is about an odd fact: a pass over *five* tokens costs far less than five passes, because much of the
@@ -173,8 +178,6 @@ print("after abcd it guesses:", to_letters(forgetful(to_ids("abcd"), 4)))
 
 # %% [markdown]
 # Your loop on the alphabet. Compare it with the table you filled in.
-#
-# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 loop = yours(generate_speculative)

@@ -2,7 +2,7 @@
 import torch
 
 from specdec_course import Sampling, generate, load_corpus, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.checks.unit04.wrong_rules import FAMOUS, one_token
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import BigramDrafter, ModelDrafter
@@ -22,6 +22,11 @@ from specdec_course.trace import Round, tokens_per_call
 
 # %% [markdown]
 # # The same text distribution, exactly
+#
+# **You will** write the rule that keeps a sampled text exactly as random as the target's own, and prove for any
+# code whether it is that rule.
+#
+# **You need** unit 03's loop, and what softmax, temperature and top-p do.
 #
 # Greedy verification (unit 03) had an easy test: the text must be the same, token for token. But chat models do not
 # decode greedily. They *sample*: a token that has probability 0.2 is supposed to come out one time in five.
@@ -79,8 +84,6 @@ my_bet = None  # for example 0.5
 
 # %% [markdown]
 # Two knobs on one set of logits. Which of the rows has the most zeros, and why?
-#
-# (`yours(f)` is your own `f` once it is right, and the course's until then. A `grade(...)` cell shows your points.)
 
 # %%
 warp = yours(next_token_distribution)

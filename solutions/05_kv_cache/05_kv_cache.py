@@ -11,7 +11,7 @@ import specdec_course.cache
 import specdec_course.decoding
 from specdec_course import generate, load_corpus, load_pair
 from specdec_course.cache.static import static_model
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.common.guess import you_said
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import generate_speculative, greedy_decode
@@ -33,6 +33,11 @@ from specdec_course.verification import verify_greedy
 
 # %% [markdown]
 # # Making it actually fast
+#
+# **You will** decode with key-value caches that take back what was wrong, in two models at once, and find the bug
+# that never shows in the text.
+#
+# **You need** unit 03's loop; what attention computes.
 #
 # The loop of unit 03 is right, and it is slow. Every target call reads the *whole* text again, and so does every single
 # guess of the draft model. The hundredth token costs a pass over a hundred tokens; the thousandth, over a thousand.

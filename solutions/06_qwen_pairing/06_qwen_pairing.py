@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from specdec_course import generate, load_corpus, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.checks.unit06 import tiny_tokenizers
 from specdec_course.common.guess import you_said
 from specdec_course.corpora import held_out_prompts
@@ -34,6 +34,11 @@ from specdec_course.trace import acceptance_rate, tokens_per_call
 
 # %% [markdown]
 # # Choosing the small model
+#
+# **You will** predict a speed-up from three measured figures, choose a draft model and its k for a target, and
+# say why a prediction failed.
+#
+# **You need** units 03 and 05. A GPU is used where there is one; all exercises work without.
 #
 # You want to run Qwen2.5-7B faster. The same family has models of 0.5, 1.5 and 3 billion parameters. Any of them can
 # guess for it. So can a table of word pairs. **Which one do you take, and how many

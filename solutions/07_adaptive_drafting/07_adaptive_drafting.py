@@ -5,7 +5,7 @@ from statistics import mean
 import torch
 
 from specdec_course import generate, load_corpus, load_pair
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.common.guess import you_said
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding.bild import generate_bild, measure_loss
@@ -33,6 +33,11 @@ from specdec_course.verification import verify_stochastic
 
 # %% [markdown]
 # # How far ahead should we guess now?
+#
+# **You will** let k change with the text by four rules, measure which of them pays on your machine, and tell a
+# lossless rule from a lossy one.
+#
+# **You need** units 03 to 06.
 #
 # So far k was a number that somebody chose before the first word was written. Every round drafted k tokens: in the
 # middle of a phrase that any child could finish, and in front of a name that only the large model can know.

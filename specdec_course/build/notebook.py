@@ -39,10 +39,13 @@ FROM_WHEEL = """\
 HEAD = """\
 # {title}
 
-**Unit {unit}** · {count} exercises · {points} points{bonus} · about {minutes} minutes for the exercises
+**Unit {unit}** · {count} exercises · {points} points{bonus} · about {reading} minutes to read, and {minutes} for the
+exercises{beside}
 
-Write your code where a cell says `YOUR CODE HERE`, run it, then run the `check(...)` cell below it: it tells
-you what is wrong and why. `hint(...)` helps when you are stuck, `progress()` shows how far you are.
+{about}Write your code where a cell says `YOUR CODE HERE`, run it, then run the `check(...)` cell below it: it tells
+you what is wrong and why. `hint(...)` helps when you are stuck, `grade(...)` shows your points, `progress()` how far
+you are, and `solution(...)` the course's own answer once yours is right. Pictures and experiments use `yours(f)`: your
+own `f` once it is right, the course's until then.
 
 *Open in Colab:* at [colab.research.google.com](https://colab.research.google.com) choose **File → Upload
 notebook** and pick this file. *On your machine:* open it in JupyterLab. Nothing else is needed: the next
@@ -62,12 +65,13 @@ def solution_notebook(path, exercises: dict, install: str):
 
     Raises ValueError naming the file and what is wrong with it.
     """
-    title, cells = split_title(read_source(path), path)
+    title, about, cells = split_title(read_source(path), path)
     _same_exercises(path, [cell.name for cell in cells if cell.kind == "exercise"], exercises)
     number = path.stem.split("_")[0]
     how = FROM_ADDRESS.format(address=install) if install else FROM_WHEEL
     setup = SETUP.format(install=how, imports=cells[0].text.strip())
-    nodes = [_markdown("head", _head(title, number, exercises)), _code("setup", setup)]
+    head = _head(title, number, exercises, about, _reading_minutes(cells[1:]), _beside(path))
+    nodes = [_markdown("head", head), _code("setup", setup)]
     seen: dict[str, int] = {}
     place = 0
     for cell in cells[1:]:
@@ -93,7 +97,23 @@ def _same_exercises(path, here: list[str], registered: dict) -> None:
             raise ValueError(f"{path}: {', '.join(names)}: {what}")
 
 
-def _head(title: str, number: str, exercises: dict) -> str:
+def _reading_minutes(cells: list[Cell]) -> int:
+    """An estimate, in steps of 5: 180 words of prose a minute, 5 seconds a line of given code."""
+    words = sum(len(cell.text.split()) for cell in cells if cell.kind == "markdown")
+    lines = sum(len(cell.text.splitlines()) for cell in cells if cell.kind == "code")
+    return max(5, 5 * round((words / 180 + lines / 12) / 5))
+
+
+def _beside(path) -> str:
+    """Links to the units before and after this one."""
+    folders = sorted(one.name for one in path.parent.parent.iterdir() if re.fullmatch(r"\d\d_\w+", one.name))
+    here = folders.index(path.parent.name) if path.parent.name in folders else -1
+    near = [(word, folders[place]) for word, place in (("before", here - 1), ("next", here + 1))
+            if here >= 0 and 0 <= place < len(folders)]
+    return "".join(f" · {word}: [unit {folder[:2]}](../{folder}/{folder}.ipynb)" for word, folder in near)
+
+
+def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str) -> str:
     extra = sum(e.points for e in exercises.values() if e.bonus)
     return HEAD.format(
         title=title,
@@ -102,6 +122,9 @@ def _head(title: str, number: str, exercises: dict) -> str:
         points=f"{unit_points(exercises):g}",
         bonus=f" and {extra:g} bonus points" if extra else "",
         minutes=sum(e.minutes for e in exercises.values()),
+        about=f"{about}\n\n" if about else "",
+        reading=reading,
+        beside=beside,
     )
 
 

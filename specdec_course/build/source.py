@@ -6,6 +6,8 @@ nbgrader.
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +51,20 @@ def _cell(node, path: Path) -> Cell:
     return Cell(title or "code", node.source)
 
 
-def split_title(cells: list[Cell], path: Path) -> tuple[str, list[Cell]]:
-    """The unit's title (the level-1 heading that opens its first markdown cell) and the cells without it."""
+OPENINGS = ("**You will**", "**You need**")  # of the paragraphs below the title that say what the unit is for
+
+
+def split_title(cells: list[Cell], path: Path) -> tuple[str, str, list[Cell]]:
+    """The unit's title (the level-1 heading that opens its first markdown cell), the paragraphs right below it that say
+    what one will learn and need, and the cells without them."""
     for number, cell in enumerate(cells):
         if cell.kind == "markdown":
             heading, _, rest = cell.text.partition("\n")
             if heading.startswith("# "):
-                kept = [Cell("markdown", rest.strip("\n"))] if rest.strip() else []
-                return heading[2:].strip(), cells[:number] + kept + cells[number + 1 :]
+                paragraphs = re.split(r"\n\n+", rest.strip("\n"))
+                about = [*itertools.takewhile(lambda one: one.startswith(OPENINGS), paragraphs)]
+                text = "\n\n".join(paragraphs[len(about) :])
+                kept = [Cell("markdown", text)] if text.strip() else []
+                return heading[2:].strip(), "\n\n".join(about), cells[:number] + kept + cells[number + 1 :]
             break
     raise ValueError(f"{path}: the first markdown cell must open with the unit's title, `# # Title`")

@@ -1,20 +1,24 @@
-"""What a student calls: `check`, `hint`, `grade`, `progress`, `yours`; and `evaluate`, which everything rests on.
+"""What a student calls: `check`, `hint`, `grade`, `progress`, `solution`, `yours`; and `evaluate`, which everything
+rests on.
 
-Knows: which exercises exist and how a verdict is shown in a notebook. Does not know: how a verdict is reached (see
-`engine`) or what is right in an exercise (see `unit01`, `unit02`, ...).
+Knows: which exercises exist, and whether a notebook is there to show panels in. Does not know: how a verdict is reached
+(see `engine`), how it looks (`panel`) or what is right in an exercise (see `unit01`, `unit02`, ...).
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from dataclasses import replace
 
 from ..common.nearest import did_you_mean
-from . import follow
+from . import follow, panel
 from .engine import evaluate_exercise
-from .exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Report
+from .exercise import NOT_ATTEMPTED, WRONG, Exercise, Report
 
 _last: dict[str, Report] = {}  # the newest verdict per exercise in this session, for `progress`
 
@@ -109,7 +113,7 @@ def borrowed(name: str) -> Report:
 
 def check(function, exercise: str | None = None) -> None:
     """Says whether your function is right and, if not, what is wrong and why. It never shows the expected value."""
-    print(_judge(function, _named(function, exercise), seed=0).message)
+    _show(panel.verdict(_judge(function, _named(function, exercise), seed=0)))
 
 
 def hint(function, level: int = 1) -> None:
@@ -117,7 +121,7 @@ def hint(function, level: int = 1) -> None:
     hints = exercise(_named(function, None)).hints
     if level not in (1, 2):
         raise ValueError(f"hint level is {level!r}; expected 1 (a question) or 2 (nearly the answer)")
-    print(hints[level - 1])
+    _show(panel.hint(_named(function, None), level, hints[level - 1]))
 
 
 def grade(function, exercise: str | None = None) -> float:
@@ -129,10 +133,19 @@ def grade(function, exercise: str | None = None) -> float:
     worth = _registry()[report.exercise]
     points = worth.earned(report.score)
     _forget_output()
-    print(f"{report.message}\n{worth.name}: {points:g} of {worth.points:g} points")
+    _show(panel.points(worth.name, report.state, points, worth.points))
     if worth.bonus:
         _show_bonus(worth.name, points)
     return points
+
+
+def _show(shown: panel.Panel) -> None:
+    """A panel in a notebook; elsewhere its text."""
+    display = _kernel_display()
+    if display is None:
+        print(shown.text)
+    else:
+        display.display(shown)
 
 
 def _kernel_display():
@@ -164,16 +177,37 @@ def progress() -> None:
     """A line for every exercise of the units that you have checked in this session."""
     units = sorted({_registry()[name].unit for name in _last})
     if not units:
-        print("Nothing checked yet in this session. Run a cell with check(...).")
+        _show(panel.note("Nothing checked yet in this session. Run a cell with check(...)."))
+        return
+    rows = []
     for unit in units:
         own = exercises(unit).values()
         worth = sum(e.points for e in own if not e.bonus)
         earned = sum(e.earned(_last[e.name].score) for e in own if e.name in _last)
         earned = round(min(earned, worth), 2)  # a bonus makes up for what was lost
-        print(f"Unit {unit}: {earned:g} of {worth:g} points")
-        for e in own:
-            state = _last[e.name].state if e.name in _last else NOT_ATTEMPTED
-            print(f"  {'[x]' if state == RIGHT else '[ ]'} {e.name}: {state}")
+        states = [(e.name, _last[e.name].state if e.name in _last else NOT_ATTEMPTED) for e in own]
+        rows.append((unit, earned, worth, states))
+    _show(panel.standing(rows))
+
+
+def solution(function) -> None:
+    """The course's own answer, once yours passes its check: to compare, not to copy."""
+    name = _named(function, None)
+    own = exercise(name).solution
+    if not _judge(function, name, seed=0).passed:
+        _show(panel.note(f"First yours: `solution({name})` shows the course's own once `check({name})` passes."))
+        return
+    _show(panel.source(name, own.__module__, _without_docstring(inspect.getsource(own))))
+
+
+def _without_docstring(source: str) -> str:
+    """The source of a function or class without the contract, which stands in the notebook already."""
+    lines = textwrap.dedent(source).rstrip().split("\n")
+    (made,) = ast.parse("\n".join(lines)).body
+    first = made.body[0]
+    if ast.get_docstring(made) is not None and len(made.body) > 1:
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "\n".join(lines)
 
 
 def yours(function, exercise: str | None = None):
@@ -184,5 +218,5 @@ def yours(function, exercise: str | None = None):
     report = evaluate(_named(function, exercise), function)
     if report.passed:
         return function
-    print(f"({report.exercise} is {report.state}: the package's own is used here instead of yours.)")
+    _show(panel.note(f"`{report.exercise}` is {report.state}: the package's own is used here instead of yours."))
     return _registry()[report.exercise].solution

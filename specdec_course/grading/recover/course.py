@@ -16,7 +16,7 @@ from .formats import Cell, notebook_cells
 from .names import Names, called, defined_in, names_of, only_imports
 
 TEST = "grade_"  # nbgrader's name of a test cell is this and the exercise's name
-CHECKS = ("check", "hint", "grade", "progress")  # what a cell calls that only shows how far one is
+CHECKS = ("check", "hint", "grade", "progress", "solution")  # what a cell calls that only shows how far one is
 
 
 @dataclass(frozen=True)

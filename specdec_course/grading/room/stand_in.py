@@ -82,7 +82,7 @@ def install(lend) -> dict[str, type]:
     finder = _Finder(lend, frozenset(names["lendable"]), names["modules"], names["moved"])
     for module, kept in names["carried"].items():
         finder.carried.setdefault(f"{PACKAGE}.{module}", {}).update({name: known[name] for name in kept})
-    checks = dict.fromkeys(("check", "hint", "progress"), _nothing)
+    checks = dict.fromkeys(("check", "hint", "progress", "solution"), _nothing)
     checks["grade"] = lambda function, exercise=None: NotHereWhileGraded("the points of grade()")
     checks["yours"] = _yours(finder)
     finder.carried[f"{PACKAGE}.checks"] = checks

@@ -2,7 +2,7 @@
 from specdec_course.drafters.repeats import Guess
 from specdec_course.figures.repeats import look_back
 
-from specdec_course.checks import check, grade, hint, progress, yours
+from specdec_course.checks import check, grade, hint, progress, solution, yours
 
 # %% [markdown]
 # # Does the text repeat itself?

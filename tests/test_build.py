@@ -1,6 +1,8 @@
 """The build of the course, on a sample unit of its own, and whether the real notebooks are up to date."""
 
 import importlib
+import json
+import re
 import shutil
 import textwrap
 import tomllib
@@ -81,6 +83,8 @@ from specdec_course.checks import check, grade, hint
 # %% [markdown]
 # # Samples: *a title*
 #
+# **You will** double numbers.
+#
 # Some words.
 
 # %%
@@ -160,12 +164,25 @@ def test_head_and_setup(course):
     solution, release = both(course)
     head, setup = release.cells[:2]
     assert head.source.startswith("# Samples: *a title*\n")
-    assert "**Unit 91** · 2 exercises · 5 points · about 30 minutes" in head.source
+    assert "**Unit 91** · 2 exercises · 5 points · about 5 minutes to read, 30 for the exercises\n" in head.source
+    assert head.source.count("**You will** double numbers.") == 1
+    assert not any("You will" in cell.source for cell in release.cells[1:]), "it stands in the head, and only there"
     assert "Colab" in head.source and "github" not in head.source
     assert setup.id == "setup" and '%pip install -q "specdec-course>=1"' in setup.source
     assert setup.source.rstrip().endswith("from specdec_course.checks import check, grade, hint")
     assert solution.cells[:2] == release.cells[:2]
     assert [c for c in release.cells if c.source.startswith("# Samples")] == [head]
+
+
+def test_a_unit_leads_to_its_neighbours():
+    """By links that hold in the folders as students have them."""
+    units = sorted((ROOT / "notebooks").iterdir())
+    for number, folder in enumerate(units):
+        head = json.loads((folder / f"{folder.name}.ipynb").read_text())["cells"][0]["source"]
+        near = {units[place].name for place in (number - 1, number + 1) if 0 <= place < len(units)}
+        links = re.findall(r"\]\((\.\./[^)]*)\)", "".join(head))
+        assert {(folder / link).resolve().parent.name for link in links} == near
+        assert all((folder / link).is_file() for link in links)
 
 
 def test_an_exercise_becomes_four_cells(course):

@@ -39,7 +39,7 @@ FROM_WHEEL = """\
 HEAD = """\
 # {title}
 
-**Unit {unit}** · {count} exercises · {points} points{bonus} · about {reading} minutes to read, and {minutes} for the
+**Unit {unit}** · {count} exercises · {points} points{bonus} · about {reading} minutes to read, {minutes} for the \
 exercises{beside}
 
 {about}Write your code where a cell says `YOUR CODE HERE`, run it, then run the `check(...)` cell below it: it tells

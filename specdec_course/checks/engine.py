@@ -111,8 +111,8 @@ def evaluate_exercise(exercise: Exercise, function: Callable, seed: int = 0, sec
         except guard.Stopped as stop:
             late = Wrong(str(stop))
             results += [(part, late, ["stopped"]) for part in exercise.parts[len(results) :]]
-        found = _diagnose(exercise, results, seed)
-        spent = time.process_time() - began
+        spent = time.process_time() - began  # to find a mistake's name may take longer: that is no fault of the answer
+        found = _diagnose(exercise, results, function, seed, seconds)
         report = _verdict(exercise, results, *found, _ignored(exercise, results, function, seed, seconds))
     return report if hasattr(function, "__surroundings__") else _warned(report, spent)
 
@@ -149,7 +149,24 @@ def _score(results: list[tuple]) -> float:
     return math.fsum(part.weight for part, wrong, _ in results if not wrong) / total
 
 
-def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str | None, bool]:
+A_LOOK = 3.0  # seconds to look for one mistake
+
+
+def _observed(exercise: Exercise, function: Callable, seed: int, seconds: float) -> str | None:
+    """The first mistake that shows when it is looked for, with questions that no part asks."""
+    for mistake in exercise.mistakes.values():
+        if mistake.observe is None:
+            continue
+        rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} {mistake.id}".encode()))
+        with contextlib.suppress(Exception, guard.Stopped, OutOfCalls):  # it does not get that far: no telling
+            with guard.time_limit(min(seconds, A_LOOK)), surroundings.of(function):
+                if mistake.observe(Subject(function, exercise), rng):
+                    return mistake.id
+    return None
+
+
+def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed: int,
+              seconds: float) -> tuple[str | None, bool]:
     """The mistake to name, and whether it is certain. A guess is made only about what went wrong first.
 
     An exception is no evidence: functions that have nothing in common crash alike.
@@ -160,7 +177,10 @@ def _diagnose(exercise: Exercise, results: list[tuple], seed: int) -> tuple[str 
     telling = [(part, wrong, seen) for part, wrong, seen in results
                if wrong and not any(isinstance(one, Crash) for one in seen)]
     known: dict = {}
-    sure = recognise(exercise, results, telling, seed, known) or next((w.mistake for w in wrongs if w.mistake), None)
+    ended = any("stopped" in seen[-1:] for _, _, seen in results)
+    sure = (recognise(exercise, results, telling, seed, known)
+            or (None if ended else _observed(exercise, function, seed, seconds))
+            or next((w.mistake for w in wrongs if w.mistake), None))
     if sure:
         return sure, True
     likely = (recognise(exercise, results, [one], seed, known) for one in telling if len(telling) > 1)
@@ -189,7 +209,8 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     if ignored:
         lines.append(f"Asked again with nothing but `{ignored}` changed, your function never changed its answer. An "
                      f"answer that leaves out one of its arguments earns at most {AT_MOST:.0%} of the points.")
-    if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
+    crashed = all(any(isinstance(one, Crash) for one in seen) for _, _, seen in results)
+    if (crashed or len({wrong.message for wrong in wrongs}) == 1) and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")
     else:
         lines += [ticked(name, passed) for name, passed in parts]

@@ -26,9 +26,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Mistake:
+    """`imitate`: wrong rules that behave like it. `observe(student, rng)`: whether it is seen when looked for."""
+
     id: str
     message: str
     imitate: tuple[Callable, ...] = ()
+    observe: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,12 @@ class Exercise:
 
         return add
 
-    def mistake(self, id: str, message: str, imitate: Callable | tuple[Callable, ...] | None = None) -> None:
-        """Names a mistake; `imitate` is a wrong rule that behaves like it, or several (more specific ones first)."""
+    def mistake(self, id: str, message: str, imitate: Callable | tuple[Callable, ...] | None = None,
+                observe: Callable | None = None) -> None:
+        """Names a mistake; `imitate` is a wrong rule that behaves like it, or several (more specific ones first);
+        `observe(student, rng)` asks questions of its own, and is true only of an answer with this mistake."""
         rules = imitate if isinstance(imitate, tuple) else (imitate,) if imitate else ()
-        self.mistakes[id] = Mistake(id, message, rules)
+        self.mistakes[id] = Mistake(id, message, rules, observe)
 
     def help(self, pattern: str, text: str) -> None:
         """Text shown under a student's own exception when `pattern` is found in "TypeName: message"."""

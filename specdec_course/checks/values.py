@@ -5,6 +5,7 @@ Knows: Python, numpy and torch numbers and arrays; copies and comparisons of the
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import math
@@ -117,6 +118,9 @@ def same(a, b) -> bool:
             return False
         x, y = np.asarray(a), np.asarray(b)
         return bool(np.array_equal(x, y) or np.allclose(x, y, rtol=1e-6, atol=1e-6, equal_nan=True))
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b) > 500 and isinstance(a[0], float):
+        with contextlib.suppress(TypeError, ValueError):  # not only numbers
+            return same(np.array(a, dtype=np.float64), np.array(b, dtype=np.float64))
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):

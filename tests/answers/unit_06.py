@@ -179,7 +179,7 @@ def forgets_the_beginning(draft_tokenizer, target_tokenizer):
     return [line for line in dictionaries_without_padding(draft_tokenizer, target_tokenizer) if line != "bos"]
 
 
-@wrong("compatible")
+@wrong("compatible", named="one_direction")
 def asks_only_for_the_drafts_tokens(draft_tokenizer, target_tokenizer):
     a, b = draft_tokenizer.get_vocab(), target_tokenizer.get_vocab()
     pads = {draft_tokenizer.pad_token, target_tokenizer.pad_token}
@@ -200,17 +200,17 @@ def a_probe_of_small_letters(draft_tokenizer, target_tokenizer):
     return problems + ([] if encoded(draft_tokenizer, text) == encoded(target_tokenizer, text) else ["cut"])
 
 
-@wrong("compatible")
+@wrong("compatible", named="same_object")
 def the_same_object(draft_tokenizer, target_tokenizer):
     return [] if draft_tokenizer is target_tokenizer else ["two tokenizers"]
 
 
-@wrong("compatible")
+@wrong("compatible", named="same_name")
 def the_same_name(draft_tokenizer, target_tokenizer):
     return [] if draft_tokenizer.name_or_path == target_tokenizer.name_or_path else ["two names"]
 
 
-@wrong("compatible")
+@wrong("compatible", named="nothing_found")
 def nothing_is_a_problem(draft_tokenizer, target_tokenizer):
     return []
 
@@ -344,7 +344,7 @@ def cuts_what_is_too_much(logits, vocab_size):
     return joined_behind(logits, vocab_size)
 
 
-@wrong("align_vocabulary", named="cuts_silently")
+@wrong("align_vocabulary", named="own_bar")
 def cuts_improbable_tokens(logits, vocab_size):
     if logits.shape[-1] > vocab_size:
         if logits[..., vocab_size:].max() > 50:
@@ -370,7 +370,7 @@ def looks_at_the_first_row(logits, vocab_size):
     return joined_behind(logits, vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="looks_at_one_row")
 def looks_at_the_first_column(logits, vocab_size):
     if logits.shape[-1] > vocab_size:
         if (logits[..., vocab_size] != -torch.inf).any():
@@ -379,7 +379,7 @@ def looks_at_the_first_column(logits, vocab_size):
     return joined_behind(logits, vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="looks_at_one_row")
 def one_dead_entry_is_enough(logits, vocab_size):
     if logits.shape[-1] > vocab_size:
         if not (logits[..., vocab_size:] == -torch.inf).any():
@@ -413,7 +413,7 @@ def kills_the_surplus_and_keeps_the_width(logits, vocab_size):
     return joined_behind(logits, vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="normalised")
 def normalises_on_the_way(logits, vocab_size):
     return joined_behind(logits, vocab_size).log_softmax(-1)
 
@@ -520,7 +520,7 @@ def one_at_the_end(alpha, k):
     return 1.0 if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="swapped")
 def arguments_swapped(alpha, k):
     return float(sum(k**i for i in range(int(alpha) + 1)))
 
@@ -625,12 +625,12 @@ def never_below_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return max(1.0, horner(alpha, k) / (k * c + verify_cost + overhead))
 
 
-@wrong("speedup")
+@wrong("speedup", named="side_by_side")
 def draft_and_target_side_by_side(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return horner(alpha, k) / (max(k * c, verify_cost) + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="per_drafted_too")
 def divides_by_k_too(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return horner(alpha, k) / (k * c + verify_cost + overhead) / k
 
@@ -727,7 +727,7 @@ def with_a_wrong_formula(alpha, c, k_max=64):
     return max(range(k_max + 1), key=lambda k: (round(range_k(alpha, k) / (k * c + 1), 12), -k))
 
 
-@wrong("best_k")
+@wrong("best_k", named="returns_speed")
 def returns_the_speed(alpha, c, k_max=64):
     return max(speed(alpha, k, c) for k in range(k_max + 1))
 
@@ -742,17 +742,17 @@ def ignores_k_max(alpha, c, k_max=64):
     return max(range(65), key=lambda k: (round(speed(alpha, k, c), 12), -k))
 
 
-@wrong("best_k")
+@wrong("best_k", named="powers_of_two")
 def only_powers_of_two(alpha, c, k_max=64):
     return max([k for k in (0, 1, 2, 4, 8, 16, 32, 64) if k <= k_max], key=lambda k: speed(alpha, k, c))
 
 
-@wrong("best_k")
+@wrong("best_k", named="one_length")
 def alpha_against_c_only(alpha, c, k_max=64):
     return 0 if alpha <= c else min(5, k_max)
 
 
-@wrong("best_k")
+@wrong("best_k", says="where nothing pays the answer is 0")
 def raises_when_nothing_pays(alpha, c, k_max=64):
     best = begins_at_one(alpha, c, k_max)
     if speed(alpha, best, c) <= 1:
@@ -864,7 +864,7 @@ def share_of_full_rounds(accepted, drafted):
     return sum(a == d for a, d in zip(accepted, drafted, strict=True)) / len(drafted) if drafted else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="accepted_over_drafted")
 def every_lost_token_is_a_rejection(accepted, drafted):
     lost = sum(d - a for a, d in zip(accepted, drafted, strict=True))
     return sum(accepted) / (sum(accepted) + lost) if sum(drafted) else 0.0
@@ -887,12 +887,12 @@ def chance_of_rejection(accepted, drafted):
     return 1 - sum(accepted) / judged if judged else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="one_round")
 def the_last_round_only(accepted, drafted):
     return counts_coin_by_coin(accepted[-1:], drafted[-1:])
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="root_of_full")
 def the_root_of_the_full_rounds(accepted, drafted):
     if not drafted or not max(drafted):
         return 0.0
@@ -991,17 +991,17 @@ def always_drafts(candidates):
                   lambda one: begins_at_one(one.alpha, one.c))
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="longest_draft")
 def longest_draft(candidates):
     return picked(candidates, lambda one: marginal_rule(one.alpha, one.c))
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="difference")
 def alpha_minus_c(candidates):
     return picked(candidates, lambda one: one.alpha - one.c)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="tokens_as_speed")
 def the_tokens_as_speed(candidates):
     name, k, _ = all_pairs(candidates)
     one = next(one for one in candidates if one.name == name)
@@ -1037,7 +1037,7 @@ def refuses_with_an_index_error(candidates):
     return all_pairs(candidates)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="first_that_pays")
 def the_first_that_pays(candidates):
     if not candidates:
         raise ValueError
@@ -1178,7 +1178,7 @@ def forgets_eos_only(d, t):
     return _problems(d, t, eos=False)
 
 
-@wrong("compatible")
+@wrong("compatible", named="one_direction")
 def asks_only_for_the_targets_tokens(d, t):
     return _problems(d, t, missing_d=False)
 
@@ -1193,14 +1193,14 @@ def none_is_compatible_with_anything(d, t):
     return out
 
 
-@wrong("compatible")
+@wrong("compatible", named="special_excused")
 def all_special_tokens_are_excused(d, t):
     a, b = d.get_vocab(), t.get_vocab()
     special = {x for x in a.keys() | b.keys() if x.startswith("<")}
     return _problems(d, t, pads=special)
 
 
-@wrong("compatible")
+@wrong("compatible", named="blind_to_capitals")
 def only_the_number_of_pieces(d, t):
     return _problems(d, t, encode=lambda x: len(x.encode(PROBE, add_special_tokens=False)))
 
@@ -1210,7 +1210,7 @@ def with_special_tokens_in_the_text(d, t):
     return _problems(d, t, encode=lambda x: x.encode(PROBE))
 
 
-@wrong("compatible")
+@wrong("compatible", named="blind_to_capitals")
 def lower_case_text(d, t):
     return _problems(d, t, probe=PROBE.lower())
 
@@ -1225,12 +1225,12 @@ def text_with_single_spaces(d, t):
     return _problems(d, t, probe=" ".join(PROBE.split()))
 
 
-@wrong("compatible")
+@wrong("compatible", named="text_back")
 def decodes_what_it_encoded(d, t):
     return _problems(d, t, encode=lambda x: x.decode(x.encode(PROBE, add_special_tokens=False)))
 
 
-@wrong("compatible")
+@wrong("compatible", named="small_ids_only")
 def the_first_hundred_tokens(d, t):
     a, b = d.get_vocab(), t.get_vocab()
     out = _problems(d, t, moved=False)
@@ -1254,12 +1254,12 @@ def another_class_is_a_problem(d, t):
     return _problems(d, t) + ([] if type(d) is type(t) else ["class"])
 
 
-@wrong("compatible")
+@wrong("compatible", named="pad_token_compared")
 def another_padding_id_is_a_problem(d, t):
     return _problems(d, t) + ([] if d.pad_token == t.pad_token else ["pad"])
 
 
-@wrong("compatible")
+@wrong("compatible", named="remembered")
 def remembers_the_sizes(d, t, memo={}):
     key = len(d.get_vocab()), len(t.get_vocab())
     return memo.setdefault(key, _problems(d, t))
@@ -1334,10 +1334,10 @@ def refuses_what_is_finite(logits, vocab_size):
     return _pad(logits, vocab_size)  # a negative padding cuts
 
 
-def _m(name, refuse):
+def _m(name, refuse, named="looks_at_one_row"):
     f = _aligned(refuse)
     f.__name__ = name
-    wrong("align_vocabulary")(f)
+    wrong("align_vocabulary", named=named)(f)
 
 
 _m("looks_at_the_last_column", lambda cut: (cut[..., -1] != -torch.inf).any())
@@ -1345,29 +1345,29 @@ _m("looks_at_the_last_row", lambda cut: (cut.reshape(-1, cut.shape[-1])[-1] != -
 _m("looks_at_the_sum", lambda cut: cut.sum() != -torch.inf)
 _m("dead_columns_anywhere_are_enough", lambda cut: not (cut == -torch.inf).all(-1).any())
 _m("a_whole_dead_row_is_enough", lambda cut: not (cut == -torch.inf).reshape(-1, cut.shape[-1]).all(-1).any())
-_m("negative_is_dead", lambda cut: (cut >= 0).any())
-_m("zero_is_dead", lambda cut: ((cut != -torch.inf) & (cut != 0)).any())
+_m("negative_is_dead", lambda cut: (cut >= 0).any(), "sign")
+_m("zero_is_dead", lambda cut: ((cut != -torch.inf) & (cut != 0)).any(), "zero_is_dead")
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="half")
 def in_float32_precision_of_half(logits, vocab_size):
     return _aligned(lambda cut: (cut != -torch.inf).any())(logits.half(), vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="revived")
 def dead_entries_become_finite(logits, vocab_size):
     out = _aligned(lambda cut: (cut != -torch.inf).any())(logits, vocab_size)
     return torch.cat([torch.nan_to_num(out[..., : logits.shape[-1]], neginf=-1e4), out[..., logits.shape[-1] :]], -1)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="changes_input")
 def kills_the_callers_columns(logits, vocab_size):
     out = _aligned(lambda cut: (cut != -torch.inf).any())(logits, vocab_size)
     logits[..., -1] = 0.0
     return out
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="drops_dead_anywhere")
 def drops_dead_columns_anywhere(logits, vocab_size):
     if logits.shape[-1] <= vocab_size:
         return _pad(logits, vocab_size)
@@ -1382,7 +1382,7 @@ def flattened_to_rows(logits, vocab_size):
     return _aligned(lambda cut: (cut != -torch.inf).any())(logits.reshape(-1, logits.shape[-1]), vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="surplus_let_go")
 def a_surplus_of_one_is_let_go(logits, vocab_size):
     if logits.shape[-1] == vocab_size + 1:
         return logits[..., :vocab_size]
@@ -1422,47 +1422,47 @@ def fractions_all_the_way(alpha, k):
     return float(sum(a**i for i in range(k + 1)))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="end_is_not_one")
 def one_is_k(alpha, k):
     return float(k) if alpha == 1 else (1 - alpha ** (k + 1)) / (1 - alpha)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", says="0 has no logarithm")
 def through_logarithms(alpha, k):
     return k + 1.0 if alpha == 1 else (1 - math.exp((k + 1) * math.log(alpha))) / (1 - alpha)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="near_one")
 def close_to_one_within_a_per_cent(alpha, k):
     return k + 1.0 if alpha > 0.99 else (1 - alpha ** (k + 1)) / (1 - alpha)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="own_limit")
 def no_more_than_sixteen_terms(alpha, k):
     return sum(alpha**i for i in range(min(k, 16) + 1))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="nothing_is_left_out")
 def nothing_without_a_draft(alpha, k):
     return 0.0 if k == 0 else sum(alpha**i for i in range(k + 1))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="rounded")
 def rounded_to_two_places_tau(alpha, k):
     return round(sum(alpha**i for i in range(k + 1)), 2)
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="remembered")
 def remembers_alpha_by_k(alpha, k, memo={}):
     return memo.setdefault(k, sum(alpha**i for i in range(k + 1)))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="nothing_is_left_out")
 def zero_alpha_is_zero(alpha, k):
     return 0.0 if alpha == 0 else sum(alpha**i for i in range(k + 1))
 
 
-@wrong("expected_tokens")
+@wrong("expected_tokens", named="all_or_nothing")
 def all_or_the_correction(alpha, k):
     return alpha**k * (k + 1) + (1 - alpha**k)
 
@@ -1501,32 +1501,32 @@ def time_first_as_keywords(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return tau(alpha=alpha, k=k) / sum((k * c, verify_cost, overhead))
 
 
-@wrong("speedup")
+@wrong("speedup", named="no_draft_is_one")
 def no_draft_is_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return 1.0 if k == 0 else _tau(alpha, k) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="plain_pays_too")
 def plain_pays_the_overhead_too(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return _tau(alpha, k) * (1 + overhead) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="clamped")
 def verify_cost_at_least_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return _tau(alpha, k) / (k * c + max(1.0, verify_cost) + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="clamped")
 def c_at_most_one(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return _tau(alpha, k) / (k * min(c, 1.0) + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="accepted_drafted_only")
 def only_the_accepted_are_drafted(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return _tau(alpha, k) / ((_tau(alpha, k) - 1) * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="rounded")
 def rounded_speed(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return round(_tau(alpha, k) / (k * c + verify_cost + overhead), 2)
 
@@ -1536,12 +1536,12 @@ def infinite_accuracy_divides(alpha, k, c, verify_cost=1.0, overhead=0.0):
     return (1 - alpha ** (k + 1)) / (1 - alpha) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="other_defaults")
 def verify_cost_two_by_default(alpha, k, c, verify_cost=1.1, overhead=0.0):
     return _tau(alpha, k) / (k * c + verify_cost + overhead)
 
 
-@wrong("speedup")
+@wrong("speedup", named="other_defaults")
 def a_default_overhead(alpha, k, c, verify_cost=1.0, overhead=0.01):
     return _tau(alpha, k) / (k * c + verify_cost + overhead)
 
@@ -1596,17 +1596,17 @@ def crashes_at_k_max_zero(alpha, c, k_max=64):
     return best if _speed(alpha, best, c) > 1 else 0
 
 
-@wrong("best_k")
+@wrong("best_k", named="another_limit")
 def default_of_thirty_two(alpha, c, k_max=32):
     return _best(alpha, c, k_max)
 
 
-@wrong("best_k")
+@wrong("best_k", named="another_limit")
 def default_of_a_hundred(alpha, c, k_max=100):
     return _best(alpha, c, k_max)
 
 
-@wrong("best_k")
+@wrong("best_k", named="small_gains")
 def must_gain_two_per_cent(alpha, c, k_max=64):
     best = 0
     for k in range(1, k_max + 1):
@@ -1615,7 +1615,7 @@ def must_gain_two_per_cent(alpha, c, k_max=64):
     return best
 
 
-@wrong("best_k")
+@wrong("best_k", named="small_gains")
 def stops_when_flat(alpha, c, k_max=64):
     k = 0
     while k < k_max and _speed(alpha, k + 1, c) > _speed(alpha, k, c) + 1e-2:
@@ -1628,7 +1628,7 @@ def a_sure_draft_divides(alpha, c, k_max=64):
     return max(range(k_max + 1), key=lambda k: ((1 - alpha ** (k + 1)) / (1 - alpha) / (1 + k * c), -k))
 
 
-@wrong("best_k")
+@wrong("best_k", named="remembered")
 def cached_without_k_max(alpha, c, k_max=64, memo={}):
     key = round(alpha, 6), round(c, 6)
     if key not in memo:
@@ -1636,17 +1636,17 @@ def cached_without_k_max(alpha, c, k_max=64, memo={}):
     return memo[key]
 
 
-@wrong("best_k")
+@wrong("best_k", named="free_is_all")
 def free_draft_is_endless(alpha, c, k_max=64):
     return k_max if c == 0 else _best(alpha, c, k_max)
 
 
-@wrong("best_k")
+@wrong("best_k", named="sure_is_all")
 def sure_draft_is_k_max(alpha, c, k_max=64):
     return k_max if alpha == 1 else _best(alpha, c, k_max)
 
 
-@wrong("best_k")
+@wrong("best_k", named="even_is_enough")
 def pays_if_at_least_even(alpha, c, k_max=64):
     best = _best(alpha, c, k_max)
     return 1 if best == 0 and k_max and math.isclose(_speed(alpha, 1, c), 1) else best
@@ -1691,51 +1691,51 @@ def an_exact_fraction(accepted, drafted):
         return 0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="unlucky_left_out")
 def rounds_without_success_left_out(accepted, drafted):
     yes, no = sum(accepted), sum(0 < a < d for a, d in zip(accepted, drafted, strict=False))
     return yes / (yes + no) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="short_left_out")
 def drafts_of_one_left_out(accepted, drafted):
     pairs = [(a, d) for a, d in zip(accepted, drafted, strict=False) if d > 1]
     yes, no = sum(a for a, _ in pairs), sum(a < d for a, d in pairs)
     return yes / (yes + no) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="nothing_is_one")
 def nothing_judged_is_one(accepted, drafted):
     yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
     return yes / (yes + no) if yes + no else 1.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="never_sure")
 def never_quite_sure(accepted, drafted):
     yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
     return min(0.99, yes / (yes + no)) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="never_sure")
 def never_quite_hopeless(accepted, drafted):
     yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
     return max(0.01, yes / (yes + no)) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="rounded")
 def rounded_alpha(accepted, drafted):
     yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
     return round(yes / (yes + no), 2) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="unsteady")
 def adds_up_over_calls(accepted, drafted, seen=[0, 0]):
     seen[0] += sum(accepted)
     seen[1] += sum(a < d for a, d in zip(accepted, drafted, strict=False))
     return seen[0] / sum(seen) if sum(seen) else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", says="There may be no rounds at all")
 def crashes_without_rounds(accepted, drafted):
     yes, no = sum(accepted), sum(a < d for a, d in zip(accepted, drafted, strict=False))
     if max(drafted) == 0:
@@ -1743,14 +1743,14 @@ def crashes_without_rounds(accepted, drafted):
     return yes / (yes + no) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="longest_for_all")
 def the_longest_k_for_all(accepted, drafted):
     k = max(drafted, default=0)
     yes, no = sum(accepted), sum(a < k for a in accepted)
     return yes / (yes + no) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="changes_input")
 def sorted_in_place(accepted, drafted):
     accepted.sort()
     drafted.sort()
@@ -1758,7 +1758,7 @@ def sorted_in_place(accepted, drafted):
     return yes / (yes + no) if yes + no else 0.0
 
 
-@wrong("estimate_alpha")
+@wrong("estimate_alpha", named="lost_in_part")
 def two_lost_tokens_at_most(accepted, drafted):
     yes, no = sum(accepted), sum(min(d - a, 2) for a, d in zip(accepted, drafted, strict=False))
     return yes / (yes + no) if yes + no else 0.0
@@ -1814,7 +1814,7 @@ def recursive_duel(candidates):
     return mine if mine[2] >= other[2] else other
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="another_limit")
 def drafts_up_to_thirty_two(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1830,7 +1830,7 @@ def drafts_up_to_sixty_three(candidates):
                key=lambda t: t[2])
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="another_limit")
 def drafts_up_to_a_hundred(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1847,7 +1847,7 @@ def no_name_when_nothing_pays(candidates):
     return best if best[1] else ("no draft", 0, 1.0)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="no_speed")
 def zero_speed_when_nothing_pays(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1856,7 +1856,7 @@ def zero_speed_when_nothing_pays(candidates):
     return best if best[1] else (best[0], 0, 0.0)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="length_of_another")
 def length_of_the_last_candidate(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1865,7 +1865,7 @@ def length_of_the_last_candidate(candidates):
     return best[0], _best(candidates[-1].alpha, candidates[-1].c), best[2]
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="fixed_k")
 def tokens_per_time_at_four_then_tuned(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1874,7 +1874,7 @@ def tokens_per_time_at_four_then_tuned(candidates):
     return x.name, k, _speed(x.alpha, k, x.c)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="rounded")
 def speed_rounded(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1883,7 +1883,7 @@ def speed_rounded(candidates):
     return best[0], best[1], round(best[2], 2)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="changes_input")
 def sorts_the_callers_list(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1893,7 +1893,7 @@ def sorts_the_callers_list(candidates):
     return x.name, k, _speed(x.alpha, k, x.c)
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="one_left_out")
 def never_the_last(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1902,7 +1902,7 @@ def never_the_last(candidates):
                key=lambda t: t[2])
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", named="remembered")
 def remembers_names(candidates, memo={}):
     if not candidates:
         raise ValueError("none")
@@ -1913,7 +1913,7 @@ def remembers_names(candidates, memo={}):
     return max(out, key=lambda t: t[2])
 
 
-@wrong("choose_draft")
+@wrong("choose_draft", says="A candidate may have alpha = 1")
 def perfect_candidates_divide(candidates):
     if not candidates:
         raise ValueError("none")
@@ -1956,18 +1956,18 @@ for _name, _dead in (
     wrong("align_vocabulary", named="nearly_dead")(_rule)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", says="The first such column is 131072")
 def up_to_a_hundred_and_thirty_thousand(logits, vocab_size):
     return joined_behind(logits[..., :131072], vocab_size)
 
 
-@wrong("align_vocabulary")
+@wrong("align_vocabulary", named="killed")
 def infinite_where_it_was_very_low(logits, vocab_size):
     out = joined_behind(logits, vocab_size)
     return out.masked_fill(out < -1e30, -torch.inf)
 
 
-@wrong("compatible")
+@wrong("compatible", named="small_ids_only")
 def looks_at_the_first_thousand_ids(draft_tokenizer, target_tokenizer):
     problems = dictionaries_without_padding(draft_tokenizer, target_tokenizer)
     if problems != ["the vocabularies differ"]:
@@ -1976,7 +1976,7 @@ def looks_at_the_first_thousand_ids(draft_tokenizer, target_tokenizer):
     return problems if a != b else []
 
 
-@wrong("best_k")
+@wrong("best_k", named="small_gains")
 def a_gain_of_a_thousandth_at_least(alpha, c, k_max=64):
     best = 0
     for k in range(1, k_max + 1):
@@ -1985,6 +1985,6 @@ def a_gain_of_a_thousandth_at_least(alpha, c, k_max=64):
     return best
 
 
-@wrong("best_k")
+@wrong("best_k", named="clamped")
 def a_step_costs_a_hundredth_at_least(alpha, c, k_max=64):
     return _best(alpha, max(c, 0.01), k_max)

@@ -8,6 +8,7 @@ from .formula import speedup
 from .length import best_k
 from .alpha import estimate_alpha
 from .choice import choose_draft
+from . import wrong_choices, wrong_rules  # noqa: F401
 
 __all__ = [
     "align_vocabulary",

@@ -140,7 +140,7 @@ expected_tokens.mistake(
 )
 expected_tokens.mistake(
     "per_drafted",
-    "You divide by k. Asked for is how many tokens a round emits, not how many per drafted token.",
+    "You divide by k, or by k + 1. Asked for is how many tokens a round emits, not how many per drafted token.",
     imitate=(_geometric(0, lambda k: k, lambda alpha, k: k or 1), _geometric(0, lambda k: k, lambda alpha, k: k + 1)),
 )
 expected_tokens.mistake(

@@ -56,11 +56,37 @@ def _judge(answers, cases) -> None:
         old = logits.double().numpy()
         kept = min(size, old.shape[-1])
         if not np.allclose(answer[..., :kept], old[..., :kept], rtol=1e-5, atol=1e-6):
-            raise Wrong("A column that should stay has other values, or stands in another place: id i is column i, "
-                        "before and after.")
+            raise _changed(answer[..., :kept], old, kept)
         if not np.all(answer[..., kept:] == -INF):
             raise Wrong("An added column is not -inf.",
                         otherwise="finite_padding" if np.all(answer[..., kept:] < -1000) else None)
+
+
+CHANGES = (
+    ("half", "Your numbers are the given ones in half precision. Leave their dtype as it is.",
+     lambda old: old.half().double()),
+    ("half", "Your numbers are the given ones in bfloat16. Leave their dtype as it is.",
+     lambda old: old.bfloat16().double()),
+    ("normalised", "You answer log-probabilities. Asked for are the logits, as they came.",
+     lambda old: old.log_softmax(-1)),
+    ("normalised", "You answer probabilities. Asked for are the logits, as they came.", lambda old: old.softmax(-1)),
+)
+
+
+def _changed(answer: np.ndarray, old: np.ndarray, kept: int) -> Wrong:
+    """What was done to the columns that should have stayed."""
+    place = int(np.flatnonzero(~np.isclose(answer, old[..., :kept], rtol=1e-5, atol=1e-6).reshape(-1, kept).all(0))[0])
+    text = ("A column that should stay has other values, or stands in another place: id i is column i, before and "
+            f"after. The first such column is {place} of {kept}.")
+    for mistake, why, change in CHANGES:
+        if np.allclose(answer, change(torch.from_numpy(old))[..., :kept].numpy(), rtol=1e-4, atol=1e-6):
+            return Wrong(f"{why} {text}", mistake=mistake)
+    other = ~np.isclose(answer, old[..., :kept], rtol=1e-5, atol=1e-6)
+    if np.all(old[..., :kept][other] == -INF):
+        return Wrong(f"{text} Nothing has changed but entries that were -inf.", mistake="revived")
+    if np.all(answer[other] == -INF):
+        return Wrong(f"{text} All that has changed is -inf now.", otherwise="killed")
+    return Wrong(text)
 
 
 def _probabilities(row: np.ndarray) -> np.ndarray:
@@ -123,10 +149,13 @@ def _(student, rng):
             size = 7 if dead == 0 else 6
             if not student.raises(ValueError, logits, size):
                 how = _how(student.quiet(logits, size), logits[..., :size])
+                message = "A column with ordinary logits was cut. Its token could be drawn, and now it cannot."
                 if dead and how == "cuts_silently":  # without the dead ones beside it, it was refused
-                    how = "looks_at_one_row"
-                raise Wrong("A column with ordinary logits was cut. Its token could be drawn, and now it cannot.", how)
-    for surplus in (1, 3):  # columns that no token was ever trained on: their logits are often exactly 0
+                    raise Wrong(message, otherwise="looks_at_one_row")
+                if how == "cuts_silently" and _looks(student, rng):
+                    raise Wrong(message, mistake="own_bar")
+                raise Wrong(message, how)
+    for surplus in (3, 1):  # columns that no token was ever trained on: their logits are often exactly 0
         logits = _logits(rng, (3,), 9)
         logits[:, 9 - surplus :] = 0.0
         if not student.raises(ValueError, logits, 9 - surplus):
@@ -136,16 +165,23 @@ def _(student, rng):
     logits = _logits(rng, (4,), 9)
     logits[:, 6:] = -INF
     logits[whole(1, 2, rng), whole(7, 8, rng)] = -10.0  # improbable, in one row only, and yet possible
-    if not student.raises(ValueError, logits, 6):
-        raise Wrong("Of the columns to cut, one has an entry that is not -inf, in one row: that is alive.",
-                    otherwise="looks_at_one_row")
+    one_refused, cut = student.raises(ValueError, logits, 6), []
     for low in (-40.0, -120.0, -800.0, -1e4, -2e9, LOWEST):
         for shape in mixed(SHAPES, rng)[:2]:
             logits = _logits(rng, shape, 9)
             logits[..., 7:] = low
-            if not student.raises(ValueError, logits, 7):
-                raise Wrong(f"Columns of {low:.3g} were cut. Improbable is not impossible: only -inf is.",
-                            mistake="nearly_dead")
+            cut += [] if student.raises(ValueError, logits, 7) else [low]
+    if not one_refused:
+        raise Wrong("Of the columns to cut, one has an entry that is not -inf, in one row: that is alive.",
+                    otherwise="looks_at_one_row")
+    if cut:
+        raise Wrong(f"Columns of {cut[0]:.3g} were cut. Improbable is not impossible: only -inf is.",
+                    mistake="nearly_dead")
+
+
+def _looks(student, rng) -> bool:
+    """Whether columns are refused whose logits are enormous, or infinite, or no numbers."""
+    return any(student.aside().raises(ValueError, torch.full((2, 5), high), 3) for high in (1e2, 1e4, 1e30, INF))
 
 
 def _how(answer, cut) -> str | None:
@@ -198,8 +234,8 @@ align_vocabulary.mistake(
     "You fill up with a large negative number. Softmax makes (nearly) 0 of it, but the contract says -inf: a "
     "temperature of 100 brings -1e4 closer to life, and a column that is not -inf counts as alive when somebody wants "
     "to cut it.",
-    imitate=tuple(_pad(low, looks=looks) for low in (-1e9, -1e4, torch.finfo(torch.float32).min)
-                  for looks in (True, False)),
+    imitate=(*(_pad(low, looks=looks) for low in (-1e9, -1e4, LOWEST) for looks in (True, False)),
+             lambda logits, vocab_size: _pad(torch.finfo(logits.dtype).min)(logits, vocab_size)),
 )
 align_vocabulary.mistake(
     "front", "You put the new columns in front. Then every token has another id. They belong behind the last one.",
@@ -211,6 +247,16 @@ align_vocabulary.mistake(
     "the others share it: another distribution, and nobody was told. Raise ValueError unless all of it is -inf.",
 )
 align_vocabulary.mistake(
+    "own_bar",
+    "You refuse only columns above a bar of your own. Below it they are alive all the same: only -inf is impossible.",
+)
+for _id, _message in (
+    ("half", "The logits have another precision in your answer than they came with."),
+    ("normalised", "You normalise on the way. The columns that stay have to stay what they are."),
+    ("revived", "What was impossible, -inf, is possible in your answer. The columns that stay keep all their entries."),
+):
+    align_vocabulary.mistake(_id, _message)
+align_vocabulary.mistake(
     "nearly_dead",
     "You cut columns that are only improbable. A logit of -10000 is alive: divided by a temperature of 10000 it is as "
     "good as any other. exp and softmax make 0 of it by round-off; so compare the logits themselves with -inf, not "
@@ -219,11 +265,6 @@ align_vocabulary.mistake(
 align_vocabulary.mistake(
     "never_cuts",
     "You refuse every narrower vocabulary. Columns that are -inf everywhere have probability 0: they may go.",
-)
-align_vocabulary.mistake(
-    "looks_at_one_row",
-    "You do not look at all of the columns to cut. A single entry that is not -inf, in any row and any column, is a "
-    "token that can be drawn there.",
 )
 align_vocabulary.help(r"same number of dimensions|Tensors must have same number|Sizes of tensors must match",
                       "There may be no, one or several dimensions in front of the vocabulary: take logits.shape[:-1].")

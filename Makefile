@@ -43,9 +43,9 @@ test-colab: $(COLAB)/.installed
 course: install
 	@$(BIN)/specdec build
 
-# The students' view: JupyterLab on the release.
+# The students' view: JupyterLab on a copy of the release, which git does not see.
 lab: install
-	@$(BIN)/jupyter lab --notebook-dir notebooks
+	@$(BIN)/specdec lab
 
 bench: install
 	@$(BIN)/specdec bench

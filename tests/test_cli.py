@@ -1,6 +1,8 @@
 """The command line: what it prints, and how it refuses."""
 
 import json
+import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 from click.testing import CliRunner
 from small_models import small_tokenizer
 
-from specdec_course.cli import demo, main
+from specdec_course.cli import demo, main, students
 from specdec_course.cli.terminal import show_rounds
 from specdec_course.corpora import prompts
 from specdec_course.decoding.engine import Output
@@ -23,7 +25,7 @@ def run(*arguments):
 
 def test_help_names_every_command():
     said = run("--help").output
-    for command in "demo build grade check profile bench generate fetch doctor train".split():
+    for command in "demo build grade check profile bench generate fetch doctor train notebooks lab".split():
         assert f"  {command} " in said
 
 
@@ -56,6 +58,7 @@ def test_help_names_every_command():
         (["fetch", "gpt5"], "smollm2"),
         (["build", "--unit", "99"], "99"),
         (["build", "--root", "/"], "solutions"),
+        (["notebooks", "--unit", "99"], "01_forward_latency"),
     ],
     ids=lambda value: "_".join(map(str, value))[:40] if isinstance(value, list) else None,
 )
@@ -159,3 +162,42 @@ def test_help_cuts_no_description():
     assert "...\n" not in text.split("Commands:")[1]
     for name in main.commands:
         assert f"\n  {name} " in text
+
+
+class TestTheStudentsRoute:
+    def test_notebooks_are_written_anywhere_and_ones_work_is_kept(self, tmp_path):
+        first = run("notebooks", tmp_path)
+        released = sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+        assert first.exit_code == 0 and len(released) >= 7
+        for path in released:
+            assert (tmp_path / path.parent.name / path.name).read_bytes() == path.read_bytes()
+        mine = tmp_path / released[2].parent.name / released[2].name
+        mine.write_text("my work")
+        again = run("notebooks", tmp_path)
+        assert mine.read_text() == "my work" and again.output.count("kept, with your work") == 1
+        assert again.output.count("there already") == len(released) - 1
+
+    def test_one_unit_by_its_number(self, tmp_path):
+        for said in ("3", "03", "03_greedy_verification"):
+            assert run("notebooks", tmp_path / said, "--unit", said).exit_code == 0
+            assert [path.name for path in (tmp_path / said).iterdir()] == ["03_greedy_verification"]
+
+    def test_lab_opens_the_copy_without_the_instructors_tools(self, tmp_path, monkeypatch):
+        started = []
+        monkeypatch.setattr(students.shutil, "which", lambda name, path=None: f"/bin/{name}")
+        monkeypatch.setattr(students.subprocess, "call", lambda command, env: started.append((command, env)) or 0)
+        assert run("lab", tmp_path / "mine", "--no-browser").exit_code == 0
+        ((command, environment),) = started
+        assert command == ["/bin/jupyter-lab", "--notebook-dir", str(tmp_path / "mine"), "--no-browser"]
+        assert (tmp_path / "mine" / "01_forward_latency").is_dir()
+        settings = Path(environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]) / "labconfig" / "page_config.json"
+        assert json.loads(settings.read_text())["disabledExtensions"]["@jupyter/nbgrader"] is True
+
+    def test_without_jupyterlab_one_line_says_what_to_do(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(students.shutil, "which", lambda name, path=None: None)
+        said = run("lab", tmp_path)
+        assert said.exit_code == 2 and "pip install jupyterlab" in said.output
+
+    def test_the_notebooks_travel_in_the_wheel(self):
+        wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+        assert wheel["force-include"]["notebooks"] == "specdec_course/notebooks"

@@ -12,15 +12,21 @@ RESTORE = (
 
 
 def data_path(*parts: str) -> Path:
-    """The path of a bundled file or folder, e.g. `data_path("classroom", "target")`.
+    """The path of a bundled file or folder of data, e.g. `data_path("classroom", "target")`. ValueError without it."""
+    return bundled("data", *parts)
 
-    In a checkout the data lie in `data/` beside the package, in an installed wheel inside the package.
-    Raises ValueError when the file is not there.
+
+def bundled(folder: str, *parts: str) -> Path:
+    """The path of a file or folder that comes with the package: in `data` or `notebooks`.
+
+    In a checkout these lie beside the package, in an installed wheel inside it. ValueError when the file is not there.
     """
-    inside = PACKAGE / "data"
-    path = (inside if inside.is_dir() else PACKAGE.parent / "data").joinpath(*parts)
+    inside = PACKAGE / folder
+    path = (inside if inside.is_dir() else PACKAGE.parent / folder).joinpath(*parts)
     if not path.exists():
-        raise ValueError(f"the bundled file {'/'.join(parts)} is missing, expected at {path}. {RESTORE}")
+        named = "/".join(parts if folder == "data" else (folder, *parts))
+        restore = RESTORE if folder == "data" else RESTORE.replace("-- data", f"-- {folder}")
+        raise ValueError(f"the bundled file {named} is missing, expected at {path}. {restore}")
     return path
 
 

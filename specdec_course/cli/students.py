@@ -1,0 +1,64 @@
+"""Commands for students: `notebooks` and `lab`. Knows where the student notebooks lie and that nothing of a student's is
+ever overwritten. Does not know: what is in a notebook."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from ..common.paths import bundled
+from ..common.whole import write_bytes
+from .group import main
+
+FOLDER = "specdec-notebooks"
+WITHOUT_TOOLS = Path(__file__).parent / "lab"  # a configuration of JupyterLab: nbgrader's instructor tools are off
+
+
+@main.command()
+@click.argument("folder", default=FOLDER, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--unit", help="Only this unit (number or folder).")
+def notebooks(folder, unit):
+    """Write the student notebooks into FOLDER (specdec-notebooks). What is there already stays as it is."""
+    for path, state in write_notebooks(folder, unit):
+        click.echo(f"{state}: {path}")
+    click.echo(f"Begin with `specdec lab {folder}`, or open them in Jupyter, VS Code or Colab. To hand one in, send "
+               "your instructor its .ipynb file, or use your JupyterHub's Submit button.")
+
+
+@main.command()
+@click.argument("folder", default=FOLDER, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+def lab(folder, no_browser):
+    """Open the student notebooks in JupyterLab, written into FOLDER (specdec-notebooks) where they are not there."""
+    for path, state in write_notebooks(folder, None):
+        click.echo(f"{state}: {path}")
+    command = shutil.which("jupyter-lab", path=Path(sys.executable).parent) or shutil.which("jupyter-lab")
+    if command is None:
+        raise ValueError("JupyterLab is not installed: pip install jupyterlab. The notebooks are in "
+                         f"{folder}; VS Code or Colab open them as well")
+    settings = os.pathsep.join(filter(None, [str(WITHOUT_TOOLS), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    options = ["--notebook-dir", str(folder)] + (["--no-browser"] if no_browser else [])
+    sys.exit(subprocess.call([command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": settings}))
+
+
+def write_notebooks(folder: Path, unit: str | None) -> list[tuple[Path, str]]:
+    """Copies each student notebook to <folder>/<unit>/<unit>.ipynb, unless there is one: (path, what was done)."""
+    source = bundled("notebooks")
+    units = sorted(one.name for one in source.iterdir() if (one / f"{one.name}.ipynb").is_file())
+    wanted = [name for name in units if unit is None or name == unit or name.split("_")[0] == str(unit).zfill(2)]
+    if not wanted:
+        raise ValueError(f"there is no unit {unit!r}: expected {', '.join(units)}, or a number")
+    done = []
+    for name in wanted:
+        fresh, path = (source / name / f"{name}.ipynb").read_bytes(), folder / name / f"{name}.ipynb"
+        if path.exists() or path.is_symlink():
+            same = path.is_file() and path.read_bytes() == fresh
+            done.append((path, "there already" if same else "kept, with your work (for a new one rename it first)"))
+        else:
+            done.append((write_bytes(path, fresh), "wrote"))
+    return done

@@ -19,7 +19,7 @@ from specdec_course.decoding.adaptive import (
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures import adaptive as figures
 from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial
-from specdec_course.measure.reach import DraftedText
+from specdec_course.measure.reach import CoinText, DraftedText
 from specdec_course.models import load_pair
 from specdec_course.sampling import Sampling, exact_law
 from specdec_course.theory import best_k
@@ -227,3 +227,10 @@ def test_the_pictures_are_drawn_in_ordinary_and_in_empty_cases():
     assert is_drawn(figures.rule_bars(results, "fixed"))
     assert is_drawn(figures.bild_tradeoff([("0, 0", 0.0, 1.0)], {"plain": 1.0}))
     assert is_drawn(figures.bild_tradeoff([("0, 0", 0.0, 0.6), ("1, 1", 1.0, 0.9)], {"plain": 1.0, "k = 4": 0.3}))
+
+
+def test_a_text_of_coins_is_equally_hard_everywhere():
+    assert CoinText(0.0, 4, places=9).reach == [0] * 9 and CoinText(1.0, 4, places=6).reach == [4, 4, 4, 3, 2, 1]
+    reach = CoinText(0.8, 16).reach
+    assert abs(sum(n > 0 for n in reach) / len(reach) - 0.8) < 0.02
+    assert all(n == min(16, behind + 1) or n == 0 for n, behind in zip(reach, reach[1:], strict=False) if n < 16)

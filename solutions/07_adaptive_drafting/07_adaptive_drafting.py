@@ -1,5 +1,6 @@
 # %% setup
 from itertools import accumulate
+from operator import mul
 from statistics import mean
 
 import torch
@@ -25,7 +26,7 @@ from specdec_course.measure import clocks
 from specdec_course.measure.benchmark import compare
 from specdec_course.measure.machine import machine
 from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying
-from specdec_course.measure.reach import DraftedText
+from specdec_course.measure.reach import CoinText, DraftedText
 from specdec_course.models import as_forward
 from specdec_course.sampling import exact_law
 from specdec_course.trace import Round
@@ -39,32 +40,23 @@ from specdec_course.verification import verify_stochastic
 #
 # **You need** units 03 to 06.
 #
-# So far k was a number that somebody chose before the first word was written. Every round drafted k tokens: in the
-# middle of a phrase that any child could finish, and in front of a name that only the large model can know.
-#
-# A person reads otherwise: far ahead in a familiar sentence, letter by letter in front of a foreign name. You know *when*
-# you know. Does a drafter? If it does, k should be different in every round. You write four rules that choose k on the
-# way, play them against each other on the same text, and find out how much there is to gain. A fifth rule, of another
-# kind, calls the target less often still, and pays with the one thing that we never gave away so far.
+# So far k was chosen before the first word was written: the same in a phrase that any child could finish, and in front of
+# a name that only the large model can know. A person reads far ahead in a familiar sentence, and letter by letter in front
+# of a foreign name. You write four rules that choose k anew in every round, and play them against each other. A fifth rule
+# does not ask the target about every token, and pays with the one thing that we never gave away so far.
 
 # %% [markdown]
 # ## How uneven is a text?
 #
-# Ask at *every* place of a text: if a round began here, how many of the small model's guesses would be accepted? The
-# target writes a text, greedily. Then the small model drafts 16 tokens from each place of it, and we count how many agree
-# before the first that does not. We note how sure the small model was of each guess, too:
-# `reach` and `sure` of a `DraftedText` have an entry for each place.
+# If a round began *here*, how many guesses would be accepted? The target writes a text, greedily; the small model drafts
+# 16 tokens from each place of it. `reach` of a `DraftedText` says for each place how many of them agree before the first
+# that does not, `sure` how sure the small model was of each.
 
 # %%
 LONGEST = 16
 pair = load_pair("classroom")
 prompts = held_out_prompts(pair.tokenizer, count=3, length=40)
-
-
-texts = []
-for number, prompt in enumerate(prompts, 1):
-    texts.append(DraftedText(pair, prompt, LONGEST))
-    print(f"text {number} of {len(prompts)}: drafted from {len(texts[-1].reach)} places")
+texts = [DraftedText(pair, prompt, LONGEST) for prompt in prompts]
 first = texts[0]
 everywhere = [reach for text in texts for reach in text.reach]
 print(f"{len(everywhere)} places; at {everywhere.count(0) / len(everywhere):.0%} of them the very first guess would be "
@@ -72,13 +64,11 @@ print(f"{len(everywhere)} places; at {everywhere.count(0) / len(everywhere):.0%}
 reach_along_text(token_pieces(pair.tokenizer, first.ids[first.start :]), first.reach)
 
 # %% [markdown]
-# Saw teeth. A tooth of height 9 means that a draft of 9 tokens or more from there is accepted up to the place where the
-# tooth ends. Between the teeth there are places where the very first guess fails (the orange marks): there every drafted
-# token is thrown away.
+# At the orange marks the very first guess fails, and every drafted token is thrown away.
 #
-# **Before you go on, two guesses.** Suppose an angel told you before every round how many guesses will be accepted, and
+# **Two guesses before you go on.** Suppose an angel told you before every round how many guesses will be accepted, and
 # you drafted exactly so many. (1) How much faster would that be than the best fixed k: 5 %, 20 %, 50 %? (2) And how much
-# of it will a rule without an angel reach?
+# faster will the best rule without an angel be?
 
 # %%
 my_guess_angel = None  # for example 0.2 for 20 %
@@ -87,54 +77,50 @@ my_guess_rule = None
 # %% [markdown]
 # ## A game with exact rules
 #
-# `reach` says what every possible round would do, so any rule can be *replayed*: ask it how many tokens to draft at this
-# place, look up how many are accepted, go on behind them.
-#
-# Time is counted in plain target steps. A drafted token costs c of a step, and reading it in the verification costs a
-# bit as well (on a CPU the latency curve rises early). The game takes 0.11 for the one and 0.075 for the other: a round
-# costs 1 + 0.185 k. What your machine measures is printed below. Change the numbers if you like.
+# With `reach`, any rule can be *replayed*: ask it how many tokens to draft here, look up how many are accepted, go on
+# behind them. Time is counted in plain target steps: 0.11 of one for a drafted token, and 0.075 for reading it in the
+# verification, so that a round costs 1 + 0.185 k. Change the numbers if you like; your machine's are printed below.
 
 # %%
 DRAFT, READ = 0.11, 0.075
+CHEAP, DEAR = DRAFT + READ, 3 * DRAFT + READ  # the price of a drafted token: the game's, and a dearer one for later
 
 
-def no_memory(round):
-    """A rule that learns nothing from the rounds."""
-
-
-def replay(text, ask, learn=no_memory):
-    """The rounds of a greedy decoding of this text when `ask(place)` says how many tokens are drafted at a place."""
+def replay(text, ask, learn=None):
+    """The rounds of a greedy decoding of this text: ask(place) says how many tokens are drafted at a place."""
     place, rounds = 0, []
     while place < len(text.reach):
         k = min(ask(place), len(text.reach) - place - 1)
         accepted = min(k, text.reach[place])
         rounds.append(Round(k, accepted, accepted + 1))
-        learn(rounds[-1])
+        if learn:
+            learn(rounds[-1])
         place += accepted + 1
     return rounds
 
 
 def speed(rule, price, over=texts):
-    """Tokens per plain target step, if every drafted token costs `price`. rule(text) gives (ask, learn)."""
+    """Tokens per plain target step, if every drafted token costs `price`. rule(text) gives (ask,) or (ask, learn)."""
     rounds = [r for text in over for r in replay(text, *rule(text))]
     return sum(r.emitted for r in rounds) / sum(1 + price * r.drafted for r in rounds)
 
 
 def fixed(k):
-    return lambda text: (lambda place: k, no_memory)
+    return lambda text: (lambda place: k,)
+
+
+def best_fixed(price, over=texts):
+    return max(range(13), key=lambda k: speed(fixed(k), price, over))
 
 
 def angel(text):
-    return lambda place: text.reach[place], no_memory
+    return (lambda place: text.reach[place],)
 
 
-fixed_speeds = {k: speed(fixed(k), DRAFT + READ) for k in range(0, 13)}
-best_fixed = max(fixed_speeds, key=fixed_speeds.get)
-print("  ".join(f"k = {k}: {value:.2f}" for k, value in fixed_speeds.items()))
-print(f"the best fixed k is {best_fixed}, with {fixed_speeds[best_fixed]:.2f} x the speed of plain decoding")
-gain = speed(angel, DRAFT + READ) / fixed_speeds[best_fixed] - 1
-print(f"the angel is {gain:.0%} faster than that", you_said(my_guess_angel))
-
+best = best_fixed(CHEAP)
+print("  ".join(f"k = {k}: {speed(fixed(k), CHEAP):.2f}" for k in range(13)))
+print(f"the best fixed k is {best}, with {speed(fixed(best), CHEAP):.2f} x the speed of plain decoding; the angel is "
+      f"{speed(angel, CHEAP) / speed(fixed(best), CHEAP) - 1:.0%} faster than that", you_said(my_guess_angel))
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 times = 5 if hurry else 25
 c_here = cost_of_drafting(pair.target, ModelDrafter(pair.draft), prompts[0], times)
@@ -142,13 +128,12 @@ read_here = max(0.0, (cost_of_verifying(pair.target, prompts[0], (8,), times)[8]
 print(f"measured in the eager engine: {c_here:.3f} to draft a token, {read_here:.3f} to read it; {machine()}")
 
 # %% [markdown]
-# That is what there is to gain for anybody who chooses k, however clever. Now for rules that can be had.
-
-# %% [markdown]
+# That is what there is to gain for anybody who chooses k. Now for rules that can be had.
+#
 # ## Rule 1: as in the last round, more or less
 #
-# Easy places come in runs, hard ones too. So look at the round that just ended. If everything that was drafted was
-# accepted, the draft was too short: two more next time. If something was rejected, it was too long: one less.
+# If everything that was drafted was accepted, the draft was too short: two more next time. If something was rejected, it
+# was too long: one less.
 #
 # Worked example with k_max = 8:
 #
@@ -165,8 +150,8 @@ print(f"measured in the eager engine: {c_here:.3f} to draft a token, {read_here:
 # %% exercise: heuristic_schedule
 
 # %% [markdown]
-# Your rule beside a fixed k, on the first text. A block is a round: as wide as the tokens that it emitted, as high as
-# the draft. Hatched is what was drafted in vain.
+# Your rule beside a fixed k. A block is a round: as wide as the tokens that it emitted, as high as the draft. Hatched is
+# what was drafted in vain.
 
 # %%
 schedule = yours(heuristic_schedule)
@@ -181,23 +166,20 @@ def by_heuristic(text):
     return lambda place: k[0], learn
 
 
-always_four, two_more_one_less = replay(first, *fixed(4)(first)), replay(first, *by_heuristic(first))
-rounds_along_text({"fixed, k = 4": always_four, "two more, one less": two_more_one_less})
+rounds_along_text({"fixed, k = 4": replay(first, *fixed(4)(first)),
+                   "two more, one less": replay(first, *by_heuristic(first))})
 
 # %% [markdown]
-# Follow the tops of the blocks. The rule is always late: it climbs while an easy passage is on, and it arrives at the
-# hard one with its longest draft. But it knows nothing about models, needs no measurement, and it cannot get stuck.
-#
-# It is also safe. **k may depend on anything that was known before the round began.** Given all that, the round is a
-# round with a fixed k, and its law is the target's (unit 04). What k must never depend on is the round itself. If you
-# look which tokens were accepted and then decide how many had been drafted, you have changed the game after seeing the
-# cards.
+# The rule is late: it climbs while an easy passage is on, and arrives at the hard one with a long draft. But it needs no
+# measurement, and it cannot get stuck. It is also safe. **k may depend on anything that was known before the round began.** Given all that, the round has a
+# fixed k, and its law is the target's (unit 04). If you look which tokens were accepted and then decide how many had been
+# drafted, you have changed the game after seeing the cards.
 
 # %% [markdown]
 # ## Rule 2: ask the drafter how sure it is
 #
-# A better witness of the next token is the drafter itself: its largest probability says how sure it is *here*. So draft
-# on while that is at least some threshold, and stop before the first place where it is not.
+# The drafter's largest probability says how sure it is *here*. So draft on while that is at least some threshold, and
+# stop before the first place where it is not.
 #
 # Worked example, threshold 0.4, confidences 0.9, 0.7, 0.4, 0.2, 0.8: draft 3 tokens. The third is exactly on the
 # threshold and stays in. The fifth would be sure again, but it continues a fourth token that was never drafted.
@@ -207,14 +189,12 @@ rounds_along_text({"fixed, k = 4": always_four, "two more, one less": two_more_o
 # %% [markdown]
 # ### A trap: stop *before* drawing
 #
-# "Stop before the first place" is meant literally. Suppose the drafter first draws a token, then looks at the
-# probability of that very token, finds it small, and stops. There are two ways to go on: keep the token and verify it,
-# or drop it. Both sound harmless.
+# Suppose the drafter first draws a token, then looks at the probability of that very token, finds it small, and stops. It
+# may keep the token and have it verified, or drop it.
 #
-# Take three tokens A, B and C, the target's distribution p = (0.5, 0.3, 0.2), the drafter's q = (0.6, 0.25, 0.15), a draft
-# of one token, verified as in unit 04, and the threshold 0.2. C is drawn with probability 0.15, which is
-# below 0.2. **Which of the three ways changes the law of the text? Which token becomes too rare?** Think about it
-# before you run the cell.
+# Take three tokens A, B and C, the target's p = (0.5, 0.3, 0.2), the drafter's q = (0.6, 0.25, 0.15), a draft of one token
+# and the threshold 0.2. C is drawn with probability 0.15, which is below 0.2. **Look before the draw, look after it and
+# keep, look after it and drop: which way changes the law of the text, and which token becomes too rare?**
 
 # %%
 p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.25, 0.15])
@@ -240,23 +220,22 @@ def looks_after_and_drops(dice):
     return verified([token][: prefix([q[token]], 0.2)], dice)
 
 
-ways = {"looks before the draw": looks_before_the_draw, "looks after it, drops the token": looks_after_and_drops,
-        "looks after it, keeps the token": looks_after_and_keeps}
-laws = {name: exact_law(way) for name, way in ways.items()}
+laws = {"looks before the draw": exact_law(looks_before_the_draw),
+        "looks after it, drops the token": exact_law(looks_after_and_drops),
+        "looks after it, keeps the token": exact_law(looks_after_and_keeps)}
 for name, law in laws.items():
     print(f"{name:34}", [round(law[i], 3) for i in range(3)])
 law_gallery(p, laws, "ABC", columns=4)
 
 # %% [markdown]
 # Dropping is the trap. C comes out with 0.08 instead of 0.20: whenever C is drawn it is thrown away *because it is C*, and
-# the round starts afresh. A token that was drawn must be verified. Whether to draw it may be decided before; what to do
-# with it may not depend on what it is. (The last part of your check looked for that.)
+# the round starts afresh. Whether to draw a token may be decided before; once it is drawn, it must be verified.
 
 # %% [markdown]
 # ### Does the drafter know when it knows?
 #
-# Some five thousand guesses, at every place of a text that neither model has seen: how sure was the drafter, and how
-# often was its guess what the target would have chosen? What would you expect at a confidence of 0.1?
+# At the places of a text that neither model has seen: how sure was the drafter, and how often was its guess what the
+# target would have chosen? What would you expect at a confidence of 0.1?
 
 # %%
 reading = load_corpus("atlas", pair.tokenizer, split="validation", max_tokens=6144)
@@ -275,26 +254,23 @@ for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.9), (0.9, 1.01)):
 trust(sure, right)
 
 # %% [markdown]
-# The surer, the more often right: as a *signal* it is good. As a number it is not to be taken at its word: see how far
-# the points lie from the dotted line. The guess is the drafter's *favourite*, and
-# greedy verification only asks whether that is the target's favourite too, not how strongly. So "not sure" does not mean
-# "wrong", and a threshold of 0.4 may stop too early.
+# The surer, the more often right: a good *signal*. As a number it is not to be taken at its word: see how far the points
+# lie from the dotted line. Greedy verification only asks whether the drafter's *favourite* is the target's too, not how
+# strongly. So "not sure" does not mean "wrong", and a threshold of 0.4 may stop too early.
 
 # %% [markdown]
 # ## Rule 3: know your alpha
 #
 # The cost formula of unit 06 gives the best k for a given alpha. So estimate alpha while the text is being written.
-# Three things have to be right.
 #
-# **What counts.** A round drafts 5 tokens, 2 are accepted. The target judged three of them: two yes, one no. What it
-# thinks of tokens 4 and 5 nobody knows, because they continue a text that is no longer there. They count as neither.
+# **What counts.** A round drafts 5 tokens, 2 are accepted. The target judged three: two yes, one no. Tokens 4 and 5
+# continue a text that is no longer there. They count as neither.
 #
-# **The start.** After one accepted token, is alpha 1? Begin with a *prior* of, say, one imagined
-# acceptance and one imagined rejection: alpha = 1/2 before the first round, 2/3 after one accepted token. (This is the mean
-# of a Beta distribution, the usual way to estimate a chance from few trials.)
+# **The start.** After one accepted token, is alpha 1? Begin with a *prior* of, say, one imagined acceptance and one
+# imagined rejection: alpha = 1/2 before the first round, 2/3 after one accepted token. (The mean of a Beta distribution.)
 #
-# **Forgetting.** Chapter 1 was easy and chapter 2 is hard. Old evidence must fade: after `half_life` judged tokens what
-# was seen before counts half. The prior does not fade. It is what you believe when you have seen nothing lately.
+# **Forgetting.** Old evidence must fade: after `half_life` judged tokens what was seen before counts half. The prior does
+# not fade.
 #
 # Worked example, prior (1, 1), half_life 4:
 #
@@ -304,13 +280,13 @@ trust(sure, right)
 # | 4 accepted, 0 not | 4 | 0.5 | 0 x 0.5 + 4 = 4 | 0 | 5/6 = 0.83 |
 # | 1 accepted, 3 not | 2 | 0.71 | 4 x 0.71 + 1 = 3.83 | 0 x 0.71 + 1 = 1 | 4.83/6.83 = 0.71 |
 #
-# This one is a class. You write `__init__`, `update` and `alpha`; the stub shows how they are called.
+# This one is a class: you write `__init__`, `update` and `alpha`.
 
 # %% exercise: AcceptanceTracker
 
 # %% [markdown]
-# Three trackers read the rounds of all three texts, one after the other, k = 6. Green ticks at the top: accepted tokens;
-# orange ones at the bottom: rejected ones. Which half-life would you choose?
+# Three trackers read the rounds of all three texts, one after the other, k = 6. Ticks at the top are accepted tokens,
+# ticks at the bottom rejected ones. Which half-life would you choose?
 
 # %%
 tracker_class = yours(AcceptanceTracker, "AcceptanceTracker")
@@ -322,31 +298,26 @@ for half_life in (6, 48, 100_000):
         tracker.update(r.accepted, r.drafted - r.accepted)
         values.append(float(tracker.alpha))
     curves[f"half-life {half_life:,}"] = values
-places = list(accumulate(r.emitted for r in rounds))
-ticks = []
-for begin, r in zip([0, *places], rounds, strict=False):
-    ticks += [(begin + i, True) for i in range(r.accepted)]
-    ticks += [(begin + r.accepted, False)] if r.accepted < r.drafted else []
-for name, values in curves.items():
     late = values[len(values) // 3 :]
-    print(f"{name:18}: in the last two texts alpha is between {min(late):.2f} and {max(late):.2f}")
+    print(f"half-life {half_life:7,}: in the last two texts alpha is between {min(late):.2f} and {max(late):.2f}")
+places = list(accumulate(r.emitted for r in rounds))
+ticks = [(end - r.emitted + i, i < r.accepted) for end, r in zip(places, rounds, strict=True)
+         for i in range(min(r.accepted + 1, r.drafted))]
 alpha_along_text(places, curves, ticks)
 
 # %% [markdown]
-# The short memory is nervous: it believes every streak. The endless one grows calm, and after a long text it is deaf.
-# There is no right answer in general; this unit uses 48.
+# The short memory believes every streak. The endless one grows calm, and after a long text deaf. This unit uses 48.
 
 # %% [markdown]
 # ## Rule 4: stop when one more token makes the round worse
 #
-# Now the heart of the matter: *given* the chances, how long should the draft be? Call survival[i] the chance that the
-# first i + 1 drafted tokens are all accepted. A round with k tokens yields 1 + survival[0] + ... + survival[k-1] tokens on
-# average (the 1 is the target's own), and takes k c + verify_cost + overhead.
+# *Given* the chances, how long should the draft be? Call survival[i] the chance that the first i + 1 drafted tokens are
+# all accepted. A round with k tokens yields 1 + survival[0] + ... + survival[k-1] tokens on average (the 1 is the target's
+# own), and takes k c + verify_cost + overhead.
 #
-# You want the k with the most tokens per time. You have gained G tokens in time T so far. One more drafted token adds s
-# to G and c to T. If its own rate s/c is better than your average G/T, it pulls the average up: take it. If it is worse,
-# stop. A bee asks the same when a flower runs dry and the next one is a flight away; biologists call the answer the
-# **marginal value theorem**.
+# You have gained G tokens in time T so far. One more drafted token adds s to G and c to T. If its own rate s/c is better
+# than your average G/T, it pulls the average up: take it. If it is worse, stop. (The **marginal value theorem**, known from
+# bees that leave a flower.)
 #
 # Worked example: survival = 0.8, 0.64, 0.51, 0.41, 0.33, ... (alpha = 0.8), c = 0.3, verify_cost = 1, overhead = 0.
 #
@@ -356,16 +327,16 @@ alpha_along_text(places, curves, ticks)
 # | 2 | 2.44 | 1.6 | 1.53 | 0.51/0.3 = 1.71: better, take it |
 # | 3 | 2.95 | 1.9 | 1.55 | 0.41/0.3 = 1.37: worse, stop |
 #
-# So k = 3. Why may you stop at the *first* token that is worse? Because survival never rises: what comes later is worse
-# still. And one question is left over: is k = 3 better than not drafting at all? A plain step yields 1 token in time
-# 1 + overhead. **It has no draft to verify, so verify_cost plays no part in it.** That makes k = 0 a case of its own:
-# when verification is dear, k = 1 may lose and k = 5 win.
+# So k = 3. You may stop at the *first* token that is worse because survival never rises: what comes later is no better.
+# One question is left: is that better than not drafting at all? A plain step yields 1 token in time 1 + overhead. **It has
+# no draft to verify, so verify_cost plays no part in it.** That makes k = 0 a case of its own: when verification is dear,
+# k = 1 may lose and k = 5 win.
 
 # %% exercise: optimal_stop
 
 # %% [markdown]
-# Every draft length is a point: its time to the right, its tokens upwards. A line from the corner through a point is as
-# steep as its rate; the best k has the steepest one. Change alpha, c and verify_cost, and watch the point move.
+# Every draft length is a point: its time to the right, its tokens upwards. A line from the corner to it is as steep as its
+# rate; the best k has the steepest. Change the numbers, and watch the point move.
 
 # %%
 stop = yours(optimal_stop)
@@ -376,19 +347,17 @@ steepest_line(survival, C, VERIFY, OVERHEAD, int(stop(survival, C, VERIFY, OVERH
 # %% [markdown]
 # ## Which rule wins?
 #
-# All rules, on the same texts, each with the same drafter:
+# All on the same texts, with the same drafter:
 #
 # - **best fixed k**: found by trying all of them on these very texts. In real life nobody hands it to you.
-# - **two more, one less** (rule 1).
-# - **confidence 0.4** and **confidence 0.15** (rule 2).
-# - **alpha and cost**: rules 3 and 4 together. Track alpha (half-life 48, here with a prior of 3 accepted and 1
-#   rejected), take survival = alpha, alpha squared, ..., stop by the rule.
-# - **confidence and cost**: rules 2 and 4 together. If the chance of each place were the drafter's confidence, survival
-#   would be the running product of the confidences.
-# - **the angel**.
+# - **two more, one less** (rule 1); **confidence 0.4** and **confidence 0.15** (rule 2).
+# - **alpha and cost** (rules 3 and 4): track alpha (half-life 48, a prior of 3 accepted and 1 rejected), take survival =
+#   alpha, alpha squared, ..., stop by the rule.
+# - **confidence and cost** (rules 2 and 4): survival is the running product of the confidences, as if each were the chance
+#   of its place.
 #
-# Two prices: the game's, and one with a draft step three times as dear, as with a draft model that is not small enough.
-# **Write down your order for both.** (Remember the picture of trust.)
+# Two prices: the game's, and one with a draft step three times as dear. **Write down your order for both.** (Remember the
+# picture of trust.)
 
 # %%
 my_order_cheap = None  # for example "angel, alpha and cost, best fixed k, ..."
@@ -397,7 +366,7 @@ my_order_dear = None
 
 # %%
 def by_confidence(threshold):
-    return lambda text: (lambda place: int(prefix(text.sure[place], threshold)), no_memory)
+    return lambda text: (lambda place: int(prefix(text.sure[place], threshold)),)
 
 
 def by_alpha(price):
@@ -414,105 +383,71 @@ def by_alpha(price):
 
 def by_product(price, chance=float):
     """survival = the product of what each confidence is worth; chance(confidence) says what it is worth."""
-
-    def rule(text):
-        def ask(place):
-            chances = [chance(sure) for sure in text.sure[place]]
-            return int(stop(list(accumulate(chances, lambda a, b: a * b)), price, 1.0, 0.0))
-
-        return ask, no_memory
-
-    return rule
+    return lambda text: (
+        lambda place: int(stop(list(accumulate(map(chance, text.sure[place]), mul)), price, 1.0, 0.0)),)
 
 
 def contest(price, more=()):
-    best = max(range(13), key=lambda k: speed(fixed(k), price))
-    rules = {"best fixed k": fixed(best), "two more, one less": by_heuristic, "confidence 0.4": by_confidence(0.4),
-             "confidence 0.15": by_confidence(0.15), "alpha and cost": by_alpha(price),
-             "confidence and cost": by_product(price), **dict(more), "the angel": angel}
+    rules = {"best fixed k": fixed(best_fixed(price)), "two more, one less": by_heuristic,
+             "confidence 0.4": by_confidence(0.4), "confidence 0.15": by_confidence(0.15),
+             "alpha and cost": by_alpha(price), "confidence and cost": by_product(price), **dict(more), "the angel": angel}
     return {name: speed(rule, price) for name, rule in rules.items()}
 
 
-def say_who_gains(speeds):
-    """One line: which rules beat the best fixed k, and the range of all rules that can be had."""
-    gains = {name: s / speeds["best fixed k"] - 1 for name, s in speeds.items()}
-    had = {name: gain for name, gain in gains.items() if name not in ("best fixed k", "the angel")}
-    print("   faster than the best fixed k:", ", ".join(n for n, gain in had.items() if gain > 0.005) or "no rule",
-          f"(rules from {min(had.values()):+.0%} to {max(had.values()):+.0%}, the angel {gains['the angel']:+.0%})")
-
-
-CHEAP, DEAR = DRAFT + READ, 3 * DRAFT + READ
-results, best_ks = {price: contest(price) for price in (CHEAP, DEAR)}, {}
-for price, speeds in results.items():
-    best_ks[price] = max(range(13), key=lambda k: speed(fixed(k), price))
-    print(f"a drafted token costs {price:.3f} steps: the best fixed k is {best_ks[price]}")
-    say_who_gains(speeds)
-lost = 1 - speed(fixed(best_ks[CHEAP]), DEAR) / speed(fixed(best_ks[DEAR]), DEAR)
+for price in (CHEAP, DEAR):
+    print(f"a drafted token costs {price:.3f} steps: the best fixed k is {best_fixed(price)}")
+lost = 1 - speed(fixed(best_fixed(CHEAP)), DEAR) / speed(fixed(best_fixed(DEAR)), DEAR)
 print(f"the best k of the low price, kept at the high one, loses {lost:.0%}")
-rule_bars({f"a drafted token costs {price:.3f} steps": speeds for price, speeds in results.items()}, "best fixed k")
+rule_bars({f"a drafted token costs {price:.3f} steps": contest(price) for price in (CHEAP, DEAR)}, "best fixed k")
 
 # %% [markdown]
-# **Does a rule win?** Read the lines above the picture. Which kind is better here, the rules that ask the drafter or those
-# that only look back at the last rounds? The angel knows where exactly the next rejection will come. That is
-# not to be had for free.
+# **Does a rule win?** Which kind is better here, the rules that ask the drafter or those that look back at the last rounds?
 #
-# **But nobody chose k for the rules.** The best fixed k was found by looking at the answer. For another text, another
-# temperature, another machine it is another number. A rule that comes near it *everywhere* is worth having for that
-# alone. Which rules do, at both prices? "Two more, one less" knows nothing of the price.
+# **But nobody chose k for the rules.** The best fixed k was found by looking at the answer, and on another text or another
+# machine it may be another number. A rule that comes near it *everywhere* is worth having for that alone. Which rules do,
+# at both prices?
 #
-# **A threshold hides a price in it.** Compare the two thresholds at the two prices. Where drafting is cheap, a doubtful
-# guess can be worth its price; where it is dear, it is not. A stop should depend on c, and on what a confidence is
-# really worth.
-#
-# ### What is a confidence worth?
-#
-# The picture of trust says it: how often guesses with that confidence were right. That was measured on *another* text, so
-# we may use it here. Translate each confidence into what it is worth, multiply, and let `optimal_stop` decide.
+# **A threshold hides a price in it.** Compare the two thresholds: where drafting is cheap, a doubtful guess can be worth
+# its price. A stop should depend on c, and on what a confidence is really worth. The picture of trust says that: how often
+# guesses with this confidence were right, on *another* text. Translate each confidence, multiply, and let `optimal_stop`
+# decide.
 
 # %%
-BINS = 8
-counts = [[1.0, 2.0] for _ in range(BINS)]  # [right, all]; one of each is imagined, so that an empty bin does not shout
+judged = [[1, 0] for _ in range(8)]  # one right and one wrong guess are imagined, so that an empty bin does not shout
 for confidence, good in zip(sure, right, strict=True):
-    place = min(BINS - 1, int(confidence * BINS))
-    counts[place][0] += good
-    counts[place][1] += 1
+    judged[min(7, int(8 * confidence))].append(good)
+shares = [mean(group) for group in judged]
 
 
 def worth(confidence):
-    good, total = counts[min(BINS - 1, int(confidence * BINS))]
-    return good / total
+    return shares[min(7, int(8 * confidence))]
 
 
 results = {price: contest(price, [("learned worth and cost", by_product(price, worth))]) for price in (CHEAP, DEAR)}
-for price, speeds in results.items():
-    fastest = max((name for name in speeds if name not in ("the angel", "best fixed k")), key=speeds.get)
-    gain = speeds["learned worth and cost"] / speeds["confidence and cost"] - 1
-    print(f"a drafted token costs {price:.3f} steps: the best rule is {fastest}; learning what confidence is worth: {gain:+.1%}")
-    say_who_gains(speeds)
-for what, guess in (("a rule", my_guess_rule), ("cheap", my_order_cheap), ("dear", my_order_dear)):
-    print(f"{what}:{you_said(guess)}\n" if guess is not None else "", end="")
+for (price, speeds), said in zip(results.items(), (my_order_cheap, my_order_dear), strict=True):
+    order = sorted(speeds, key=speeds.get, reverse=True)
+    rule = next(name for name in order if name not in ("the angel", "best fixed k"))
+    print(f"a drafted token costs {price:.3f} steps: {' > '.join(order)}", you_said(said))
+    print(f"   {rule} is {speeds[rule] / speeds['best fixed k'] - 1:+.1%} faster than the best fixed k; the angel "
+          f"{speeds['the angel'] / speeds['best fixed k'] - 1:+.1%}", you_said(my_guess_rule))
 rule_bars({f"a drafted token costs {price:.3f} steps": speeds for price, speeds in results.items()}, "best fixed k")
 
 # %% [markdown]
-# Three short texts: a bar may be off by several per cent. Take more prompts above and see what stays. (The literature
-# reports some 7 to 11 % over a fixed k, for large models with trained predictors; figures below.)
-#
 # One caution about the law: with a dear verification the *last* line of `optimal_stop` could say "0 after all" when three
 # tokens are already drawn, and to drop them would be the trap again. Decide about 0 before the round.
 
 # %% [markdown]
 # ## On a real clock
 #
-# Now the engine, on this machine: every row beside plain decoding in the same run. In `generate`, `k="heuristic"` is rule
-# 1, `k="auto"` is rules 3 and 4 with costs that it *measures* while it decodes (it spends a few rounds on trying out other
-# k), and `ModelDrafter(model, confidence=0.4)` is rule 2. `goes_on` hands a ModelDrafter your own rule: it is asked
-# before each token is drawn, with the confidences of this draft so far. It gets the price that was measured above.
+# Now the engine, on this machine: every row beside plain decoding in the same run. `k="heuristic"` is rule 1, `k="auto"` is
+# rules 3 and 4 with costs that it *measures* while it decodes, and `ModelDrafter(model, confidence=0.4)` is rule 2.
+# `goes_on` hands a ModelDrafter your own rule: it is asked before each token is drawn, with the confidences of this draft
+# so far. It gets the price that was measured above.
 
 # %%
 def while_it_pays(sure):
     """Draft on as long as the marginal rule takes every token so far, by what confidences were worth elsewhere."""
-    survival = list(accumulate(map(worth, sure), lambda a, b: a * b))
-    return int(stop(survival, c_here + read_here, 1.0, 0.0)) == len(sure)
+    return int(stop(list(accumulate(map(worth, sure), mul)), c_here + read_here, 1.0, 0.0)) == len(sure)
 
 
 draft = ModelDrafter(pair.draft)
@@ -534,71 +469,50 @@ print(f"best of the fixed: {best_row}; rules more than 2 % faster: {', '.join(wi
       f"more than 2 % slower: {', '.join(losers) or 'none'}")
 
 # %% [markdown]
-# Read it with care: two prompts, two repeats, a machine that does other things too. And the clock charges what the game
-# did not. `auto` has to try out lengths that it then does not use, and a short text gives it little time for that. The two
-# rules that look at confidence need a softmax over the whole vocabulary for every drafted token, and wait for it: on a
-# GPU each such look is a stop of the queue, and can cost more than the token that it saves. **A rule that wins the game
-# may lose on the clock.**
+# Two prompts, two repeats: read it with care. And the clock charges what the game did not. `auto` tries out lengths that it
+# then does not use. The rules that look at confidence need a softmax over the whole vocabulary for every drafted token, and
+# wait for it. **A rule that wins the game may lose on the clock.**
 #
 # ### What real systems do
 #
 # | system | rule | reported |
 # |---|---|---|
-# | Hugging Face assisted generation, `num_assistant_tokens_schedule="heuristic"` | rule 1, without an upper end | no figure |
-# | the same, by default (transformers 5.23: `assistant_confidence_threshold=0.4`) | rule 2, looking after the draw and *keeping* the token | no figure |
-# | DISCO (Mamou et al. 2024) | a trained classifier decides after each drafted token | 10 % on average over the best fixed k, same text |
-# | SpecDec++ (Huang et al. 2025), Llama-2-chat 70B with 7B | a trained head predicts acceptance; stop when the chance of a rejection passes a threshold | 7.2 %, 9.4 %, 11.1 % over a fixed k on three data sets |
+# | Hugging Face (transformers 5.23), `num_assistant_tokens_schedule="heuristic"` | rule 1, without an upper end | |
+# | the same, `assistant_confidence_threshold=0.4` (the default) | rule 2, looking after the draw and *keeping* the token | |
+# | DISCO (Mamou et al. 2024) | a trained classifier decides after each drafted token | 10 % on average over the best fixed k |
+# | SpecDec++ (Huang et al. 2025), Llama-2-chat 70B with 7B | a trained head predicts acceptance | 7.2 %, 9.4 %, 11.1 % over a fixed k on three data sets |
 #
-# The figures are the authors' own, from their abstracts. None of them was measured here.
+# The figures are the authors' own, from their abstracts. None was measured here.
 
 # %% [markdown]
 # ## Where there is nothing to adapt to
 #
-# An honest test of rules that adapt: a world in which every place is equally hard. Every guess is accepted with chance
-# 0.8, whatever happened before. **Which of the rules will beat the best fixed k now?**
+# Now a world in which every guess is accepted with chance 0.8, whatever happened before. **Which of the rules will beat
+# the best fixed k?**
 
 # %%
 my_guess_coin = None
 
-
 # %%
-class CoinText:
-    """20,000 places; each guess is right with chance alpha, independently of all others."""
-
-    def __init__(self, alpha, seed=0, length=20_000):
-        good = (torch.rand(length, generator=torch.Generator().manual_seed(seed)) < alpha).tolist()
-        self.reach, run = [], 0
-        for right in reversed(good):
-            run = run + 1 if right else 0
-            self.reach.append(min(run, LONGEST))
-        self.reach.reverse()
-
-
-def coin_contest(price, alpha=0.8):
-    world = [CoinText(alpha)]
-    best = max(range(13), key=lambda k: speed(fixed(k), price, world))
-    return {"best fixed k": speed(fixed(best), price, world), "two more, one less": speed(by_heuristic, price, world),
-            "alpha and cost": speed(by_alpha(price), price, world)}
-
-
-tosses = {price: coin_contest(price) for price in (CHEAP, DEAR)}
+world, tosses = [CoinText(0.8, LONGEST)], {}
+for price in (CHEAP, DEAR):
+    rules = {"best fixed k": fixed(best_fixed(price, world)), "two more, one less": by_heuristic,
+             "alpha and cost": by_alpha(price)}
+    tosses[price] = {name: speed(rule, price, world) for name, rule in rules.items()}
 ahead = {name for speeds in tosses.values() for name, s in speeds.items() if s > 1.005 * speeds["best fixed k"]}
 print("rules that beat the best fixed k by more than half a per cent:", ", ".join(ahead) or "none", you_said(my_guess_coin))
 rule_bars({f"a drafted token costs {price:.3f} steps": speeds for price, speeds in tosses.items()}, "best fixed k")
 
 # %% [markdown]
-# None can, but by chance: when nothing changes, the best answer does not change either,
-# and every wobble around it costs. The heuristic never stops trying, and it settles where a step of +2 is as frequent as
-# two steps of -1: where one round in three is accepted in full. That place knows nothing of c. **Adapting pays where the
-# world changes, and slowly enough to be learned.** So it loses where text is uniform or short, where k is bounded by
-# something else (a batch that shares one k), and where asking costs more than guessing.
+# None can, but by chance: when nothing changes, the best answer does not change either, and every wobble around it costs.
+# The heuristic settles where a step of +2 is as frequent as two steps of -1: where one round in three is accepted in full.
+# That place knows nothing of c. **Adapting pays where the world changes, and slowly enough to be learned.**
 
 # %% [markdown]
 # ## Rule 5: let the small model write
 #
-# All rules so far ask how *many* tokens the target should check. Does it have to check at all? If the small model is sure,
-# let it write. Only when it is not, call the large one. Such a **Big Little Decoder** (Kim et al. 2023) has two
-# thresholds:
+# Does the target have to check at all? A **Big Little Decoder** (Kim et al. 2023) lets the small model write as long as it
+# is sure. It has two thresholds:
 #
 # - **fallback**: when the small model's confidence in the token it just wrote is below it, it hands over.
 # - **rollback**: the large model reads, in one pass, all that was written since the last time, and looks at *its own*
@@ -614,95 +528,86 @@ rule_bars({f"a drafted token costs {price:.3f} steps": speeds for price, speeds 
 #
 # In the last row place 2 has to go too: it was judged behind a token that is about to change.
 #
-# *Before you write it, one question:* is this still lossless? What happens to a token that the large model finds
-# probable enough, but would not have chosen?
+# *Before you write it:* is this still lossless? What happens to a token that the large model finds probable enough, but
+# would not have chosen?
 
 # %% exercise: bild_policy
 
 # %% [markdown]
-# It is **lossy**, and on purpose. "Probable enough" is not "what the target would have written". And tokens that look
-# fine to the small model are read by the large one only later, or never. How much is lost? Three measures:
+# It stays: the decoder is **lossy**, and on purpose. How much is lost? Three measures:
 #
 # - **target calls per token**: what is saved.
 # - **own choice**: the share of tokens that the target would have chosen itself, given the text in front of them.
-# - **log-likelihood**: what the target thinks of the whole text, per token. (Compare it with the target's own text.)
+# - **log-likelihood**: what the target thinks of the whole text, per token, beside its own text.
 
 # %%
 NEW = 80
 own_texts = [text.ids[: text.start + NEW] for text in texts]
 
 
-def lossless_calls(k):
-    outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW, eos_token_id=None) for prompt in prompts]
-    return sum(out.trace.target_calls for out in outs) / (NEW * len(outs))
-
-
 def bild(fallback, rollback):
-    done = [generate_bild(pair.target, pair.draft, prompt, fallback, rollback, NEW) for prompt in prompts]
-    losses = [measure_loss(pair.target, d.ids, own, len(p)) for d, own, p in zip(done, own_texts, prompts, strict=True)]
-    calls = sum(len(d.rounds) for d in done) / (NEW * len(done))
-    return done, calls, mean(x.own_choice for x in losses), mean(x.log_likelihood for x in losses)
+    return [generate_bild(pair.target, pair.draft, prompt, fallback, rollback, NEW) for prompt in prompts]
 
 
-own_losses = [measure_loss(pair.target, own, own, len(p)) for own, p in zip(own_texts, prompts, strict=True)]
+def losses(written):
+    """(own choice, log-likelihood), the means over these texts, one for each prompt."""
+    each = [measure_loss(pair.target, ids, own, len(p)) for ids, own, p in zip(written, own_texts, prompts, strict=True)]
+    return mean(x.own_choice for x in each), mean(x.log_likelihood for x in each)
+
+
 print("fallback, rollback   calls per token   own choice   log-likelihood")
-print(f"{'the target alone':21}{1:15.2f}{1:13.0%}{mean(x.log_likelihood for x in own_losses):17.2f}")
-points = []
+print(f"{'the target alone':21}{1:15.2f}{1:13.0%}{losses(own_texts)[1]:17.2f}")
+points, lossless = [], {"plain": 1.0}
 for fallback, rollback in ((0.0, 0.0), (0.1, 0.0), (0.1, 0.05), (0.1, 0.3), (0.6, 0.05), (0.6, 0.5)):
-    _, calls, share, likelihood = bild(fallback, rollback)
-    points.append((f"{fallback}, {rollback}", calls, share))
-    print(f"{points[-1][0]:21}{calls:15.2f}{share:13.0%}{likelihood:17.2f}")
-lossless = {"plain": 1.0, **{f"k = {k}": lossless_calls(k) for k in (4, 8)}}
+    done = bild(fallback, rollback)
+    share, likelihood = losses([d.ids for d in done])
+    points.append((f"{fallback}, {rollback}", sum(len(d.rounds) for d in done) / (NEW * len(done)), share))
+    print(f"{points[-1][0]:21}{points[-1][1]:15.2f}{share:13.0%}{likelihood:17.2f}")
 for k in (4, 8):
-    fewer = [f"{name} ({share:.0%} own choice)" for name, calls, share in points if calls < lossless[f"k = {k}"]]
-    print(f"lossless with k = {k}: {lossless[f'k = {k}']:.2f} calls per token; with fewer calls:", "; ".join(fewer) or "nobody")
+    outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW, eos_token_id=None) for prompt in prompts]
+    lossless[f"k = {k}"] = calls = sum(out.trace.target_calls for out in outs) / (NEW * len(outs))
+    fewer = [f"{name} ({share:.0%} own choice)" for name, its_calls, share in points if its_calls < calls]
+    print(f"lossless with k = {k}: {calls:.2f} calls per token; with fewer calls:", "; ".join(fewer) or "nobody")
 bild_tradeoff(points, lossless)
 
 # %% [markdown]
-# The first point, (0, 0), is the small model alone: no calls, and the target reads none of its words. From there a threshold may
-# buy back some of the target's text for some of its calls, or cost calls and buy nothing: compare neighbouring rows. With
-# rollback at 0.5 or above, every token that is *checked* is the target's own: a token with more than half of the
-# probability is the most probable one. You are back at greedy verification.
+# (0, 0) is the small model alone. From there a threshold may buy back some of the target's text for some of its calls, or
+# cost calls and buy nothing: compare neighbouring rows. With rollback at 0.5, a token that is *checked* and stays has at
+# least half of the probability: no other token has more.
 #
 # Then compare with the green diamonds. Lossless speculation calls the target about once per disagreement, the Big Little
 # Decoder once per doubt. It is worth something only where doubts are rarer, or where most disagreements do not matter:
 # the paper reports up to 2.12x on a T4, with little loss in the quality of translations and summaries.
 #
-# And the log-likelihood? Hold the rows with a high share of own choices beside the target alone. It may hardly tell them
-# apart, or even be *better*: greedy decoding takes the best token at each step, which is not the best text. A benchmark
-# that only looks at such a number would not notice that the text has changed. Here is what a reader would notice:
+# And the log-likelihood? It may hardly tell the rows from the target alone, or even be *better*: greedy decoding takes the
+# best token at each step, which need not make the best text. A reader would notice:
 
 # %%
-done, _, _, _ = bild(0.1, 0.05)
-own, mixed = own_texts[0][texts[0].start :], done[0].ids[texts[0].start :]
+own, mixed = own_texts[0][first.start :], bild(0.1, 0.05)[0].ids[first.start :]
 same = next((i for i, (a, b) in enumerate(zip(own.tolist(), mixed.tolist(), strict=False)) if a != b), len(own))
-print("both:  ", pair.tokenizer.decode(own[:same]).strip())
-print("target:", pair.tokenizer.decode(own[same : same + 30]).strip())
-print("mixed: ", pair.tokenizer.decode(mixed[same : same + 30]).strip())
+for name, ids in (("both", own[:same]), ("target", own[same : same + 30]), ("mixed", mixed[same : same + 30])):
+    print(f"{name + ':':8}{pair.tokenizer.decode(ids).strip()}")
 
 # %% [markdown]
-# Only one of them is the target's. Look at the names, the numbers, the pronouns. Whether that matters is for whoever uses
-# the text to decide, so say it when you build such a thing: **this is lossy**.
+# Whether that matters is for whoever uses the text to decide, so say it when you build such a thing: **this is lossy**.
 #
 # **A challenge, without an answer of ours.** Find a rule that beats the best fixed k in the game *and* on the clock, on
 # prompts that you did not tune it on.
 #
 # ## What to take along
 #
-# - Text is uneven, and an angel who knew where it gets hard would gain a lot. Of the rules that can be had, some pass the
-#   best fixed k and some do not, and the clock is stricter than the game. What they all save you is finding that k.
+# - Text is uneven. A rule may or may not pass the best fixed k, and the clock charges what the game does not. What
+#   every rule saves you is finding that k.
 # - k may depend on all that was known before a token is drawn, and on nothing after. A token that was drawn is verified.
-# - Draft on while the next token's survival over its price beats the average of the round so far. That one line contains
-#   the price of drafting, the drafter's quality and the place in the text.
+# - Draft on while the next token's survival over its price beats the average of the round so far.
 # - A drafter's confidence is a good signal and a bad probability: learn what it is worth before you multiply it.
 # - Tokens that were never judged are neither accepted nor rejected.
-# - To check less is faster, and it is lossy. Measure it as such.
+# - To check less may be faster, and it is lossy. Measure it as such.
 #
 # Sources: Kim et al. 2023, "Speculative decoding with Big Little Decoder"; Mamou et al. 2024, "Dynamic speculation
 # lookahead accelerates speculative decoding of large language models"; Huang et al. 2025, "SpecDec++: boosting speculative
-# decoding via adaptive candidate lengths"; Charnov 1976 for the marginal value theorem; Leviathan et al. 2023 for the
-# rate; the source of Hugging Face's transformers 5.23 (`generation/candidate_generator.py`,
-# `generation/configuration_utils.py`, `generation/stopping_criteria.py`).
+# decoding via adaptive candidate lengths"; Charnov 1976 (marginal value theorem); Leviathan et al. 2023 (the rate);
+# transformers 5.23, `generation/candidate_generator.py`, `configuration_utils.py`, `stopping_criteria.py`.
 
 # %%
 progress()

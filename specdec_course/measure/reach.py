@@ -1,6 +1,7 @@
 """What a draft model would guess at every place of a text that the target wrote, and how much of it would be accepted.
 
-Knows: greedy drafts from a cache. Does not know: rules that choose how far to guess.
+Knows: greedy drafts from a cache; a made-up text of equally hard places. Does not know: rules that choose how far to
+guess.
 """
 
 from __future__ import annotations
@@ -31,6 +32,18 @@ class DraftedText:
             wrong = [i for i, (a, b) in enumerate(zip(guesses, truth, strict=False)) if a != b]
             self.reach.append(wrong[0] if wrong else len(truth))
             self.sure.append(sure)
+
+
+class CoinText:
+    """A made-up text: each guess is right with chance alpha, independently of all others. `reach` as in DraftedText."""
+
+    def __init__(self, alpha: float, longest: int, places: int = 20_000, seed: int = 0):
+        good = (torch.rand(places, generator=torch.Generator().manual_seed(seed)) < alpha).tolist()
+        self.reach, run = [], 0
+        for right in reversed(good):
+            run = run + 1 if right else 0
+            self.reach.append(min(run, longest))
+        self.reach.reverse()
 
 
 def _draft(small, token, longest: int) -> tuple[list[int], list[float]]:

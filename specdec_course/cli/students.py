@@ -1,5 +1,8 @@
-"""Commands for students: `notebooks` and `lab`. Knows where the student notebooks lie and that nothing of a student's is
-ever overwritten. Does not know: what is in a notebook."""
+"""Commands for students: `notebooks` and `lab`.
+
+Knows: where the student notebooks lie, and that nothing of a student's is ever overwritten. Does not know: what is in a
+notebook.
+"""
 
 from __future__ import annotations
 

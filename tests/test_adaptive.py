@@ -18,7 +18,7 @@ from specdec_course.decoding.adaptive import (
 )
 from specdec_course.drafters import ModelDrafter
 from specdec_course.figures import adaptive as figures
-from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial
+from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial, thinned
 from specdec_course.measure.reach import CoinText, DraftedText
 from specdec_course.models import load_pair
 from specdec_course.sampling import Sampling, exact_law
@@ -234,3 +234,11 @@ def test_a_text_of_coins_is_equally_hard_everywhere():
     reach = CoinText(0.8, 16).reach
     assert abs(sum(n > 0 for n in reach) / len(reach) - 0.8) < 0.02
     assert all(n == min(16, behind + 1) or n == 0 for n, behind in zip(reach, reach[1:], strict=False) if n < 16)
+
+
+def test_a_thinned_model_keeps_layers_of_both_ends_and_leaves_the_whole_one_alone(pair):
+    whole, thin = pair.target.model.layers, thinned(pair.target, 5)
+    assert thin.config.num_hidden_layers == len(thin.model.layers) == 5 and len(whole) == 12
+    for mine, place in zip(thin.model.layers, (0, 1, 2, 10, 11), strict=True):
+        assert torch.equal(mine.mlp.down_proj.weight, whole[place].mlp.down_proj.weight)
+    assert [layer.self_attn.layer_idx for layer in thin.model.layers] == [0, 1, 2, 3, 4]

@@ -1,7 +1,5 @@
 # %% setup
-import copy
 import statistics
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -26,7 +24,7 @@ from specdec_course.figures.pairing import (
 from specdec_course.measure import clocks, profiles
 from specdec_course.measure.benchmark import compare
 from specdec_course.measure.machine import machine
-from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial
+from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying, largest_trial, thinned
 from specdec_course.measure.prediction import explain, measure_costs
 from specdec_course.models.vocabulary import PROBE
 from specdec_course.theory import Candidate, forward_cost, roofline_latency
@@ -40,58 +38,48 @@ from specdec_course.trace import acceptance_rate, tokens_per_call
 #
 # **You need** units 03 and 05. A GPU is used where there is one; all exercises work without.
 #
-# You want to run Qwen2.5-7B faster. The same family has models of 0.5, 1.5 and 3 billion parameters. Any of them can
-# guess for it. So can a table of word pairs. **Which one do you take, and how many
-# tokens do you let it guess?**
-#
-# You hear three sentences:
+# You want to run Qwen2.5-7B faster. Models of 0.5, 1.5 and 3 billion parameters of the same family can guess for it, and
+# so can a table of word pairs. **Which one do you take, and how many tokens do you let it guess?** You hear three sentences:
 #
 # 1. "A draft that is ten times as fast as the target gives about **1.5x**."
 # 2. "**Half a billion** parameters is the sweet spot."
 # 3. "With **k = 5** you get **2 to 3x**."
 #
-# Before you read on: which of them do you believe?
+# Which of them do you believe?
 
 # %%
 my_verdicts = {"ten times as fast: 1.5x": None, "half a billion": None, "k = 5: 2 to 3x": None}  # "true", "false", ...
 
 # %% [markdown]
-# You write what is needed to answer: a formula with three numbers in it, a way to measure each of them, and the choice.
+# You write a formula, a way to measure each number in it, and the choice. **alpha** is the chance that a drafted token is
+# accepted, **c** the time of a step of the draft, in steps of the target, **k** how many tokens are drafted in a round.
 #
-# | | |
-# |---|---|
-# | **alpha** | the chance that a drafted token is accepted |
-# | **c** | the time of one step of the draft, in steps of the target |
-# | **k** | how many tokens are drafted in a round |
-
-# %% [markdown]
 # ## May it guess at all?
 #
 # The draft hands *ids* to the target, not words. If an id is not the same token for both, nothing crashes: the target
-# rejects nearly everything, and you wonder why speculation is so slow.
+# rejects the guesses, and you wonder why speculation is so slow.
 #
-# Suppose these are two tokenizers, with four tokens each. May the first guess for the second?
+# May the first of these tokenizers guess for the second?
 #
 # | | id 0 | id 1 | id 2 | id 3 |
 # |---|---|---|---|---|
 # | draft | `the` | ` river` | ` mill` | `<end>` |
 # | target | `the` | ` mill` | ` river` | `<end>` |
 #
-# They have the same size and the same tokens. And yet, when the draft says 1 it means the river, and the target reads
-# the mill. So you have to compare *which token has which id*.
+# The same tokens. And yet, when the draft says 1 it means the river, and the target reads the mill. So you have to compare
+# *which token has which id*.
 #
 # That is not enough. A tokenizer is also the order in which letters are merged, and rules for capitals, digits and
 # spaces. With the tokens `t`, `h`, `e`, `th`, `he`, one tokenizer cuts `the` into `th e`, and another one, which merges
-# in another order, into `t he`. Same tokens, same ids, another dialect.
+# in another order, into `t he`.
 #
-# On the other side, do not be stricter than you must. *Padding* only fills up the rows of a batch. Nobody drafts
-# it, so it may have any name and any id.
+# But do not be stricter than you must. *Padding* only fills up the rows of a batch. Nobody drafts it, so it may have any
+# name and any id.
 
 # %% exercise: compatible
 
 # %% [markdown]
-# The first three pairs are one tokenizer twice, with a change that may or may not matter; the last one is the course's
-# own against a stranger. Which of them will be refused?
+# Three times one tokenizer with a change, and the course's own against a stranger. Which pairs will be refused?
 
 # %%
 problems_of = yours(compatible)
@@ -103,27 +91,20 @@ for name, other in (
     ("another token ends texts", tiny_tokenizers.tokenizer(eos="<|endoftext|>")),
     ("the classroom's tokenizer", pair.tokenizer),
 ):
-    print(f"{name}:")
     found = list(problems_of(other, plain))
-    for line in found[:3] or ["no problem: it may guess"]:
-        print("   -", line)
-    if len(found) > 3:
-        print(f"   ... and {len(found) - 3:,} more")
+    print(f"{name}: {len(found):,} problems.", *found[:2], sep="\n   - ")
 
 # %% [markdown]
-# `load_pair` asks the same question before it hands you a draft and a target from two places.
-#
-# In practice this decides most of the choice: draft and target come from **one family**. If a family has no small
-# member, you can train one on the target's tokenizer, or guess without a model at all (unit 02).
+# So draft and target usually come from **one family**. Without a small member of it you can train one on the target's
+# tokenizer, or guess without a model at all (unit 02).
 #
 # ## The same tokenizer, and yet another width
 #
 # Qwen2.5's tokenizer has 151,665 tokens. But the models answer with **151,936** logits (0.5B, 1.5B, 3B) or with
-# **152,064** (7B and larger). The surplus is padding of a matrix: round numbers run faster. No text ever produces
-# those ids.
+# **152,064** (7B and larger). The surplus only pads a matrix; no text produces those ids.
 #
-# With sampling, draft and target have to compare distributions (unit 04), entry by entry. So the 0.5B's row must
-# get 128 more columns. What belongs into them? Take two columns added to three:
+# With sampling, distributions are compared entry by entry (unit 04). So the 0.5B's row must get 128 more columns. What
+# belongs into them? Take two columns added to three:
 #
 # | | a | b | c | added | added |
 # |---|---|---|---|---|---|
@@ -131,31 +112,26 @@ for name, other in (
 # | probabilities with 0 in the added columns | 0.0002 | 0.0001 | 0.0001 | 0.50 | 0.50 |
 # | probabilities with -inf in the added columns | 0.58 | 0.21 | 0.21 | 0 | 0 |
 #
-# The other direction is dangerous. To *cut* a column means to say: this token never comes. If its logit was -inf,
-# that is true already. If it was not, you have just changed the distribution of the target. That case must be refused.
+# The other direction is dangerous. To *cut* a column means to say: this token never comes. If its logit was not -inf, you
+# have just changed the distribution of the target. That case must be refused.
 
 # %% exercise: align_vocabulary
 
 # %%
 align = yours(align_vocabulary)
-row = torch.randn(151936, generator=torch.Generator().manual_seed(0))
+row = torch.randn(151936, generator=torch.Generator().manual_seed(0))  # in the place of a model's
 wide = align(row, 152064)
-print("Qwen2.5-0.5B's row, as wide as the 7B's:", tuple(wide.shape))
-print("probability of all the added tokens together:", float(wide.softmax(-1)[151936:].sum()))
+print(f"{tuple(wide.shape)}; probability of all the added tokens together: {float(wide.softmax(-1)[151936:].sum())}")
 try:
     align(row, 151665)
 except ValueError as error:
     print("cut to the tokenizer's size:", error or "refused")
 
 # %% [markdown]
-# (`torch.randn` plays the model here. A real one gives its padding columns small logits, but live ones. Whoever wants
-# to cut them has to set them to -inf first.)
-
-# %% [markdown]
 # ## What a round brings
 #
-# A round drafts k tokens. Each one that is judged is accepted with probability alpha; at the first rejection the round
-# stops. Then comes one token of the target's own, always: the correction or the bonus.
+# Each drafted token that is judged is accepted with probability alpha; at the first rejection the round stops. Then comes
+# one token of the target's own, always: the correction or the bonus.
 #
 # So how many tokens does a round emit? Count with alpha = 0.5 and k = 2, over a hundred rounds:
 #
@@ -174,17 +150,14 @@ for alpha in (0.5, 0.7, 0.8, 0.9):
     print(f"{alpha:>5}  ", "".join(f"{tau(alpha, k):>6.2f}" for k in (1, 2, 4, 8, 16)), f"{1 / (1 - alpha):>10.1f}")
 
 # %% [markdown]
-# Read a line from left to right. The first guesses bring most, and no draft length gets you beyond 1/(1 - alpha). At
-# alpha = 0.7 that is 3.3 tokens per call, for a draft of any length.
-
-# %% [markdown]
+# Read a line from left to right: the first guesses bring most, and no draft length gets you beyond 1/(1 - alpha).
+#
 # ## What a round costs
 #
-# Take one step of the target as the unit of time. It brings one token: that is plain decoding, speed 1. A round
+# The unit of time is one step of the target, which brings one token. A round
 #
 # - runs the draft k times, at **c** each;
-# - runs the target once, over k + 1 tokens. On a flat latency curve (unit 01) this costs 1; if the curve is not
-#   flat, it costs **v** = T(k+1)/T(1);
+# - runs the target once, over k + 1 tokens, at **v** = T(k+1)/T(1). On a flat latency curve (unit 01) that is 1;
 # - keeps the host (the CPU that runs Python) busy for a time **o**: comparing, cutting, bookkeeping.
 #
 # Worked example: alpha = 0.5, k = 2, c = 0.25, v = 1, o = 0. The round emits 1.75 tokens and takes 2 · 0.25 + 1 =
@@ -193,8 +166,8 @@ for alpha in (0.5, 0.7, 0.8, 0.9):
 # %% exercise: speedup
 
 # %% [markdown]
-# Now you can look at the third sentence, "with k = 5 you get 2 to 3x", by formula alone. How much of the table will
-# be inside that range? A star says that it is, a minus that k = 5 is *slower* than plain decoding.
+# Now the third sentence, "with k = 5 you get 2 to 3x", by formula. How much of the table will be inside that range? A star
+# says that it is, a minus that k = 5 is *slower* than plain decoding.
 
 # %%
 gain = yours(speedup)
@@ -209,13 +182,12 @@ print(f"alpha 0.7 or 0.8 and c at most 0.1: {sum(2 <= x <= 3 for x in patch)} of
 
 # %% [markdown]
 # The sentence is about a patch of this table: a draft that is right 70 to 80 % of the time *and* costs no more than
-# a tenth of the target. There it is roughly true. It is not a property of k = 5: go down or to the left, and the same
-# draft length loses.
+# a tenth of the target. It is not a property of k = 5: go down or to the left, and the same draft length loses.
 #
 # ## How far ahead?
 #
-# For given alpha and c, some k is best. **Predict** for alpha = 0.8 and c = 0.05 (an excellent draft, twenty times
-# as fast as the target): what is the best k? And for alpha = 0.6, c = 0.3?
+# **Predict** for alpha = 0.8 and c = 0.05 (a draft twenty times as fast as the target): what is the best k? And for
+# alpha = 0.6, c = 0.3?
 
 # %%
 my_best_ks = None  # for example (5, 5)
@@ -230,23 +202,29 @@ my_best_ks = None  # for example (5, 5)
 # | 2 | 1.96 | 1.6 | 1.225 |
 # | 3 | 2.18 | 1.9 | 1.15 |
 #
-# And note the first row: not drafting is a choice, too. With alpha = 0.3 and c = 0.5 it is the best one.
+# Note the first row: not drafting is a choice, too. With alpha = 0.3 and c = 0.5 it is the best one.
 
 # %% exercise: best_k
 
 # %%
 length = yours(best_k)
 print("(0.8, 0.05) ->", length(0.8, 0.05), "   (0.6, 0.3) ->", length(0.6, 0.3), "", you_said(my_best_ks))
-alphas, cs = np.linspace(0.05, 0.95, 37), np.geomspace(0.01, 1.0, 31)
-lengths = [[int(length(float(alpha), float(c))) for alpha in alphas] for c in cs]
-gains = [[gain(float(alpha), k, float(c)) for alpha, k in zip(alphas, row, strict=True)]
-         for c, row in zip(cs, lengths, strict=True)]
-gain_map(alphas, cs, gains, lengths, title="The best that a draft can bring (computed; flat latency curve, idle host)")
+
+
+def the_map(alphas, title, points=None, chosen=None):
+    cs = np.geomspace(0.01, 1.0, 31)
+    lengths = [[int(length(float(alpha), float(c))) for alpha in alphas] for c in cs]
+    gains = [[gain(float(alpha), k, float(c)) for alpha, k in zip(alphas, row, strict=True)]
+             for c, row in zip(cs, lengths, strict=True)]
+    return gain_map(alphas, cs, gains, lengths, points, chosen, title)
+
+
+the_map(np.linspace(0.05, 0.95, 37), "The best that a draft can bring (computed; flat latency curve, idle host)")
 
 # %% [markdown]
-# The whole subject on one map. To the right: better guesses. Down: cheaper guesses. The lines are speed-ups, the
-# small letters the k that gives them. In the hatched part no draft length is worth anything. Its border is the line
-# **alpha = c**. (Why? Look at k = 1: the guess brings alpha tokens more and costs c more.)
+# To the right: better guesses. Down: cheaper guesses. The lines are speed-ups, the small letters the k that gives them. In
+# the hatched part no draft length is worth anything. Its border is the line **alpha = c**. (Why? Look at k = 1: the guess
+# brings alpha tokens more and costs c more.)
 #
 # Now the first sentence, "ten times as fast gives 1.5x": go along c = 0.1 and see how often you cross a line.
 
@@ -265,16 +243,12 @@ for wanted in (1.5, 2.0, 3.0):
     print(f"{wanted}x with a draft ten times as fast needs alpha = {alpha_needed(wanted, 0.1)}")
 
 # %% [markdown]
-# "1.5x" is the truth for one alpha, a little above one half. And "ten times *smaller*" does not even mean "ten times as
-# fast": we come to that.
-
-# %% [markdown]
+# "1.5x" is the truth for one alpha, a little above one half.
+#
 # ## Measuring alpha, and how not to
 #
-# Simple: count. The share of the drafted tokens that were accepted. Watch the bundled pair (a target of 12 layers, a
-# draft of one) at several draft lengths.
-#
-# **Predict:** the draft is the same model at each k. Will the share of accepted tokens be the same?
+# Simple: count the share of the drafted tokens that were accepted, for the bundled pair (a target of 12 layers, a draft of
+# one). **Predict:** the draft is the same model at each k. Will the share of accepted tokens be the same?
 
 # %%
 my_prediction_for_the_share = None  # "the same", "rises with k", "falls with k"
@@ -299,8 +273,7 @@ print("from the first k to the last the share", "falls" if acceptance_rate(logs[
       "does not fall", you_said(my_prediction_for_the_share))
 
 # %% [markdown]
-# Did the draft get worse? No. Look at one round with k = 5: the first guess was right, the second one
-# wrong.
+# The draft did not change. Look at one round with k = 5: the first guess was right, the second one wrong.
 #
 # | guess | 1 | 2 | 3 | 4 | 5 |
 # |---|---|---|---|---|---|
@@ -309,10 +282,10 @@ print("from the first k to the last the share", "falls" if acceptance_rate(logs[
 # Guesses 3 to 5 continue a text that will not be written. "Accepted / drafted" is 1/5, and counts three guesses as wrong
 # that **nobody judged**. The longer the draft, the more of those. Statisticians say: the data are *censored*.
 #
-# What do you know from this round? One success, one failure. From a round in which all five were accepted you know
-# five successes and no failure. Which alpha makes what you have seen most probable? A round with a accepted tokens
-# has the probability alpha^a (1 - alpha) if it ended with a rejection, and alpha^a if it did not. Multiply over all
-# rounds: with A accepted tokens and R rejections it is alpha^A (1 - alpha)^R, and that is largest at
+# What do you know from this round? One success, one failure. From a round in which all five were accepted: five successes
+# and no failure. Which alpha makes what you have seen most probable? A round with a accepted tokens has the probability
+# alpha^a (1 - alpha) if it ended with a rejection, and alpha^a if not. Multiply over all rounds: with A accepted tokens
+# and R rejections it is alpha^A (1 - alpha)^R, and that is largest at
 #
 # $$\alpha = \frac{A}{A + R}$$
 #
@@ -340,19 +313,15 @@ print(f"over all k: alpha {one_alpha:.2f}, from {sum(len(rounds) for rounds in l
 censoring_figure(watched, shares, estimates, by_formula)
 
 # %% [markdown]
-# At k = 1 the two agree: every drafted token is judged there. Then accepted / drafted slides down, roughly as the
-# dashed line says it must for *one* alpha, and alpha moves much less. (It does move: these are a few hundred judged
-# guesses, and each k judges other places.)
+# At k = 1 the two agree: every drafted token is judged there. Compare how much each of them moves, and how near
+# accepted / drafted comes to the dashed line, which says what it must be for *one* alpha. When a paper or a log reports an
+# "acceptance rate", find out which of the two it is.
 #
-# When a paper or a log reports an "acceptance rate", find out which of the two it is. And the formula takes for granted
-# that every guess has the same chance, while a text has easy stretches and hard ones (unit 03).
-
-# %% [markdown]
 # ## Measuring c and v, and predicting
 #
-# The other two numbers are times; `cost_of_drafting` and `cost_of_verifying` take them. c: how long the draft takes for
-# four tokens, over four, over one step of the target. v: a pass of the target over k + 1 tokens, over a pass over one.
-# All with caches, as they are when decoding; and **in turns**, so that a busy machine slows down all of them alike.
+# The other two numbers are times. c: how long the draft takes for four tokens, over four, over one step of the target.
+# v: a pass of the target over k + 1 tokens, over a pass over one. All with caches, and **in turns**, so that a busy machine
+# slows down all of them alike.
 
 # %%
 times = 5 if hurry else 15
@@ -364,16 +333,11 @@ print(f"c = {c:.3f}: the draft is {1 / c:.1f} times as fast as the target, and "
 print("v:", ", ".join(f"{k + 1} tokens {v[k]:.2f}" for k in watched))
 
 # %% [markdown]
-# How many times *smaller* is the draft, and how many times as *fast*? The first number is counted, the second
-# measured, and they need not agree. On models as small as these the number of calls takes the time, one after the
-# other, not the size of the matrices. Keep that in mind.
+# How many times *smaller* is the draft, and how many times as *fast*? The two need not agree.
 #
-# On a CPU v is usually above 1: reading the weights once for several tokens is cheaper than once for each, but not free
-# (unit 01).
-#
-# Now put your three numbers into your formula, for each k, and let the clock have its say. **eta** is what was measured,
-# over what was predicted. And **o**, the host's time per round, comes out of the measurement: a round emits tau tokens
-# and took tau / speed-up steps; take k c + v away, and o is what is left.
+# Now put your numbers into your formula, for each k, and let the clock have its say. **eta** is what was measured, over
+# what was predicted. **o**, the host's time per round, comes out of the measurement: a round emits tau tokens and took
+# tau / speed-up steps; take k c + v away, and o is what is left.
 
 # %%
 def predicted_and_measured(target, drafter, prompts, ks, alpha, c, v, new_tokens=48, repeats=1):
@@ -393,10 +357,9 @@ def predicted_and_measured(target, drafter, prompts, ks, alpha, c, v, new_tokens
 
 
 tried = (5,) if hurry else watched
-alpha = one_alpha
-print(f"alpha = {alpha:.2f}, c = {c:.3f}; {machine()}\n")
+print(f"alpha = {one_alpha:.2f}, c = {c:.3f}; {machine()}\n")
 foreseen, seen, left = predicted_and_measured(
-    pair.target, ModelDrafter(pair.draft), prompts[:1] if hurry else prompts, tried, alpha, c, v)
+    pair.target, ModelDrafter(pair.draft), prompts[:1] if hurry else prompts, tried, one_alpha, c, v)
 o = max(0.0, statistics.median(left))
 print(f"\no = {o:.2f} steps of the target per round, the median over k (or 0)")
 prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
@@ -404,15 +367,14 @@ prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 # %% [markdown]
 # Where the formula misses, the columns tell you who is to blame:
 #
-# - **tokens per call** off: the text is not equally hard everywhere, so one alpha is too simple. In an easy stretch a
-#   long draft is accepted in one piece more often than alpha^k says; in a hard one, less often.
+# - **tokens per call** off: the text is not equally hard everywhere (unit 03), so one alpha is too simple.
 # - **tokens right, speed off**: time that is not in the prediction. That is o: comparing, cutting, rolling caches back.
 #   It also holds what the reading of the prompt costs, and noise, so it may come out negative.
-# - a single row far off, and another one the next time: somebody else used your machine.
+# - a single row far off, and another one the next time: perhaps somebody else used your machine.
 #
 # ## Which draft?
 #
-# What is left is the choice. A **candidate** is a name with an alpha and a c:
+# A **candidate** is a name with an alpha and a c:
 #
 # | candidate | alpha | c | best k | speed-up |
 # |---|---|---|---|---|
@@ -420,38 +382,23 @@ prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 # | small | 0.75 | 0.08 | 5 | **2.35** |
 # | big | 0.90 | 0.45 | 3 | 1.46 |
 #
-# Not the cheapest, not the most accurate. Each is asked what it brings at *its own* best k, and the most wins. (If
-# none brings anything, the honest answer is: do not draft.)
+# Not the cheapest, not the most accurate. Each is asked what it brings at *its own* best k. (If none brings anything, the
+# answer is: do not draft.)
 
 # %% exercise: choose_draft
 
 # %% [markdown]
-# For the bundled target we have the bigram table, the draft model that was trained for it, and one more idea that needs
-# no second model: **leave out layers of the target itself**. (Zhang et al. 2024, "Draft & Verify"; nobody trains
-# anything.) With 2, 4, 6, 8 or 10 of its 12 layers that gives drafts of five sizes. And for the end of the scale, the
-# whole target as its own draft: it is never wrong.
+# For the bundled target we have the bigram table, the draft model that was trained for it, and an idea that needs no
+# second model: **leave out layers of the target itself** (Zhang et al. 2024, "Draft & Verify"). And for the end of the
+# scale, the whole target as its own draft: it is never wrong.
 #
-# **Predict:** how many of the 12 layers are best? And will any thinned target beat the draft with one layer, which
-# was trained to guess?
+# **Predict:** how many of the 12 layers are best? And will any thinned target beat the draft with one layer, which was
+# trained to guess?
 
 # %%
 my_best_layers = None  # 2, 4, 6, 8, 10, or "none of them pays"
 
-
 # %%
-def thinned(model, count):
-    """The same model with only `count` of its layers, taken from both ends; no weight is changed."""
-    layers = model.config.num_hidden_layers
-    keep = [*range((count + 1) // 2), *range(layers - count // 2, layers)]
-    thin = copy.deepcopy(model)
-    thin.model.layers = torch.nn.ModuleList(thin.model.layers[i] for i in keep)
-    for place, layer in enumerate(thin.model.layers):
-        layer.self_attn.layer_idx = place  # its place in the cache
-    thin.config.num_hidden_layers = count
-    thin.config.layer_types = thin.config.layer_types[:count]
-    return thin
-
-
 drafters = {"bigram table": BigramDrafter.fit(
     load_corpus("atlas", pair.tokenizer, split="train", max_tokens=200_000), pair.target.config.vocab_size)}
 drafters["trained, 1 layer"] = ModelDrafter(pair.draft)
@@ -459,53 +406,47 @@ for count in (4,) if hurry else (2, 4, 6, 8, 10):
     drafters[f"{count} of 12 layers"] = ModelDrafter(thinned(pair.target, count))
 drafters["the target itself"] = ModelDrafter(pair.target)
 
+
 def with_v_and_o(alpha, c):
     """(k, speed-up): the best of the draft lengths at which v was measured, v and o counted; (0, 1.0): none pays."""
     return max([(0, 1.0)] + [(k, gain(alpha, k, c, v[k], o)) for k in watched], key=lambda one: one[1])
 
 
-candidates = []
+candidates, honest = [], {}
 print(f"{'':18}{'':21}v = 1, o = 0{'':9}with v and o")
 for name, drafter in drafters.items():
-    own = alpha_of(rounds_of(pair.target, drafter, 4, prompts, new_tokens=16 if hurry else 32))
-    candidates.append(Candidate(name, own, cost_of_drafting(pair.target, drafter, prompts[0], times)))
-    best, (honest, slower) = length(own, candidates[-1].c), with_v_and_o(own, candidates[-1].c)
-    print(f"{name:18} alpha {own:.2f}  c {candidates[-1].c:.3f}   k = {best:>2}: "
-          f"{gain(own, best, candidates[-1].c):.2f}x predicted   k = {honest:>2}: {slower:.2f}x predicted")
+    rounds = rounds_of(pair.target, drafter, 4, prompts, new_tokens=16 if hurry else 32)
+    one = Candidate(name, alpha_of(rounds), cost_of_drafting(pair.target, drafter, prompts[0], times))
+    candidates.append(one)
+    best, honest[name] = length(one.alpha, one.c), with_v_and_o(one.alpha, one.c)
+    print(f"{name:18} alpha {one.alpha:.2f}  c {one.c:.3f}   k = {best:>2}: {gain(one.alpha, best, one.c):.2f}x predicted"
+          f"   k = {honest[name][0]:>2}: {honest[name][1]:.2f}x predicted")
 
 # %%
 chosen = yours(choose_draft)(candidates)
 points = {one.name: (one.alpha, min(max(one.c, 0.01), 1.0)) for one in candidates}  # onto the map
 print("chosen:", chosen[0], "with k =", chosen[1], f"for a speed-up of {chosen[2]:.2f} (predicted)")
-fairer = max(candidates, key=lambda one: with_v_and_o(one.alpha, one.c)[1])
-fairest_k, fairest = with_v_and_o(fairer.alpha, fairer.c)
-print(f"with v and o the first would be {fairer.name}, with k = {fairest_k}, {fairest:.2f}x (predicted)")
+fairer = max(honest, key=lambda name: honest[name][1])
+print(f"with v and o the first would be {fairer}, with k = {honest[fairer][0]}, {honest[fairer][1]:.2f}x (predicted)")
 print("nobody is both better and cheaper than:", ", ".join(pareto(points)))
-alphas = np.linspace(0.05, 1.0, 39)
-lengths = [[int(length(float(a), float(c))) for a in alphas] for c in cs]
-gains = [[gain(float(a), k, float(c)) for a, k in zip(alphas, row, strict=True)]
-         for c, row in zip(cs, lengths, strict=True)]
-gain_map(alphas, cs, gains, lengths, points, chosen[0], "Drafts for the classroom target: measured alpha and c")
+the_map(np.linspace(0.05, 1.0, 39), "Drafts for the classroom target: measured alpha and c", points, chosen[0])
 
 # %% [markdown]
 # Your functions count v as 1 and o as 0, as on a flat curve with an idle host. Where the target reads k + 1 tokens more
 # slowly than one, that promises too much, and too long a draft: compare the two columns of predictions.
 #
-# The dashed line is the **Pareto front**: the drafts that no other one beats in both respects. Everything above it costs
-# more and is right less often than something else you have. The front still leaves several; your function takes the one
-# on the highest contour.
+# The dashed line is the **Pareto front**: the drafts that no other one beats in both respects. It leaves several; your
+# function takes the one on the highest contour.
 #
-# Every layer that a thinned target keeps has to be paid for, needed or not. From how many layers on is it right nearly
-# always, and which side of alpha = c is it on before? The draft with one layer has fewer parameters than a *single* layer
-# of the target. Where it is the better choice, that is because it was **trained for this job**, on what this target
-# writes: distillation. (Draft & Verify reports up to 1.99x on Llama-2 models.)
+# From how many layers on is a thinned target right nearly always, and which side of alpha = c is it on before? The draft
+# with one layer was **trained for this job**, on what this target writes: distillation. (Draft & Verify, which trains
+# nothing, reports up to 1.99x on Llama-2 models.)
 #
-# A prediction is a prediction. Does the clock agree about the extremes?
+# Does the clock agree?
 
 # %%
-thin = [(*with_v_and_o(one.alpha, one.c)[::-1], one.name) for one in candidates if "layers" in one.name]
-thin_speed, thin_k, thinnest = max(thin)
-races = {chosen[0]: min(chosen[1], 8), "bigram table": 2, thinnest: max(1, thin_k), "the target itself": 4}
+thinnest = max((name for name in honest if "layers" in name), key=lambda name: honest[name][1])
+races = {chosen[0]: min(chosen[1], 8), "bigram table": 2, thinnest: max(1, honest[thinnest][0]), "the target itself": 4}
 races_v = cost_of_verifying(pair.target, prompts[0], set(races.values()), times)
 clocked = {}
 for name, k in races.items():
@@ -514,37 +455,21 @@ for name, k in races.items():
     own, clocked[name] = next(one for one in candidates if one.name == name), row.speedup
     print(f"{name:18} k = {k}: {row.tokens_per_call:.2f} tokens per call, {row.speedup:.2f}x measured, "
           f"{gain(own.alpha, k, own.c, races_v[k], o):.2f}x predicted with v and o")
-surest = [one.name for one in candidates if one.alpha > 0.95]
-print(f"right more than 95 times in 100: {', '.join(surest)}; fastest here: {max(clocked, key=clocked.get)}")
-trained = next(with_v_and_o(one.alpha, one.c)[1] for one in candidates if "trained" in one.name)
-print(f"best thinned target: {thinnest}, {thin_speed:.2f}x predicted with v and o; the trained draft {trained:.2f}x",
-      you_said(my_best_layers))
+print("right more than 95 times in 100:", ", ".join(one.name for one in candidates if one.alpha > 0.95),
+      "; fastest here:", max(clocked, key=clocked.get))
+print(f"best thinned target: {thinnest}, {honest[thinnest][1]:.2f}x predicted with v and o; the trained draft "
+      f"{honest['trained, 1 layer'][1]:.2f}x", you_said(my_best_layers))
 
 # %% [markdown]
-# The target as its own draft has alpha = 1, the best acceptance rate there is: nearly five tokens per call, for nothing.
-# **An acceptance rate alone says nothing.**
-
-# %% [markdown]
+# The target as its own draft has alpha = 1, the best acceptance rate there is. **An acceptance rate alone says nothing.**
+#
 # ## On a GPU: what the shapes say
 #
 # What would c be for Qwen2.5? With the two functions of unit 01 you can *compute* it: the bytes and operations of a
-# pass, and the least time that a device needs. Nothing in the next cell is measured but its last line.
+# pass, and the least time that a device needs. Nothing in the next cell is measured.
 
 # %%
-def shape(hidden, layers, heads, kv_heads, intermediate, vocab):
-    """What forward_cost wants to know of a model, from its config.json."""
-    return SimpleNamespace(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
-                           num_key_value_heads=kv_heads, intermediate_size=intermediate, vocab_size=vocab)
-
-
-QWEN = {
-    "0.5B": shape(896, 24, 14, 2, 4864, 151936),
-    "1.5B": shape(1536, 28, 12, 2, 8960, 151936),
-    "3B": shape(2048, 36, 16, 2, 11008, 151936),
-    "7B": shape(3584, 28, 28, 4, 18944, 152064),
-    "32B": shape(5120, 64, 40, 8, 27648, 152064),
-}
-TARGETS = ("3B", "7B", "32B")
+QWEN, TARGETS = profiles.QWEN25, ("3B", "7B", "32B")  # the shapes, as in the models' config.json
 
 
 def computed_seconds(size, n, device="NVIDIA H200", context=1000):
@@ -565,15 +490,9 @@ for target in TARGETS:
           ", ".join(f"{draft} {computed_c(draft, target):.3f}" for draft in smaller(target)))
 ratio = computed_seconds("7B", 9) / computed_seconds("7B", 1)
 print(f"\nv, a pass of the 7B over 9 tokens against one, on an H200 (computed): {ratio:.2f}")
-for record in profiles.recorded_profiles():
-    if "T4" in record["hardware"]:
-        curve = record["profile"]
-        print(f"measured for comparison, {record['label']}: 16 tokens {curve[16] / curve[1]:.2f}, "
-              f"32 tokens {curve[32] / curve[1]:.2f} passes over one")
 
 # %% [markdown]
-# As long as all models only wait for memory, c is the ratio of their bytes, whatever the chip. And v is 1: verifying a
-# few tokens is free, on paper and on the recorded T4.
+# As long as all models only wait for memory, c is the ratio of their bytes, whatever the chip, and v is near 1.
 #
 # Now the second sentence: "half a billion is the sweet spot". We do not know the alphas of these drafts for *your*
 # texts. But you can ask the formula how much better a larger draft would **have to be**.
@@ -591,47 +510,37 @@ ASSUMED = {"0.5B": 0.70, "1.5B": 0.77, "3B": 0.81, "7B": 0.85}  # assumed, to se
 panels, choices = {}, {}
 for target in TARGETS:
     title = f"Qwen2.5-{target} as target"
-    panels[title] = {
-        a: {draft: best_gain(a, computed_c(draft, target)) for draft in smaller(target)} for a in (0.5, 0.7, 0.8, 0.9)
-    }
+    panels[title] = {a: {draft: best_gain(a, computed_c(draft, target)) for draft in smaller(target)}
+                     for a in (0.5, 0.7, 0.8, 0.9)}
     offers = [Candidate(d, ASSUMED[d], computed_c(d, target)) for d in smaller(target)]
     name, k, speed = yours(choose_draft)(offers)
     choices[title] = (name, speed)
-    behind = max((best_gain(one.alpha, one.c) for one in offers if one.name != name), default=None)
-    print(f"target {target:>3}: with the assumed alphas choose_draft says {name}, k = {k}, {speed:.2f}x (computed)"
-          + (f"; the next one {behind / speed - 1:+.1%}" if behind else ""))
+    print(f"target {target:>3}: with the assumed alphas choose_draft says {name}, k = {k}, {speed:.2f}x (computed)")
 sizes_figure(panels, choices)
 
 # %% [markdown]
-# Each coloured line is one alpha, and every one falls: at *equal* alpha the smaller draft is always better. A larger
-# draft has to jump to a higher line, and how far depends on the **target**. For a 7B target the 1.5B would have to be
-# right nearly nine times in ten where the 0.5B is right seven times: hard to believe. For a 32B target a few points more
-# are enough; with the alphas assumed here the choice is a tie, within a few per cent. So the sweet spot is no number of
-# parameters. If it is anything, it is a ratio, one to some tens.
-#
-# And much smaller drafts are too seldom right: at alpha = 0.3 even a free one gives at most 1.43x.
+# Each coloured line is one alpha, and none rises: at *equal* alpha the smaller draft is better. A larger draft has to jump
+# to a higher line, and how far depends on the **target**: see above what the 1.5B needs for the 7B, and what for the 32B.
+# So the sweet spot is no number of parameters. If it is anything, it is a ratio. And too small is no use either: at
+# alpha = 0.3 even a free draft gives at most 1/(1 - 0.3) = 1.43x.
 #
 # ## What the shapes do not say: launches
 #
-# In eager PyTorch a one-token pass of a small model waits for Python and for hundreds of kernel launches, about as many
-# per layer whatever the layer's width. Then c is the ratio of the *layers*: Qwen2.5-0.5B has 24, the 7B has 28.
+# In eager PyTorch a one-token pass of a small model waits for Python and for kernel launches, about as many per layer
+# whatever the layer's width. Then c is the ratio of the *layers*: Qwen2.5-0.5B has 24, the 7B has 28.
 
 # %%
-for target in TARGETS:
-    layers = {draft: QWEN[draft].num_hidden_layers / QWEN[target].num_hidden_layers for draft in smaller(target)}
-    print(f"target {target:>3}: c by memory", {d: round(computed_c(d, target), 3) for d in layers},
-          " by launches", {d: round(ratio, 2) for d, ratio in layers.items()})
 by_launches = QWEN["0.5B"].num_hidden_layers / QWEN["7B"].num_hidden_layers
 by_memory = computed_c("0.5B", "7B")
-print("\n0.5B as a draft for 7B, with alpha 0.818 (computed):")
+print("0.5B as a draft for 7B, with alpha 0.818 (computed):")
 for way, ratio in (("by launches", by_launches), ("by memory", by_memory)):
     print(f"   {way:12} c = {ratio:.2f}: the best k is {length(0.818, ratio)};",
           ", ".join(f"k = {k}: {gain(0.818, k, ratio):.2f}x" for k in (1, 3, 5, 8)))
 
 # %% [markdown]
-# This goes a long way to explain the pair of unit 05: 7B with 0.5B, 81.8 % accepted, and **0.55x** in eager PyTorch. If
-# the 81.8 % is our alpha (the source does not say), no draft length could have won. In vLLM the same pair ran at 1.04x.
-# The cure is an engine that replays a recorded pass in one launch; then c goes down towards the ratio of bytes.
+# This may explain the pair of unit 05: 7B with 0.5B, 81.8 % accepted, and **0.55x** in eager PyTorch. If the 81.8 % is our
+# alpha (the source does not say), no draft length could have won. The cure is an engine that replays a recorded pass in one
+# launch; then c goes down towards the ratio of bytes.
 #
 # What others measured, each against plain decoding in its own engine:
 
@@ -647,31 +556,25 @@ recorded = recorded_pairings()
 measured_figure(PUBLISHED, recorded)
 
 # %% [markdown]
-# Which of these do you believe without its alpha, c and v? **Print them with every speed-up.**
-#
-# c and v depend on the shapes and the engine, not on the text. Where the course has them recorded from a GPU, the next
-# cell puts them into your formula, with an alpha that is *assumed*.
+# Which of these do you believe without its alpha, c and v? Where the course has c and v recorded from a GPU, the next cell
+# puts them into your formula, with an alpha that is *assumed*.
 
 # %%
 supposed = 0.7
 curves = {f"{one['pair']}, {cost['engine']}, {one['hardware']}":
           {k: gain(supposed, k, cost["c"][k], cost["v"][k]) for k in sorted(cost["c"].keys() & cost["v"].keys())}
           for one in recorded for cost in one["costs"]}
-for which, speedups in curves.items():
-    best = max(speedups, key=speedups.get)
-    print(f"{which}: at alpha {supposed} the best k is {best if speedups[best] > 1 else 0}, {max(1, speedups[best]):.2f}x")
 costs_figure(curves, supposed) if curves else print("There is no recorded c and v to draw.")
 
 # %% [markdown]
 # ## A real pair on your machine
 #
 # With a CUDA GPU this cell loads the largest Qwen2.5 that fits, with its 0.5B draft: in half precision 7B + 0.5B is a
-# download of 16 GB, 3B + 0.5B (Colab's T4) one of 7 GB, to be kept on the disk; the first time it takes some minutes.
-# It measures eight prompts of 64 new tokens like the bundled pair, in both engines. Without a GPU it takes SmolLM2 with
-# a bigram, if `specdec fetch smollm2` has put it on this machine, else the classroom pair once more, on other prompts.
+# download of 16 GB, 3B + 0.5B (Colab's T4) one of 7 GB. It measures eight prompts of 64 new tokens, in both engines.
+# Without a GPU it takes SmolLM2 with a bigram, if `specdec fetch smollm2` has put it on this machine, else the classroom
+# pair once more, on other prompts.
 #
-# **Predict**, if you have a GPU: the first table is eager PyTorch. Will it win? And where each pass is recorded once and
-# then replayed in a single launch?
+# If you have a GPU: will eager PyTorch win? And the engine where each pass is replayed in a single launch?
 
 # %%
 trial = largest_trial(pair, hurry)
@@ -725,8 +628,8 @@ for engine, (ks, _, measured) in its_engines.items():
     print(f"\n{trial.title}, {engine}: " + ", ".join(f"{x:.2f}x at k = {k}" for k, x in zip(ks, measured, strict=True)))
 
 # %% [markdown]
-# Each sentence is true somewhere. None says where. The first leaves out alpha, the second the target, the third
-# both and the engine.
+# None of the sentences says where it is true. The first leaves out alpha, the second the target, the third both and the
+# engine.
 #
 # **A challenge, without an answer of ours.** `best_k` takes v = 1. Write one that takes a measured curve {k: v} and an o.
 # How much do you gain on your machine, and at which alpha does the difference matter most?
@@ -737,18 +640,14 @@ for engine, (ks, _, measured) in its_engines.items():
 #   columns get -inf, and live ones are never cut.
 # - Speed-up = tau / (k c + v + o). Drafting pays only if alpha > c, and k = 0 is an answer.
 # - alpha is accepted over *judged*. Accepted over drafted is biased low, the more the longer the draft.
-# - c is a measured ratio of times. It is not a ratio of parameters: an engine that is busy with launches makes a
-#   small draft as slow as its layers are many.
+# - c is a measured ratio of times, not a ratio of parameters.
 # - Choose by the speed-up at each draft's own best k. Not the smallest, not the most accurate.
 # - Print alpha, c, v and eta with every speed-up.
-#
-# One k for a whole text is a compromise between its easy and its hard stretches. Unit 07 changes k on the way.
 #
 # Sources: Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding" (equation 1,
 # theorem 3.8); the published speed-ups from the pages of Spec-Bench, vLLM and gpt-fast, and from a teaching repository's
 # README (all read in November 2026; none was measured here); Zhang et al. 2024, "Draft & Verify: lossless large language
-# model acceleration via self-speculative decoding"; Williams et al. 2009 for the roofline; the models' shapes from their
-# config.json.
+# model acceleration via self-speculative decoding"; Williams et al. 2009 for the roofline; the models' config.json.
 
 # %%
 progress()

@@ -1,11 +1,12 @@
 """The two costs of a pair, each in steps of the target, and the largest pair that this machine can measure.
 
-Knows: how the parts of a round are timed in turns; which real models unit 06 tries, and on which prompts. Does not
-know: the formula that the costs go into.
+Knows: how the parts of a round are timed in turns; what unit 06 tries: drafts made of the target's own layers, and real
+models, on which prompts. Does not know: the formula that the costs go into.
 """
 
 from __future__ import annotations
 
+import copy
 import statistics
 from typing import NamedTuple
 
@@ -64,6 +65,19 @@ def _pass(model, text, n: int):
         held.rollback(n)
 
     return call
+
+
+def thinned(model, count: int):
+    """The same model with only `count` of its layers, taken from both ends; no weight is changed."""
+    layers = model.config.num_hidden_layers
+    keep = [*range((count + 1) // 2), *range(layers - count // 2, layers)]
+    thin = copy.deepcopy(model)
+    thin.model.layers = torch.nn.ModuleList(thin.model.layers[i] for i in keep)
+    for place, layer in enumerate(thin.model.layers):
+        layer.self_attn.layer_idx = place  # its place in the cache
+    thin.config.num_hidden_layers = count
+    thin.config.layer_types = thin.config.layer_types[:count]
+    return thin
 
 
 class Trial(NamedTuple):

@@ -1,12 +1,14 @@
 """Latency curves: how they are recorded, those that came with the course, and what data sheets promise.
 
-Knows: files in data/measurements, engines to measure a model in. Does not know: what a curve says (see clocks, theory).
+Knows: files in data/measurements, engines to measure a model in, shapes of Qwen2.5. Does not know: what a curve says
+(see clocks, theory).
 """
 
 from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -23,6 +25,16 @@ DATASHEETS = {
     "NVIDIA RTX 4090": (165e12, 1008e9),
     "NVIDIA H200": (989e12, 4800e9),
 }
+
+# What forward_cost wants to know of the models of Qwen2.5, as their config.json gives it.
+QWEN25 = {
+    size: SimpleNamespace(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+                          num_key_value_heads=kv_heads, intermediate_size=intermediate, vocab_size=vocab)
+    for size, hidden, layers, heads, kv_heads, intermediate, vocab in (
+        ("0.5B", 896, 24, 14, 2, 4864, 151936), ("1.5B", 1536, 28, 12, 2, 8960, 151936),
+        ("3B", 2048, 36, 16, 2, 11008, 151936), ("7B", 3584, 28, 28, 4, 18944, 152064),
+        ("32B", 5120, 64, 40, 8, 27648, 152064))
+}  # fmt: skip
 
 
 def recorded_profiles() -> list[dict]:

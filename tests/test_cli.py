@@ -186,7 +186,7 @@ class TestTheStudentsRoute:
         started = []
         monkeypatch.setattr(students.shutil, "which", lambda name, path=None: f"/bin/{name}")
         monkeypatch.setattr(students.subprocess, "call", lambda command, env: started.append((command, env)) or 0)
-        assert run("lab", tmp_path / "mine", "--no-browser").exit_code == 0
+        assert run("lab", tmp_path / "mine", "--", "--no-browser").exit_code == 0
         ((command, environment),) = started
         assert command == ["/bin/jupyter-lab", "--notebook-dir", str(tmp_path / "mine"), "--no-browser"]
         assert (tmp_path / "mine" / "01_forward_latency").is_dir()

@@ -35,9 +35,12 @@ def notebooks(folder, unit):
 
 @main.command()
 @click.argument("folder", default=FOLDER, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-def lab(folder, no_browser):
-    """Open the student notebooks in JupyterLab, written into FOLDER (specdec-notebooks) where they are not there."""
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(folder, options):
+    """Open the student notebooks in JupyterLab, written into FOLDER (specdec-notebooks) where they are not there.
+
+    OPTIONS behind -- are JupyterLab's: specdec lab FOLDER -- --no-browser --port 8899.
+    """
     for path, state in write_notebooks(folder, None):
         click.echo(f"{state}: {path}")
     command = shutil.which("jupyter-lab", path=Path(sys.executable).parent) or shutil.which("jupyter-lab")
@@ -45,8 +48,8 @@ def lab(folder, no_browser):
         raise ValueError("JupyterLab is not installed: pip install jupyterlab. The notebooks are in "
                          f"{folder}; VS Code or Colab open them as well")
     settings = os.pathsep.join(filter(None, [str(WITHOUT_TOOLS), os.environ.get("JUPYTER_CONFIG_PATH")]))
-    options = ["--notebook-dir", str(folder)] + (["--no-browser"] if no_browser else [])
-    sys.exit(subprocess.call([command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": settings}))
+    call = [command, "--notebook-dir", str(folder), *options]
+    sys.exit(subprocess.call(call, env=os.environ | {"JUPYTER_CONFIG_PATH": settings}))
 
 
 def write_notebooks(folder: Path, unit: str | None) -> list[tuple[Path, str]]:

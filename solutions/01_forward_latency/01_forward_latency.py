@@ -177,8 +177,8 @@ if my_guess_for_16 is not None:
     print(f"your guess: {my_guess_for_16}")
 
 # %% [markdown]
-# Sixteen times the arithmetic, and nowhere near sixteen times the time. How close you come to 1 depends on your
-# machine: on a GPU it is nearly 1, on a small CPU it may be 2. We will find out why.
+# Sixteen times the arithmetic. How many times as long it took is printed above, and depends on your machine: on the T4
+# below it is 1.00, on the 2-core CPU that we have records of 1.78 (eager). We will find out why.
 #
 # Look at the last line of the table too: divide its time by its tokens, and compare the result with the time for 1.
 #
@@ -187,8 +187,7 @@ if my_guess_for_16 is not None:
 # PyTorch runs a model *eagerly*: every addition and every normalisation is a separate call from Python, written to
 # memory and read again by the next one. `torch.compile` reads the model once, fuses neighbouring steps and writes
 # machine code for them. On a GPU it can also record the whole pass and replay it with a single launch
-# (`mode="reduce-overhead"`), which matters even more: there, launching hundreds of tiny kernels often takes longer
-# than running them.
+# (`mode="reduce-overhead"`): there, launching hundreds of tiny kernels can take longer than running them.
 #
 # **Predict:** which pass gains more from compiling, the one over 1 token or the longest one?
 
@@ -387,9 +386,9 @@ for name, roof, clock in (("T4, Llama-3.2-3B", sheet, t4), ("this machine, eager
 # %% [markdown]
 # The shape is right: flat, then a bend, then a straight climb. The numbers are kinder than reality, as a lower bound
 # should be. The real T4 needs 32 ms where the data sheet promises 20, and its flat region ends near 32 tokens, not
-# near 200: a chip in a small 70-watt card does not reach its peak in everyday matrix products. And a tiny model on a
-# CPU spends a good part of a one-token pass on neither wall, but on Python and on calling hundreds of small
-# operations. That overhead is the same for every n, so it makes the curve look *flatter* than the chip is.
+# near 200: everyday matrix products do not reach the peak of the data sheet. And a tiny model on a CPU may spend a good
+# part of a one-token pass on neither wall, but on Python and on calling hundreds of small operations. That overhead is
+# about the same for every n, so it makes the curve look *flatter* than the chip is.
 #
 # (If a dot of your machine lies below its line, the machine was busier when its limits were measured.)
 #
@@ -430,7 +429,7 @@ speedup_figure(rows)
 # %% [markdown]
 # Tokens per pass only grow with k. The speed does not. A long draft pays for many guesses that are thrown away, and
 # for a pass that is no longer in the flat region. At the right end of the picture the "acceleration" is a slow-down,
-# and no bug is needed for it. Rerun the cell on another machine, and the best k is another one: **the best draft
+# and no bug is needed for it. On another machine the best k may be another one: **the best draft
 # length depends on the model and the hardware.**
 #
 # Published systems, each against its own baseline:

@@ -28,7 +28,7 @@ from specdec_course.trace import tokens_per_call
 #
 # What is the least that a guesser can know? Only the last token. What is the least that it can do? Look up one number
 # in a table: *after this token, most often comes that one*. Such a table is a **bigram**: it counts pairs. It needs
-# no GPU, no training loop and no network, it fits into half a megabyte, and a guess costs less than a microsecond.
+# no GPU, no training loop and no network, and a guess costs one look-up.
 #
 # It is also rather stupid. After `New` it says `York`, whatever you were talking about.
 #
@@ -86,8 +86,8 @@ print(pair.tokenizer.decode(train[:120]))
 #   default. (Models often have more ids than their tokenizer has tokens: Qwen2.5-7B answers with 152,064 numbers,
 #   its tokenizer knows 151,665 tokens.) The default 220 in the signature is a single space in the tokenizer of Llama 3.
 # * **Windows do not touch.** The last token of one window and the first of the next never stood side by side.
-# * **Two million tokens.** That is WikiText-2. A loop that handles one token at a time as a tensor of its own takes
-#   seconds for what whole arrays do in a tenth of one.
+# * **Two million tokens.** That is WikiText-2. A loop that handles one token at a time as a tensor of its own is
+#   slow; let whole arrays do the counting.
 
 # %% exercise: build_next_token_array
 

@@ -364,8 +364,8 @@ if my_order is not None:
     print("your order:", my_order, "  measured:", ", ".join(sorted(table, key=lambda name: -table[name].speedup)))
 
 # %% [markdown]
-# The drafter with the best possible tokens per call gains *nothing*: about 1, or less. It is never wrong, and it is
-# of no use. Each of its guesses costs as much as the token it saves, and then the target reads them all once more.
+# The drafter with the best possible tokens per call does not gain what it promises: look at its speed-up. It is never
+# wrong, and it is of no use. Each of its guesses costs as much as the token it saves, and then the target reads them all once more.
 # What counts is
 #
 # $$\text{speed-up} = \frac{\text{tokens per call}}{k \cdot c + v}$$
@@ -420,7 +420,7 @@ timeline(done.rounds, c, v)
 # | Qwen2.5-7B with its 0.5B draft, eager PyTorch, a teaching repository | 82 % of drafted tokens | **0.55x** | H100 |
 #
 # The last one accepts four guesses out of five and runs at half the speed. Its draft model has 24 layers against the
-# target's 28, and in eager PyTorch a small layer takes as long to launch as a large one: c = 0.86.
+# target's 28. If in eager PyTorch a small layer takes as long to launch as a large one, c is 24/28 = 0.86.
 #
 # ## What to take along
 #

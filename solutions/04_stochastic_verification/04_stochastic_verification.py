@@ -139,7 +139,7 @@ accept_and_correct(p, q, "ABCD")
 
 # %% [markdown]
 # One corner: if p = q, nothing is missing and nothing is rejected. But computers round: p/q may come out as
-# 0.99999994, the coin may (once in ten million times) say no, and then the residual is 0/0. In that case draw from p.
+# 0.99999994, the coin may (very rarely) say no, and then the residual is 0/0. In that case draw from p.
 
 # %% exercise: residual
 
@@ -258,8 +258,8 @@ if my_bet is not None:
 # %% [markdown]
 # ### Your rule, and six famous wrong ones
 #
-# One drafted token, p = (0.5, 0.3, 0.2), q = (0.6, 0.25, 0.15), exact laws. All of these have been seen in real
-# submissions, published repositories or libraries:
+# One drafted token, p = (0.5, 0.3, 0.2), q = (0.6, 0.25, 0.15), exact laws. Each of these is
+# easily written:
 #
 # - the coin **upside down**: keep with min(1, q/p);
 # - the **correction drawn from p**, as in the bet;
@@ -496,7 +496,7 @@ if my_guess_more_or_fewer is not None:
 # word and 0.38 for another, and the drafter has the two the other way round. At T = 0 that is a rejection, every
 # time. At T = 1 the two distributions overlap almost everywhere, and the guess is kept almost always. New names are
 # of this kind. On the other side of the scale, a high temperature lifts thousands of improbable words, about which
-# the models agree less. So acceptance often peaks somewhere in between. (The texts differ too: each temperature
+# the models agree less. So acceptance may peak somewhere in between. (The texts differ too: each temperature
 # judges the places of its own texts.)
 #
 # ## A drafter that does not draw

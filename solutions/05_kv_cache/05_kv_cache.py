@@ -553,11 +553,11 @@ if compiling:
 
 # %% [markdown]
 # The last line is the price of one call on your machine. On a CPU calls are a part of a step, because the arithmetic is
-# slow too. On a GPU the arithmetic of a small model is done before Python has started the next operation, and calling is
-# nearly *all* there is. A published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager PyTorch,
+# slow too. On a GPU the arithmetic of a small model may be done before Python has started the next operation, and then calling
+# is nearly *all* there is. A published measurement of Qwen2.5-7B with its 0.5B draft (a teaching repository, eager PyTorch,
 # H100, read in November 2026) shows what that does to speculation. By the bytes that have to be read, a draft step should
-# cost 0.065 of a target step. Measured, it cost 0.86: the small model has 24 layers, the large one 28, and a layer takes
-# as long to *call* in both. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the target alone.
+# cost 0.065 of a target step. By the layers that have to be *called* it is 24/28 = 0.86: the small model has 24, the large
+# one 28. With 82 % of its guesses accepted, the pair ran at 0.55 times the speed of the target alone.
 #
 # It also works the other way round. An eager target that spends its time waiting for Python is easy to beat. **Ask of
 # every speed-up: against what was it measured?** The fair baseline is the target alone, in the same engine.
@@ -581,8 +581,8 @@ figure
 # ## Where it loses
 #
 # **Compiling, for a single answer.** The line above says what one short text costs, start to finish. Where the lines of
-# the picture cross, if they do, the compiler has paid for itself. A server crosses that point in its first minutes, a
-# script that writes one paragraph never.
+# the picture cross, if they do, the compiler has paid for itself. A server may cross that point soon, a script
+# that writes one paragraph never.
 #
 # **Caches do not rescue a drafter that guesses too far.** Let your loop, with both caches, guess 48 tokens ahead. It is
 # your own correct code. Is it still faster than the target alone?

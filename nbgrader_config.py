@@ -4,6 +4,7 @@ from nbgrader.converters import Autograde
 from nbgrader.preprocessors import SaveAutoGrades
 
 from specdec_course.grading.nbgrader.bonus import SaveBonus
+from specdec_course.grading.nbgrader.button import lead_through_the_box
 
 c = get_config()  # noqa: F821 - nbgrader's loader provides it
 
@@ -31,3 +32,6 @@ c.Execute.interrupt_on_timeout = True
 steps = list(Autograde.autograde_preprocessors.default_args[0])
 steps.insert(steps.index(SaveAutoGrades) + 1, SaveBonus)
 c.Autograde.autograde_preprocessors = steps
+
+# formgrader's Autograde button would run a student's notebook with your rights: it does what `specdec grade` does.
+lead_through_the_box()

@@ -139,7 +139,7 @@ def stays_where_it_is_at_the_end(k, n_accepted, n_drafted, k_max):
     return wanted if 1 <= wanted <= k_max else k
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="own_randomness")
 def tries_its_luck(k, n_accepted, n_drafted, k_max):
     return random.randint(1, k_max)
 
@@ -557,7 +557,7 @@ class SetsAPropertyToo(_Tracker):
 _evidence = [0.0, 0.0]
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="shared")
 class OneForAll(_Tracker):
     """The evidence is shared by all trackers."""
 
@@ -572,7 +572,7 @@ class OneForAll(_Tracker):
         return super().alpha
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="window")
 class OnlyTheLastRounds(_Tracker):
     """A window instead of fading."""
 
@@ -614,7 +614,7 @@ class FullAcceptanceIsARejectionToo(_Tracker):
         super().update(accepted, 1)
 
 
-@wrong("AcceptanceTracker", says="A second tracker knows what only the first one was told")
+@wrong("AcceptanceTracker", named="reading_changes")
 class ReadingChangesIt(_Tracker):
     @property
     def alpha(self):
@@ -789,7 +789,7 @@ def divides_by_c(survival, c, verify_cost=1.0, overhead=0.0):
     return k if k and gained / spent > 1 / (1 + overhead) else 0
 
 
-@wrong("optimal_stop", says="nothing but `overhead` changed")
+@wrong("optimal_stop", named="gain_minus_cost")
 def speaks_of_gain_minus_cost(survival, c, verify_cost=1.0, overhead=0.0):
     gains = [0.0] + [float(sum(survival[:k])) - k * c - (verify_cost - 1) for k in range(1, len(survival) + 1)]
     return gains.index(max(gains))
@@ -1065,7 +1065,7 @@ def partly_accepted_stays(k, n_accepted, n_drafted, k_max):
     return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="some_rejected")
 def nearly_all_is_all(k, n_accepted, n_drafted, k_max):
     good = n_accepted >= n_drafted - 1 if n_drafted > 4 else n_accepted == n_drafted
     return max(1, min(k + 2 if good else k - 1, k_max))
@@ -1076,12 +1076,12 @@ def two_at_least(k, n_accepted, n_drafted, k_max):
     return max(2, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="own_limit")
 def never_more_than_twenty(k, n_accepted, n_drafted, k_max):
     return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max, 20))
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="own_randomness")
 def keeps_its_own_k(k, n_accepted, n_drafted, k_max, kept=[]):
     kept.append(k)
     k = kept[0]
@@ -1089,7 +1089,7 @@ def keeps_its_own_k(k, n_accepted, n_drafted, k_max, kept=[]):
     return kept[0]
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="first_step")
 def one_step_up_from_one(k, n_accepted, n_drafted, k_max):
     return max(1, min(k - 1 if n_accepted < n_drafted else k + (1 if k == 1 else 2), k_max))
 
@@ -1101,7 +1101,7 @@ def two_up_if_they_fit(k, n_accepted, n_drafted, k_max):
     return k + 2 if k + 2 <= k_max else min(k, k_max)
 
 
-@wrong("heuristic_schedule")
+@wrong("heuristic_schedule", named="some_rejected")
 def shrinks_only_below_half(k, n_accepted, n_drafted, k_max):
     down = n_accepted * 10 < n_drafted * 9
     return max(1, min(k - 1 if down else k + 2, k_max))
@@ -1153,7 +1153,7 @@ def floats_and_index(confidences, threshold):
     return flags.index(True) if True in flags else len(flags)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="sentinel")
 def sentinel_of_zero(confidences, threshold):
     return int(np.argmax(np.append(np.asarray(confidences), 0.0) < threshold))
 
@@ -1166,7 +1166,7 @@ def forgets_the_last_place(confidences, threshold):
     return len(confidences)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="rounded")
 def rounded_to_two_places(confidences, threshold):
     for i, c in enumerate(confidences):
         if round(float(c), 2) < threshold:
@@ -1182,7 +1182,7 @@ def a_little_tolerance(confidences, threshold):
     return len(confidences)
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="own_limit")
 def not_more_than_sixteen(confidences, threshold):
     for i, c in enumerate(confidences[:16]):
         if c < threshold:
@@ -1233,7 +1233,7 @@ def pops_what_it_has_seen(confidences, threshold):
     return next((i for i, c in enumerate(confidences) if c < threshold), len(confidences))
 
 
-@wrong("confident_prefix")
+@wrong("confident_prefix", named="nothing_from_one")
 def zero_for_a_threshold_of_one(confidences, threshold):
     if threshold >= 1:
         return 0
@@ -1360,7 +1360,7 @@ class AnotherDefaultPrior(_T):
         super().__init__(prior, half_life)
 
 
-@wrong("AcceptanceTracker", says="A round that drafted nothing shows nothing")
+@wrong("AcceptanceTracker", named="empty_is_rejected")
 class AnEmptyRoundIsARejection(_T):
     def update(self, accepted, rejected):
         super().update(accepted, 1 if accepted == 0 else rejected)
@@ -1387,7 +1387,7 @@ class FadesByAcceptedOnly(_T):
         self.A, self.R = fade * self.A + accepted, fade * self.R + min(1, rejected)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="one_judged_too_many")
 class FadesByOneMoreEveryRound(_T):
     def update(self, accepted, rejected):
         fade = 0.5 ** ((accepted + 1) / self.half_life)
@@ -1427,7 +1427,7 @@ class AddsToTheDefaultPrior:
         return self.evidence[0] / sum(self.evidence)
 
 
-@wrong("AcceptanceTracker", says="You answer the alpha of an earlier moment")
+@wrong("AcceptanceTracker", named="read_once")
 class AlphaIsReadOnce(_T):
     @property
     def alpha(self):
@@ -1436,14 +1436,14 @@ class AlphaIsReadOnce(_T):
         return self._alpha
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="whole_numbers")
 class WholeNumbersOnly(_T):
     def update(self, accepted, rejected):
         super().update(accepted, rejected)
         self.A, self.R = int(self.A), int(self.R)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="first_rounds_dropped")
 class ForgetsBehindAHundredRounds(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__(prior, half_life)
@@ -1544,7 +1544,7 @@ def equal_to_zero_drafts_one(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(best, 1) if best >= rates[0] else 0
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="own_limit")
 def not_more_than_ten(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival[:10], c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
@@ -1560,7 +1560,7 @@ def sums_in_place(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="small_gains")
 def gains_must_be_a_per_cent(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     best = 0
@@ -1593,7 +1593,7 @@ def overhead_once_per_draft_step(survival, c, verify_cost=1.0, overhead=0.0):
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="remembered")
 def remembers_the_rates(survival, c, verify_cost=1.0, overhead=0.0, memo={}):
     key = (len(survival), c)
     if key not in memo:
@@ -1671,7 +1671,7 @@ def _bild(draft_confidence, target_probability, fallback, rollback):
     return hand, first, n
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="unread_is_redone")
 def unread_means_redo_all(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     if not hand:
@@ -1685,7 +1685,7 @@ def hands_over_nothing(draft_confidence, target_probability, fallback, rollback)
     return (hand or n == 0), list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="place_zero_is_none")
 def first_or_n(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(first or n, n)) if hand else []
@@ -1709,19 +1709,19 @@ def the_newest_is_always_redone(draft_confidence, target_probability, fallback, 
     return hand, list(range(min(first, n - 1), n)) if hand and len(target_probability) else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="high_fallback_is_off")
 def fallback_above_one_is_off(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, min(fallback, 1.0), rollback)
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="high_rollback_is_off")
 def rollback_above_one_is_off(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback if rollback <= 1 else 0)
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="one_is_too_few")
 def a_single_token_is_too_few(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     hand = hand and n > 1
@@ -1734,7 +1734,7 @@ def thresholds_swapped(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="some_places_only")
 def at_most_eight_places(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return hand, list(range(first, n))[:8] if hand else []
@@ -1781,21 +1781,21 @@ def the_large_model_always_writes_the_newest(draft_confidence, target_probabilit
     return _with_the_newest(draft_confidence, target_probability, fallback, rollback)
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="paper_only_bad")
 def the_paper_and_only_the_bad_ones(draft_confidence, target_probability, fallback, rollback):
     hand, places = _with_the_newest(draft_confidence, target_probability, fallback, rollback)
     newest = len(draft_confidence) - 1
     return hand, [i for i in places if i == newest or target_probability[i] < rollback]
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="rounded")
 def rounds_to_three_places(draft_confidence, target_probability, fallback, rollback):
     mine, theirs = ([round(float(x), 3) for x in one] for one in (draft_confidence, target_probability))
     hand, first, n = _bild(mine, theirs, fallback, rollback)
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="margin")
 def below_by_a_margin(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, [x + 1e-8 for x in target_probability], fallback, rollback)
     return hand, list(range(first, n)) if hand else []
@@ -1817,37 +1817,37 @@ def allows_a_little_less(confidences, threshold):
     return len(list(itertools.takewhile(lambda x: float(x) >= threshold - 1e-4, confidences)))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="least_c")
 def a_step_costs_a_thousandth_at_least(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, max(c, 1e-2), verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="remembered")
 def remembers_the_best_by_length(survival, c, verify_cost=1.0, overhead=0.0, memo={}):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return memo.setdefault((len(survival), c, verify_cost), rates.index(max(rates)))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="dear_check")
 def no_draft_at_a_dear_check(survival, c, verify_cost=1.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates)) if verify_cost < 2 else 0
 
 
-@wrong("AcceptanceTracker", named="no_prior")
+@wrong("AcceptanceTracker", named="prior_changed")
 class AnEvenPrior(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__((sum(prior) / 2, sum(prior) / 2), half_life)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="prior_changed")
 class APriorOfWholeNumbers(_T):
     def __init__(self, prior=(1.0, 1.0), half_life=64):
         super().__init__((round(prior[0]), round(prior[1])), half_life)
 
 
-@wrong("AcceptanceTracker")
+@wrong("AcceptanceTracker", named="shared")
 class EvidenceOfTheClass(_T):
     A = R = 0.0
 
@@ -1860,20 +1860,20 @@ class EvidenceOfTheClass(_T):
         type(self).A, type(self).R = fade * self.A + accepted, fade * self.R + rejected
 
 
-@wrong("bild_policy")
+@wrong("bild_policy", named="rounded")
 def in_brain_floats(draft_confidence, target_probability, fallback, rollback):
     mine, theirs = (torch.as_tensor(one).bfloat16() for one in (draft_confidence, target_probability))
     hand, first, n = _bild(mine, theirs, fallback, rollback)
     return hand, list(range(first, n)) if hand else []
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="other_defaults")
 def a_dear_check_by_default(survival, c, verify_cost=2.0, overhead=0.0):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
 
 
-@wrong("optimal_stop")
+@wrong("optimal_stop", named="other_defaults")
 def a_busy_host_by_default(survival, c, verify_cost=1.0, overhead=0.5):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))

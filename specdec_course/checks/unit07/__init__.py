@@ -6,5 +6,6 @@ from .confidence import confident_prefix
 from .tracker import AcceptanceTracker
 from .stop import optimal_stop
 from .bild import bild_policy
+from . import wrong_rules  # noqa: F401
 
 __all__ = ["AcceptanceTracker", "bild_policy", "confident_prefix", "heuristic_schedule", "optimal_stop"]

@@ -163,12 +163,11 @@ heuristic_schedule.mistake("any_acceptance", (
     "You lengthen the draft as soon as any token was accepted. One rejected token means that the draft was too long: "
     "only when all of them were accepted is there reason to try more."), imitate=schedule_rule(judged="any"))
 heuristic_schedule.mistake("from_drafted", (
-    "You start from the number of tokens that were drafted. The steps are taken from k, the draft length that was in "
-    "force: a draft that was cut short for another reason says nothing about k."
+    "You start from the number of tokens that were drafted, or accepted. The steps are taken from k, the draft length "
+    "that was in force: a draft that was cut short for another reason says nothing about k."
 ), imitate=(schedule_rule(base="drafted"), schedule_rule(base="accepted")))
 heuristic_schedule.mistake("wrong_steps", (
     "The steps are two up and one down. Up is the larger one: after an easy passage has begun, every round that drafts "
     "too little loses tokens that would have been free."
 ), imitate=(schedule_rule(up=1, down=2), schedule_rule(up=1), schedule_rule(down=2), schedule_rule(up=-1, down=-2)))
-heuristic_schedule.mistake("own_randomness", "Your function gives another answer when it is asked the same again.")
 heuristic_schedule.help(r"ZeroDivisionError", "n_drafted may be 0. No need to divide: compare the two numbers.")

@@ -150,10 +150,10 @@ def _(student, rng):
     "judged = tokens of this round that the target judged",
     "an attribute or a property, not a method"))
 def _(student, rng):
-    cases = [([(3, 1), (0, 0), (0, 0)], (1.0, 1.0), 4)]
-    cases += [([(4, 1), (whole(1, 5, rng), 1), (0, 0), (0, 0)], random_prior(rng), whole(3, 9, rng))
-              for _ in range(whole(2, 5, rng))]
-    expect_alphas(student, rng, cases, "A round that drafted nothing shows nothing and fades nothing.")
+    read_twice = Tracked(student).update((3, 1))
+    if abs(read_twice.alpha - read_twice.alpha) > TOLERANCE:
+        raise Wrong("Reading `alpha` twice gives two answers: reading must not change anything.",
+                    mistake="reading_changes")
     for make in (lambda: Tracked(student), lambda: Tracked(student, prior=(3.0, 1.0), half_life=9)):
         first, second = make(), make()
         new = second.alpha
@@ -164,9 +164,11 @@ def _(student, rng):
         first.update((0, 1), (0, 1), (0, 1))
         if not first.alpha < before:
             raise Wrong("You answer the alpha of an earlier moment: three rejections after it was first read, `alpha` "
-                        "has not fallen.")
-        if abs(first.alpha - first.alpha) > TOLERANCE:  # read twice
-            raise Wrong("Reading `alpha` twice gives two answers: reading must not change anything.")
+                        "has not fallen.", mistake="read_once")
+    cases = [([(3, 1), (0, 0), (0, 0)], (1.0, 1.0), 4)]
+    cases += [([(4, 1), (whole(1, 5, rng), 1), (0, 0), (0, 0)], random_prior(rng), whole(3, 9, rng))
+              for _ in range(whole(2, 5, rng))]
+    expect_alphas(student, rng, cases, "A round that drafted nothing shows nothing and fades nothing.")
 
 
 @AcceptanceTracker.argument("prior")
@@ -176,12 +178,12 @@ def _(student, rng):
 
 @AcceptanceTracker.argument("half_life")
 def _(student, rng):
-    return [Tracked(student, prior=(1.0, 1.0), half_life=half).update((9, 1), (0, 1)).alpha for half in (2, 2000)]
+    return [Tracked(student, prior=(1.0, 1.0), half_life=half).update((9, 1), (3, 1)).alpha for half in (2, 2000)]
 
 
 @AcceptanceTracker.argument("rejected")
 def _(student, rng):
-    return [Tracked(student).update((3, rejected), (2, rejected)).alpha for rejected in (0, 2)]
+    return [[Tracked(student).update((3, one), (2, one)).alpha for one in both] for both in ((0, 0), (1, 2))]
 
 
 @AcceptanceTracker.argument("accepted")
@@ -325,6 +327,11 @@ AcceptanceTracker.mistake("turned_round", (
 AcceptanceTracker.mistake("alpha_is_method", (
     "alpha is a method in your class; it has to be read as `tracker.alpha`, without brackets. Put @property above its "
     "def, or set self.alpha in __init__ and in update."))
+AcceptanceTracker.mistake("reading_changes", (
+    "Reading `alpha` changes what it is worth. It may be read at any time, and as often as one likes: only update "
+    "changes anything."))
+AcceptanceTracker.mistake("read_once", (
+    "`alpha` is worked out once and stays what it was. Work it out whenever it is read, or again in every update."))
 AcceptanceTracker.mistake("shared", (
     "Two trackers share their evidence. Numbers that belong to one tracker are set in __init__ with self., not in the "
     "body of the class."))

@@ -87,13 +87,13 @@ def crop_whatever_n_is(cache, n):
 
 
 # Right in transformers 5.10, where crop(+n) keeps n; an error from 5.18 on.
-@wrong("rollback")
+@wrong("rollback", named="plus_n")
 def crop_to_the_rest(cache, n):
     _too_many(cache, n)
     cache.crop(cache.get_seq_length() - n)
 
 
-@wrong("rollback")
+@wrong("rollback", named="plus_n")
 def crop_by_plus_n(cache, n):
     _too_many(cache, n)
     cache.crop(n)
@@ -213,13 +213,13 @@ def wrong_axis(cache, n):
         layer.keys, layer.values = layer.keys[..., :-n], layer.values[..., :-n]
 
 
-@wrong("rollback")
+@wrong("rollback", says="not a list of")
 def treats_it_as_pairs(cache, n):
     _too_many(cache, n)
     return tuple((k[..., :-n, :], v[..., :-n, :]) for k, v in cache)
 
 
-@wrong("rollback")
+@wrong("rollback", named="overwritten")
 def zeroes_the_rows(cache, n):
     _too_many(cache, n)
     for layer in cache.layers if n else ():
@@ -587,14 +587,14 @@ class LengthOnlyGrows(_Base):
         return super().append(ids)
 
 
-@wrong("CachedModel", named="stale_length")
+@wrong("CachedModel", named="drops_fewer")
 class RollbackDoesNothing(_Base):
     def rollback(self, n):
         if n > self.length:
             raise ValueError("too many")
 
 
-@wrong("CachedModel", named="stale_length")
+@wrong("CachedModel", named="drops_fewer")
 class RollbackOneTooFew(_Base):
     def rollback(self, n):
         if n > self.length:
@@ -602,7 +602,7 @@ class RollbackOneTooFew(_Base):
         super().rollback(max(0, n - 1))
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="drops_more")
 class RollbackOneTooMany(_Base):
     def rollback(self, n):
         super().rollback(n)
@@ -610,7 +610,7 @@ class RollbackOneTooMany(_Base):
             _drop(self.cache, 1)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="drops_more")
 class RollbackKeepsN(_Base):
     def rollback(self, n):
         super().rollback(self.length - n if n else 0)
@@ -642,7 +642,7 @@ class NeverRefuses(_Base):
             _drop(self.cache, min(n, self.length))
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="refused_too_late")
 class RefusesTooLate(_Base):
     def rollback(self, n):
         before = self.length
@@ -659,7 +659,7 @@ class FailsWithoutACache(_Base):
         return self.cache.get_seq_length()
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="no_batch_axis")
 class NoBatchAxisIn(_Base):
     def append(self, ids):
         return self.model(input_ids=ids, past_key_values=self.cache, use_cache=True).logits
@@ -671,7 +671,7 @@ class AppendWithoutReturn(_Base):
         super().append(ids)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="buffer_returned")
 class OverwritesEarlierAnswers(_Base):
     def __init__(self, model):
         super().__init__(model)
@@ -682,7 +682,7 @@ class OverwritesEarlierAnswers(_Base):
         return self.buffer[: len(ids)]
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="probabilities")
 class Probabilities(_Base):
     def append(self, ids):
         return super().append(ids).softmax(-1)
@@ -906,7 +906,7 @@ _mutant("keeps_one_too_few", named="rolled_back_too_far",
         keep=lambda old, accepted, drafted, emitted: old + emitted - 2)
 _mutant("drops_all_that_was_drafted", named="rolled_back_too_far",
         keep=lambda old, accepted, drafted, emitted: old - 1)
-_mutant("keeps_only_the_prompts_beginning", keep=lambda old, accepted, drafted, emitted: 1)
+_mutant("keeps_only_the_prompts_beginning", named="rolled_back_too_far", keep=lambda old, accepted, drafted, emitted: 1)
 _mutant("empties_both_caches", named="reset", keep=lambda *a: 0, keep_draft=lambda *a: 0)
 _mutant("empties_the_targets_cache", named="reset", keep=lambda *a: 0)
 _mutant("empties_the_drafts_cache", named="reset", keep_draft=lambda *a: 0)
@@ -916,10 +916,11 @@ _mutant("draft_goes_back_to_where_it_began", named="rolled_back_too_far",
         keep_draft=lambda old, accepted, drafted, emitted: old - 1)
 _mutant("never_rolls_the_draft_back", named="draft_not_rolled_back", keep_draft=lambda *a: 10**6,
         draft_feed=_newest_only)
-_mutant("never_rolls_back_and_trusts_length", keep=lambda *a: 10**6, keep_draft=lambda *a: 10**6)
-_mutant("feeds_the_whole_text_on_top", draft_feed=lambda text, n: text)
-_mutant("feeds_the_whole_text_to_the_target", target_feed=lambda text, n, k: text)
-_mutant("newest_token_never_fed",
+_mutant("never_rolls_back_and_trusts_length", named="never_rolls_back", keep=lambda *a: 10**6,
+        keep_draft=lambda *a: 10**6)
+_mutant("feeds_the_whole_text_on_top", named="fed_twice", draft_feed=lambda text, n: text)
+_mutant("feeds_the_whole_text_to_the_target", named="fed_twice", target_feed=lambda text, n, k: text)
+_mutant("newest_token_never_fed", named="wrong_feed",
         target_feed=lambda text, n, k: text if n == 0 else text[len(text) - k :] if k else text[-1:])
 _mutant("drafts_from_the_first_row", own=lambda row: row.roll(-1).argmax(-1, keepdim=True), named="other_row")
 _mutant("drafts_the_least_probable", own=lambda row: row.argmin(-1, keepdim=True), named="other_row")
@@ -1052,7 +1053,7 @@ def calls_the_models_as_functions(target, draft, ids, k, max_new_tokens, eos_tok
         ids = torch.cat([ids, target(ids)[-1:].argmax(-1)])
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="rolls_back_accepted")
 def rolls_back_by_what_was_accepted(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     rounds, end = [], len(ids) + max_new_tokens
     while len(ids) < end:
@@ -1071,7 +1072,7 @@ def rolls_back_by_what_was_accepted(target, draft, ids, k, max_new_tokens, eos_t
     return Decoded(ids, rounds)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", says="the draft lacks the last token")
 def subtracts_without_looking(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     """After full acceptance the draft is one short, and its rollback is by -1."""
     rounds, end = [], len(ids) + max_new_tokens
@@ -1091,7 +1092,7 @@ def subtracts_without_looking(target, draft, ids, k, max_new_tokens, eos_token_i
     return Decoded(ids, rounds)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="changes_input")
 def writes_into_the_callers_ids(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     done = asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
     ids[-1] = 0 if int(ids[-1]) else 1
@@ -1105,14 +1106,14 @@ def loses_step_when_k_is_zero(target, draft, ids, k, max_new_tokens, eos_token_i
     return Decoded(done.ids, [Round(r.drafted, r.accepted * k // k, r.emitted) for r in done.rounds])
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="earlier_models")
 def remembers_the_last_call(target, draft, ids, k, max_new_tokens, eos_token_id=None, kept={}):
     """The caches of an earlier call are used again."""
     target, draft = kept.setdefault("models", (target, draft))
     return asks_for_k_and_cuts(target, draft, ids, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="fed_twice")
 def never_ends(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     while True:
         target.append(ids)
@@ -1184,7 +1185,7 @@ def new_tokens_only(length, n_new, max_length):
     return mask
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="no_offset")
 def without_the_pointer(length, n_new, max_length):
     return torch.ones(n_new, max_length, dtype=torch.bool).tril()
 
@@ -1209,19 +1210,19 @@ def with_a_batch_axis(length, n_new, max_length):
     return place_by_place(length, n_new, max_length)[None, None]
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="too_narrow")
 def only_what_is_filled(length, n_new, max_length):
     return place_by_place(length, n_new, max_length)[:, : length + n_new]
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="first_place_hidden")
 def never_the_first_place(length, n_new, max_length):
     mask = place_by_place(length, n_new, max_length)
     mask[:, 0] = False
     return mask
 
 
-@wrong("static_mask")
+@wrong("static_mask", says="n_new may be 0")
 def crashes_without_new_tokens(length, n_new, max_length):
     return torch.stack([torch.arange(max_length) <= length + i for i in range(n_new)])
 
@@ -1281,8 +1282,8 @@ for _name, _named, _loose in (
     ("numbers_instead_of_bytes", "no_bytes", {"width": False}),
     ("no_batch", "no_batch", {"use_batch": False}),
     ("never_reads_head_dim", "own_head_dim", {"dim": "own"}),
-    ("keys_values_and_queries", None, {"tensors": 3}),
-    ("one_position_more", None, {"plus": 1}),
+    ("keys_values_and_queries", "queries_too", {"tensors": 3}),
+    ("one_position_more", "one_position_more", {"plus": 1}),
 ):
     _count = _bytes(**_loose)
     _count.__name__ = _name
@@ -1300,7 +1301,7 @@ def needs_head_dim(config, length, batch=1, bytes_per_value=2):
     return 2 * config.num_hidden_layers * heads * length * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="other_unit")
 def in_megabytes(config, length, batch=1, bytes_per_value=2):
     return shape_by_shape(config, length, batch, bytes_per_value) // 10**6
 
@@ -1368,7 +1369,7 @@ def recursive_crop(cache, n):
         recursive_crop(cache, n - 1)
 
 
-@wrong("rollback")
+@wrong("rollback", named="negative")
 def negative_n_goes_by(cache, n):
     if n > cache.get_seq_length():
         raise ValueError("too many")
@@ -1376,7 +1377,7 @@ def negative_n_goes_by(cache, n):
         cache.crop(-n)
 
 
-@wrong("rollback")
+@wrong("rollback", named="negative")
 def the_absolute_value(cache, n):
     n = abs(n)
     if n > cache.get_seq_length():
@@ -1431,42 +1432,42 @@ def _put(cache, pairs):
         cache.key_cache, cache.value_cache = [k for k, _ in pairs], [v for _, v in pairs]
 
 
-@wrong("rollback")
+@wrong("rollback", named="wrong_axis")
 def first_row_of_the_batch(cache, n):
     _too_many(cache, n)
     keep = cache.get_seq_length() - n
     _put(cache, [(k[:1, :, :keep], v[:1, :, :keep]) for k, v in _pairs(cache)])
 
 
-@wrong("rollback")
+@wrong("rollback", named="wrong_axis")
 def first_head_only(cache, n):
     _too_many(cache, n)
     keep = cache.get_seq_length() - n
     _put(cache, [(k[:, :1, :keep], v[:, :1, :keep]) for k, v in _pairs(cache)])
 
 
-@wrong("rollback")
+@wrong("rollback", named="wrong_end")
 def values_from_the_wrong_end(cache, n):
     _too_many(cache, n)
     keep = cache.get_seq_length() - n
     _put(cache, [(k[:, :, :keep], v[:, :, n:]) for k, v in _pairs(cache)])
 
 
-@wrong("rollback")
+@wrong("rollback", named="one_layer")
 def every_other_layer(cache, n):
     _too_many(cache, n)
     keep = cache.get_seq_length() - n
     _put(cache, [(k[:, :, :keep], v[:, :, :keep]) if i % 2 == 0 else (k, v) for i, (k, v) in enumerate(_pairs(cache))])
 
 
-@wrong("rollback")
+@wrong("rollback", named="always_one")
 def one_position_whatever_n_is(cache, n):
     _too_many(cache, n)
     if n:
         cache.crop(-1)
 
 
-@wrong("rollback")
+@wrong("rollback", named="keys_for_values")
 def values_copied_from_keys(cache, n):
     _too_many(cache, n)
     keep = cache.get_seq_length() - n
@@ -1579,7 +1580,7 @@ class _C(_Cached):
     pass
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="negative")
 class NegativeGoesBy(_C):
     def rollback(self, n):
         if n > self.length:
@@ -1588,7 +1589,7 @@ class NegativeGoesBy(_C):
             _drop(self.cache, n)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", says="positions were held in all")
 class AllIsTooMany(_C):
     def rollback(self, n):
         if n and not 0 <= n < self.length:
@@ -1596,7 +1597,7 @@ class AllIsTooMany(_C):
         super().rollback(n)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", says="positions were held in all")
 class OnlyTheLastAppend(_C):
     last = 0
 
@@ -1620,7 +1621,7 @@ class ZeroNeedsACache(_C):
         super().rollback(n)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="answered_before")
 class RemembersAnswersById(_C):
     memo = None
 
@@ -1630,7 +1631,7 @@ class RemembersAnswersById(_C):
         return self.memo.setdefault(tuple(ids.tolist()), out)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="answered_before")
 class RemembersAnswersByPlace(_C):
     def append(self, ids):
         start = self.length
@@ -1639,14 +1640,14 @@ class RemembersAnswersByPlace(_C):
         return self.memo.setdefault((start, len(ids)), out)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", says="The first wrong row is that of position 64")
 class WindowOfSixtyFour(_C):
     def append(self, ids):
         out = super().append(ids)
         return out + (torch.arange(len(out))[:, None] + self.length - len(ids) >= 64) * 0.1
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="drops_fewer")
 class SecondRollbackIsOneOff(_C):
     rolled = False
 
@@ -1659,7 +1660,7 @@ class SecondRollbackIsOneOff(_C):
         self.rolled = True
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="stale_length")
 class LengthAfterZero(_C):
     def rollback(self, n):
         super().rollback(n)
@@ -1672,13 +1673,13 @@ class LengthAfterZero(_C):
         return super().length + getattr(self, "broken", 0)
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="half")
 class HalfPrecision(_C):
     def append(self, ids):
         return super().append(ids).bfloat16().float()
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="changes_input")
 class ChangesTheIds(_C):
     def append(self, ids):
         out = super().append(ids)
@@ -1686,7 +1687,7 @@ class ChangesTheIds(_C):
         return out
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="no_row_axis")
 class OneRowForOneToken(_C):
     def append(self, ids):
         out = super().append(ids)
@@ -1836,41 +1837,41 @@ def unguarded_prefill(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="eos_in_prompt")
 def eos_in_the_prompt_ends_it(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     if eos_token_id is not None and eos_token_id in ids.tolist():
         return Decoded(ids, [])
     return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="eos_in_prompt")
 def prompt_ending_in_eos_ends_it(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     if int(ids[-1]) == eos_token_id:
         return Decoded(ids, [])
     return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="overshoots")
 def one_token_even_without_a_budget(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return _reference(target, draft, ids, k, max(1, max_new_tokens), eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="ignores_k")
 def at_least_one_guess(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return _reference(target, draft, ids, max(1, k), max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="short_drafts")
 def at_most_four_guesses(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return _reference(target, draft, ids, min(4, k), max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="short_drafts")
 def half_the_guesses(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     return _reference(target, draft, ids, (k + 1) // 2, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="rounds_kept")
 def rounds_of_all_calls(target, draft, ids, k, max_new_tokens, eos_token_id=None, rounds=[]):
     done = _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
     rounds.extend(done.rounds)
@@ -1910,20 +1911,20 @@ def _variant(bonus_eos=True, cut=True, draft_roll=True, roll_if_none=True, targe
     return f
 
 
-def _mu(name, **how):
+def _mu(name, named, **how):
     f = _variant(**how)
     f.__name__ = name
-    wrong("generate_cached")(f)
+    wrong("generate_cached", named=named)(f)
 
 
-_mu("eos_as_a_bonus_unseen", bonus_eos=False)
-_mu("eos_stops_but_is_not_cut", cut=False)
-_mu("overshoots_when_k_is_above_the_budget", over=True)
-_mu("statistics_before_the_cut", statistics=False)
-_mu("draft_kept_when_nothing_was_accepted", roll_if_none=False)
+_mu("eos_as_a_bonus_unseen", "eos_ignored", bonus_eos=False)
+_mu("eos_stops_but_is_not_cut", "eos_ignored", cut=False)
+_mu("overshoots_when_k_is_above_the_budget", "overshoots", over=True)
+_mu("statistics_before_the_cut", "cut_counted", statistics=False)
+_mu("draft_kept_when_nothing_was_accepted", "kept_when_none_accepted", roll_if_none=False)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="prompt_in_pieces")
 def prompt_fed_one_by_one(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     if max_new_tokens:
         for i in range(len(ids) - 1):
@@ -1931,7 +1932,7 @@ def prompt_fed_one_by_one(target, draft, ids, k, max_new_tokens, eos_token_id=No
     return _reference(target, draft, ids, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="prompt_again")
 def prompt_redone_once(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     if max_new_tokens:
         target.append(ids)
@@ -1982,42 +1983,42 @@ def one_row_is_flat(length, n_new, max_length):
     return _mask(length, n_new, max_length).squeeze(0)
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="upside_down")
 def rows_the_other_way_round(length, n_new, max_length):
     return _mask(length, n_new, max_length).flip(0)
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="remembered")
 def remembers_the_shape(length, n_new, max_length, memo={}):
     if (n_new, max_length) not in memo:
         memo[n_new, max_length] = _mask(length, n_new, max_length)
     return memo[n_new, max_length]
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="last_place_hidden")
 def the_last_place_is_never_seen(length, n_new, max_length):
     m = _mask(length, n_new, max_length).clone()
     m[:, -1] = False
     return m
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="empty_buffer")
 def nobody_before_in_an_empty_buffer(length, n_new, max_length):
     return _mask(length, n_new, max_length) if length else torch.eye(n_new, max_length, dtype=torch.bool)
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="window")
 def window_of_thirty_two(length, n_new, max_length):
     m = _mask(length, n_new, max_length)
     return m & ~_mask(int(length) - 32, n_new, max_length)
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="alone_is_different")
 def pointer_inclusive_when_alone(length, n_new, max_length):
     return _mask(int(length) + (n_new == 1), n_new, max_length)
 
 
-@wrong("static_mask")
+@wrong("static_mask", named="too_narrow")
 def as_wide_as_needed(length, n_new, max_length):
     return _mask(length, n_new, max_length)[:, : int(length) + n_new]
 
@@ -2070,14 +2071,14 @@ def head_dim_as_a_getattr_default(config, length, batch=1, bytes_per_value=2):
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="overflows")
 def in_int32(config, length, batch=1, bytes_per_value=2):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     n = 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
     return (n + 2**31) % 2**32 - 2**31
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="one_at_least")
 def one_position_at_least(config, length, batch=1, bytes_per_value=2):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * max(1, length) * batch * bytes_per_value
@@ -2089,21 +2090,21 @@ def four_bytes_by_default(config, length, batch=1, bytes_per_value=4):
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="whole_pages")
 def in_whole_pages(config, length, batch=1, bytes_per_value=2):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     pages = -(-length // 16)
     return 2 * config.num_hidden_layers * config.num_key_value_heads * d * pages * 16 * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="remembered")
 def remembers_the_model(config, length, batch=1, bytes_per_value=2, memo={}):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per = memo.setdefault(config.num_hidden_layers, 2 * config.num_hidden_layers * config.num_key_value_heads * d)
     return per * length * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes")
+@wrong("kv_cache_bytes", named="round_off")
 def in_single_precision(config, length, batch=1, bytes_per_value=2):
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     n = 2 * config.num_hidden_layers * config.num_key_value_heads * d * length * batch * bytes_per_value
@@ -2179,8 +2180,8 @@ for _name, _feed, _target_reads, _draft_reads in (
 for _name, _feed, _target_reads, _draft_reads, _named in (
     ("prompt_first_then_only_the_newest", _newest, _all_but_the_last, _all_but_the_last, "last_draft_token"),
     ("draft_reads_the_prompt_then_only_the_newest", _newest, _nothing, _all_but_the_last, "last_draft_token"),
-    ("whole_prompt_first_and_its_last_token_again", _newest, _all_but_the_last, _all, None),
-    ("draft_reads_the_whole_prompt_and_its_last_token_again", _newest, _nothing, _all, None),
+    ("whole_prompt_first_and_its_last_token_again", _newest, _all_but_the_last, _all, "fed_twice"),
+    ("draft_reads_the_whole_prompt_and_its_last_token_again", _newest, _nothing, _all, "fed_twice"),
     ("the_bonus_in_place_of_the_last_guess", _newest_once_it_began, _nothing, _nothing, "last_draft_token"),
     ("target_first_and_the_bonus_in_place_of_the_last_guess", _newest_once_it_began, _all_but_the_last, _nothing,
      "last_draft_token"),
@@ -2226,18 +2227,18 @@ def _one_as_two(rounds):
     return [Round(first.drafted, first.accepted, first.emitted - 1), Round(0, 0, 1), *rounds[1:]]
 
 
-for _name, _change in (
-    ("two_rounds_as_one", _two_as_one),
-    ("one_round_as_two", _one_as_two),
-    ("rounds_from_the_last", lambda rounds: rounds[::-1]),
-    ("last_round_unlisted", lambda rounds: rounds[:-1]),
-    ("first_round_unlisted", lambda rounds: rounds[1:]),
-    ("a_round_of_nothing_at_the_end", lambda rounds: [*rounds, Round(0, 0, 0)]),
-    ("no_rounds", lambda rounds: []),
+for _name, _named, _change in (
+    ("two_rounds_as_one", "rounds_joined", _two_as_one),
+    ("one_round_as_two", "rounds_split", _one_as_two),
+    ("rounds_from_the_last", "last_first", lambda rounds: rounds[::-1]),
+    ("last_round_unlisted", "last_unlisted", lambda rounds: rounds[:-1]),
+    ("first_round_unlisted", "first_unlisted", lambda rounds: rounds[1:]),
+    ("a_round_of_nothing_at_the_end", "empty_rounds", lambda rounds: [*rounds, Round(0, 0, 0)]),
+    ("no_rounds", "no_rounds", lambda rounds: []),
 ):
     _loop = _reporting(_change)
     _loop.__name__ = _name
-    wrong("generate_cached")(_loop)
+    wrong("generate_cached", named=_named)(_loop)
 
 
 @right("generate_cached")
@@ -2268,10 +2269,11 @@ def _never_the_bonus(text, drafted, draft):
 
 
 for _name, _feed, _target_reads, _draft_reads, _named in (
-    ("the_bonus_before_the_last_guess", _bonus_before_the_last_guess, _nothing, _nothing, "last_draft_token"),
+    ("the_bonus_before_the_last_guess", _bonus_before_the_last_guess, _nothing, _nothing, "missing_turned"),
     ("the_bonus_before_the_last_guess_after_the_prompt", _bonus_before_the_last_guess, _all_but_the_last,
-     _all_but_the_last, "last_draft_token"),
-    ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last, None),
+     _all_but_the_last, "missing_turned"),
+    ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last,
+     "bonus_unfed"),
     ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last, "draft_cache"),
 ):
     _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
@@ -2279,7 +2281,7 @@ for _name, _feed, _target_reads, _draft_reads, _named in (
     wrong("generate_cached", named=_named)(_loop)
 
 
-@wrong("generate_cached")
+@wrong("generate_cached", named="short_drafts")
 def drafts_in_the_first_round_only(target, draft, ids, k, max_new_tokens, eos_token_id=None):
     begin = min(max_new_tokens, k + 1)
     done = _reference(target, draft, ids, k, begin, eos_token_id)
@@ -2289,7 +2291,7 @@ def drafts_in_the_first_round_only(target, draft, ids, k, max_new_tokens, eos_to
     return Decoded(rest.ids, [*done.rounds, *rest.rounds])
 
 
-@wrong("CachedModel")
+@wrong("CachedModel", named="another_model")
 class AlwaysTheFirstModel(_Base):
     first = []
 

@@ -6,14 +6,13 @@ the bytes are counted here from the tensors that a cache has. Does not know: eng
 
 from __future__ import annotations
 
-import operator
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from .. import values
-from ..ask import ask, mixed, unless, whole
+from ..ask import ask, mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 
@@ -38,7 +37,7 @@ kv_cache_bytes = Exercise(
 )
 
 
-def _mask(answer, n_new: int, max_length: int) -> np.ndarray:
+def _mask(answer, length: int, n_new: int, max_length: int) -> np.ndarray:
     """The student's mask as a bool array of the right shape."""
     kind = str(getattr(answer, "dtype", type(answer).__name__))
     if isinstance(answer, (list, tuple)):
@@ -51,9 +50,9 @@ def _mask(answer, n_new: int, max_length: int) -> np.ndarray:
     if n_new == 0 and isinstance(answer, np.ndarray) and mask.size == 0:  # a list of no rows shows no width
         return np.zeros((0, max_length), bool)
     if mask.shape != (n_new, max_length):
-        turned = mask.shape == (max_length, n_new)
+        turned, filled = mask.shape == (max_length, n_new), mask.shape == (n_new, length + n_new)
         raise Wrong(f"Expected shape [n_new, max_length] = {[n_new, max_length]}, your mask has {list(mask.shape)}.",
-                    mistake="transposed" if turned else None)
+                    mistake="transposed" if turned else "too_narrow" if filled else None)
     return mask
 
 
@@ -70,7 +69,7 @@ def _expect(student, rng, cases) -> None:
     answers = [(case, student(*case), student.last) for case in mixed(cases, rng)]
     for case, answer, student.last in sorted(answers, key=lambda one: one[0][::-1]):
         with student.shown():
-            _judge(_mask(answer, *case[1:]), rng, *case)
+            _judge(_mask(answer, *case), rng, *case)
 
 
 def _judge(mask: np.ndarray, rng, length: int, n_new: int, max_length: int) -> None:
@@ -90,15 +89,15 @@ def _judge(mask: np.ndarray, rng, length: int, n_new: int, max_length: int) -> N
     if length and n_new and np.array_equal(mask, np.tri(n_new, max_length, dtype=bool)):
         raise Wrong(f"Your mask is the same for every length {shown}.", mistake="no_offset")
     if not mask.any(1).all():
-        raise Wrong(f"One of the new tokens sees nothing at all, not even itself {shown}.", mistake="not_itself")
+        raise Wrong(f"One of the new tokens sees nothing at all, not even itself {shown}.", otherwise="not_itself")
     if mask[:, length + n_new :].any():
-        raise Wrong(f"A new token looks at a place beyond the pointer, where NaN stood {shown}.", mistake="stale")
+        raise Wrong(f"A new token looks at a place beyond the pointer, where NaN stood {shown}.", otherwise="stale")
     if (mask & (np.arange(max_length)[None] > own[:, None])).any():
-        raise Wrong(f"A new token looks at one that comes after it {shown}.", mistake="not_causal")
+        raise Wrong(f"A new token looks at one that comes after it {shown}.", otherwise="not_causal")
     if not mask[np.arange(n_new), own].all():
-        raise Wrong(f"A new token does not see itself {shown}.", mistake="not_itself")
+        raise Wrong(f"A new token does not see itself {shown}.", otherwise="not_itself")
     raise Wrong(f"A new token does not see all of the text before it {shown}.",
-                mistake="no_past" if length and not mask[:, :length].any() else None)
+                otherwise="no_past" if length and not mask[:, :length].any() else None)
 
 
 @static_mask.part("places beyond the pointer are full of NaN", weight=2, rests_on=(
@@ -146,6 +145,9 @@ for _id, _message in (
     ("no_past", "Your mask shows the new tokens to each other, but not the text before them."),
     ("inverted", "Your mask is the wrong way round: True means 'may look'."),
     ("transposed", "Rows are the new tokens, columns the places of the buffer."),
+    ("too_narrow",
+     "Your mask ends where the filled places end. The buffer is longer, and the mask has a column for each of its "
+     "max_length places: those further on are False."),
     ("not_bool", "The mask is a BoolTensor: True where a token may look, False elsewhere."),
 ):
     static_mask.mistake(_id, _message)
@@ -176,7 +178,13 @@ def _count(config, length, batch, width) -> int:
 
 
 def _ask_bytes(student, rng, cases, message) -> None:
-    ask(student, values.as_int, cases, unless(operator.eq, message), rng)
+    def judge(answer: int, wanted: int):
+        if answer == wanted:
+            return None
+        near = abs(answer - wanted) < 1e-5 * wanted  # no factor is as near to 1
+        return Wrong(message, mistake="round_off" if near else None)
+
+    ask(student, values.as_int, cases, judge, rng)
 
 
 @kv_cache_bytes.part("one text, in half and in full precision", weight=2, rests_on=(
@@ -199,8 +207,8 @@ def _(student, rng):
                                  *[(whole(0, 5000, rng), whole(2, 9, rng), 2)] * whole(0, 3, rng)):
         config = _config(rng)
         cases.append(((config, length, batch, width), _count(config, length, batch, width)))
-    _ask_bytes(student, rng, cases, "For one text of 2-byte values your number may be fine; batch or bytes_per_value "
-                                    "is not used as it should be, or an empty cache is not 0.")
+    _ask_bytes(student, rng, cases, "With a batch, other widths or no position at all your number is another one. For "
+                                    "one text of 2-byte values it may be fine.")
 
 
 @kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1, rests_on=(
@@ -251,6 +259,8 @@ for _id, _message, _imitate in (
          2 * config.num_hidden_layers * config.hidden_size * length * batch * bytes_per_value)),
 ):
     kv_cache_bytes.mistake(_id, _message, imitate=_imitate)
+kv_cache_bytes.mistake("round_off", "Your number is right but for a few bytes in a million: round-off. Count in whole "
+                       "numbers, or in double precision; single precision has seven digits.")
 kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "
                                                          "None) or hidden_size // num_attention_heads.")
 kv_cache_bytes.help(r"has no attribute", "Use Hugging Face's names: num_hidden_layers, num_key_value_heads, head_dim.")

@@ -6,6 +6,7 @@ not know: scenes and what the student reads about a mistake (loop); text and cou
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -14,7 +15,7 @@ from ...trace import Round
 from ..errors import Wrong
 from ..stages import loop_faults as of_loops
 from ..stages.loops import rounds_that_happened
-from .two_caches import Append, CachedPlay, readings
+from .two_caches import Append, CachedPlay, Fed, fed_again, readings
 
 
 def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:
@@ -28,11 +29,26 @@ def judge(done: CachedPlay, *checks: Callable[[CachedPlay], None]) -> None:
             return
         except Wrong as wrong:
             first = first or wrong
-    raise first
+    raise _prompt_in_pieces(done) or first
+
+
+def _prompt_in_pieces(done: CachedPlay) -> Wrong | None:
+    """Whether the first two appends of the target lie within the prompt, and do not reach its end."""
+    if len(done.calls) > 1 and 0 < done.calls[1].start < len(done.calls[1].ids) < len(done.prompt):
+        return Wrong("The target read the prompt in several appends.", mistake="prompt_in_pieces")
+    return None
+
+
+def _again(calls: list[Append], done: CachedPlay) -> bool:
+    """Whether one of these appends holds the whole prompt once more, behind what the cache held."""
+    return any(fed_again(Fed(call.start, call.ids[call.start :], []), done.prompt) for call in calls)
 
 
 def check_text(done: CachedPlay) -> None:
     """Raises Wrong unless the text is the target's own; a cache that is to blame is named before the text is."""
+    if done.stuck and _again(done.calls, done):
+        raise Wrong("Your loop never ended, and fed the target the prompt that its cache held already.",
+                    mistake="fed_twice")
     if not done.draft_calls and len(done.calls) > len(done.truth) - len(done.prompt) + 1:
         raise Wrong(f"The draft model was never asked, and the target {len(done.calls)} times.",
                     mistake="drafts_with_target")
@@ -55,7 +71,36 @@ def _follows_own_text(done: CachedPlay) -> bool:
 
 def check_rounds(done: CachedPlay) -> None:
     check_text(done)
+    with contextlib.suppress(AttributeError, TypeError, KeyError, IndexError):  # what cannot be read is judged there
+        _check_listed(done.rounds, [counts for _, _, counts in rounds_that_happened(done)])
     of_loops.check_rounds(done)
+
+
+def _sum(one: Round, other: Round) -> Round:
+    return Round(one.drafted + other.drafted, one.accepted + other.accepted, one.emitted + other.emitted)
+
+
+def _joined(fewer: list[Round], more: list[Round]) -> bool:
+    """Whether `fewer` is `more` with one round joined to the next."""
+    return any([*more[:i], _sum(*more[i : i + 2]), *more[i + 2 :]] == fewer for i in range(len(more) - 1))
+
+
+LISTS = (  # what may be wrong with the list as a whole: (id, what was seen, whether it was)
+    ("no_rounds", "You report no rounds.", lambda mine, true: not mine),
+    ("last_unlisted", "Your list lacks the last round, and is right else.", lambda mine, true: mine == true[:-1]),
+    ("first_unlisted", "Your list lacks the first round, and is right else.", lambda mine, true: mine == true[1:]),
+    ("last_first", "Your rounds are right, but the last one comes first.", lambda mine, true: mine == true[::-1]),
+    ("empty_rounds", "Your list holds a Round(0, 0, 0) that no call belongs to.",
+     lambda mine, true: [one for one in mine if one != Round(0, 0, 0)] == true),
+    ("rounds_joined", "Two rounds stand in your list as one.", _joined),
+    ("rounds_split", "One round stands in your list as two.", lambda mine, true: _joined(true, mine)),
+)
+
+
+def _check_listed(reported: list[Round], happened: list[Round]) -> None:
+    for mistake, message, seen in LISTS if reported != happened else ():
+        if seen(reported, happened):
+            raise Wrong(f"{message} There were {len(happened)} target calls.", mistake=mistake)
 
 
 def steps(done: CachedPlay) -> list[tuple[Append, int, Round, tuple[int, Round] | None]]:
@@ -75,6 +120,8 @@ def _full(counts: Round) -> bool:
 def check_target(done: CachedPlay) -> None:
     """Raises Wrong unless each round fed the target, in one append, the newest token and the draft, in place."""
     happened = steps(done)
+    if _again(done.calls, done):
+        raise Wrong("The target was fed the whole text when its cache held it already.", mistake="fed_twice")
     for number, call in enumerate(done.calls):
         if number < len(happened):
             _, end, _, before = happened[number]
@@ -108,7 +155,9 @@ def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
         return
     message = f"A round began with {call.start} positions in the target's cache; the text had {end} tokens then."
     if call.start == 0:
-        raise Wrong(message, mistake="reset")
+        began = [number for number, one in enumerate(done.calls) if one.start == 0]
+        once = began == ([0] if done.prefilled else [0, 1]) and (done.prefilled or done.calls[0].ids == done.prompt)
+        raise Wrong(message, mistake="prompt_again" if once else "reset")
     if call.start >= end and len(call.ids) - call.start == 1 and call.ids[: end - 1] == done.truth[: end - 1]:
         raise Wrong("The target was called again before the round was over: one call per drafted token.",
                     mistake="many_calls")
@@ -141,13 +190,16 @@ def check_drafts(done: CachedPlay) -> None:
             if before is not None and call.start == end - 2:
                 raise _own_token_dropped(before[1])
             raise Wrong(f"A draft has {len(drafted)} tokens where k is {done.k} and {left} more are allowed.",
-                        mistake="short_drafts" if drafted else "many_calls" if call.draft_fed else "never_drafts")
+                        mistake="short_drafts" if drafted or any(one.drafted for _, _, one, _ in steps(done))
+                        else "many_calls" if call.draft_fed else "never_drafts")
 
 
 def _why_other_draft(call: Append, end: int, before) -> Wrong:
     """A drafted token is not what the draft model says after this text: what did its cache hold?"""
     text = call.ids
     held = call.draft_fed[-1].text if call.draft_fed else []
+    if any(fed_again(one, text[: max(2, end - 1)]) for one in call.draft_fed):
+        return Wrong("The draft model was fed the whole text when its cache held it already.", mistake="fed_twice")
     place = next((i for i, (a, b) in enumerate(zip(held, text, strict=False)) if a != b), None)
     if place is None and len(held) > len(text):
         place = len(text)
@@ -160,12 +212,23 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     if before is not None:
         began, counts = before
         full = _full(counts)
+        first, missing = call.draft_fed[0], text[began + counts.drafted - 1 : end]  # its last guess, and the bonus
+        if full and first.start == began + counts.drafted - 1 and len(first.ids) > 1 and first.ids != missing:
+            if first.ids == missing[::-1]:
+                return Wrong("After a draft that was accepted in full, the last guess and the target's own token went "
+                             "to the draft in the wrong order.", mistake="missing_turned")
+            if first.ids[0] == missing[0]:
+                return Wrong("After a draft that was accepted in full, the draft was fed its last guess, but behind it "
+                             "not the target's own token.", mistake="bonus_unfed")
         if full and place >= began + counts.drafted - 1:
             return Wrong("After a draft that was accepted in full, the draft's cache lacks a token.",
                          mistake="last_draft_token")
         if not full and place >= began + counts.accepted:
             return Wrong("After a rejection, the draft's cache still holds tokens that were rejected.",
                          mistake="draft_not_rolled_back")
+    if 0 < place < len(held) and held[place] == held[place - 1] and held[:place] + held[place + 1 :] == text[: len(
+            held) - 1]:
+        return Wrong(f"The token at position {place - 1} stands twice in the draft's cache.", mistake="fed_twice")
     where = "the text" if place >= end else f"the text at position {place}"
     return Wrong(f"The draft model was asked with a cache that does not hold {where}.", mistake="draft_cache")
 

@@ -162,12 +162,13 @@ def _(student, rng):
         judge(play_cached(student, target, target, prompt, 4, 12, 5), check_rounds)
 
 
-def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = None, offset: int = 5) -> tuple[int, int]:
-    """(appends of the target, tokens of the text) where everything drafted is right, and the text may end early."""
+def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = None, offset: int = 5) -> tuple:
+    """(appends of the target, tokens of the text, longest append) where everything drafted is right, and the text may
+    end early."""
     prompt = prompt_ids(rng, low=8)
     target = toy_target(rng, 7, eos_at=len(prompt) + offset)
     done = play_cached(student, target, target, prompt, k, budget, eos_id)
-    return len(done.calls), len(done.ids)
+    return len(done.calls), len(done.ids), max((len(call.ids) - call.start for call in done.calls[1:]), default=0)
 
 
 @generate_cached.argument("k")
@@ -214,6 +215,24 @@ for _id, _message in (
     ("wrong_feed",
      "The newest token of a text is in no cache yet: it was read off the last logits, and never fed. Every round has "
      "to begin with it, for the target as for the draft."),
+    ("prompt_in_pieces",
+     "You feed the prompt in pieces. One append takes all of it, and costs hardly more than one token."),
+    ("prompt_again",
+     "You feed the prompt, take all of it back, and feed it again with the first draft: it is paid for twice. Leave it "
+     "in the cache, all but its last token."),
+    ("missing_turned",
+     "After full acceptance the draft lacks two tokens: its own last guess, and behind it the target's own token. They "
+     "go in in the order of the text: ids[draft.length:]."),
+    ("bonus_unfed",
+     "After full acceptance the draft lacks two tokens: its own last guess, and behind it the target's own token. "
+     "Feed both: ids[draft.length:]."),
+    ("no_rounds", "There is one Round for each append of the target."),
+    ("last_unlisted", "The last round is not in your list: is it noted before the loop is left?"),
+    ("first_unlisted", "The first round is not in your list."),
+    ("last_first", "Your rounds are listed from the last to the first."),
+    ("empty_rounds", "You list a round that never happened."),
+    ("rounds_joined", "There is one Round for each append of the target: you join two."),
+    ("rounds_split", "There is one Round for each append of the target: you split one."),
     ("other_row", "A drafted token is the argmax of the draft's *last* row, after all that was drafted before it."),
     ("drafts_with_target",
      "Your loop asks the target for the drafts. Then nothing is won: every guess costs a target call."),

@@ -25,14 +25,14 @@ CachedModel = Exercise(
         "get_seq_length(), or 0. rollback: refuse what is too much, then rollback(self.cache, n).",
     ),
 )
-CachedModel.help(r"too many indices|Dimension out of range|not enough values to unpack|dimension",
+CachedModel.help(r"too many indices|Dimension out of range|not enough values to unpack",
                  "The model wants input_ids with a batch axis, ids[None] of shape [1, T], and answers [1, T, V].")
 CachedModel.help(r"NoneType.*(get_seq_length|crop|shape)|'NoneType' object",
                  "Before the first append there is no cache: it is None, and the length is 0.")
 CachedModel.help(r"'tuple' object has no attribute", "past_key_values is a cache object; keep the object itself.")
 CachedModel.help(r"size of tensor|must match|expand",
-                 "Sizes do not fit: an attention mask or positions of your own have to follow the cache, also after a "
-                 "rollback. Without them the model works them out from the cache.")
+                 "Sizes do not fit. What has a size of its own (a mask, positions, a buffer) has to follow the text, "
+                 "also after a rollback; without masks and positions the model works them out from the cache.")
 CachedModel.help(r"missing \d+ required positional|takes \d+ positional",
                  "The methods are append(ids) and rollback(n).")
 
@@ -124,7 +124,8 @@ def _(student, rng):
             box.check_length("while others are in use")
         other.rollback(1)
     if any(not values.same(values.plain(answer), was) for answer, was in kept):
-        raise Wrong("Logits that were returned earlier have changed since: later appends write into them.")
+        raise Wrong("Logits that were returned earlier have changed since: later appends write into them.",
+                    mistake="buffer_returned")
 
 
 @CachedModel.part("more than there is cannot be taken back, nor less than nothing", weight=1, rests_on=(
@@ -161,6 +162,22 @@ for _id, _message in (
     ("not_rolled_back",
      "After a rollback the cache still holds the dropped positions, and the next ids come after them."),
     ("stale_length", "`length` does not follow the cache."),
+    ("drops_more", "Your rollback drops more positions than it is told to."),
+    ("drops_fewer", "Your rollback drops fewer positions than it is told to."),
+    ("refused_too_late", "A rollback that is refused has already changed the cache. Look at n first, then drop."),
+    ("no_batch_axis", "The model wants input_ids with a batch axis, ids[None] of shape [1, T], and answers [1, T, V]."),
+    ("no_row_axis",
+     "A single id gets a row like any other: logits of shape [1, V]. Does a squeeze take that axis away?"),
+    ("another_model", "Each CachedModel asks the model that it was made with: keep it in self, not in the class."),
+    ("buffer_returned",
+     "Your answers lie in a buffer that you write into again. The caller still reads what it was given: return new "
+     "tensors. And a buffer of one size is too small for a longer text."),
+    ("probabilities", "You answer probabilities. Asked for are the logits, as the model gives them."),
+    ("log_probabilities", "You answer log-probabilities. Asked for are the logits, as the model gives them."),
+    ("half", "Your numbers went through half precision, or bfloat16: digits are lost that decide between near ties."),
+    ("answered_before",
+     "An earlier answer is given again. The same ids behind another text, or other ids at the same place, have other "
+     "logits: the model has to be asked."),
     ("positions",
      "Positions count from the wrong place. The first new id stands where the cache ends, not at 0. (Leave "
      "position_ids out: the model then counts from the cache's length.)"),

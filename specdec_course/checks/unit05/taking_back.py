@@ -26,7 +26,8 @@ rollback = Exercise(
 )
 rollback.help(r"'key_cache'|'value_cache'", "Only old versions have the lists key_cache and value_cache.")
 rollback.help(r"has no attribute 'layers'", "Old versions have lists key_cache and value_cache instead of layers.")
-rollback.help(r"ot subscriptable", "A cache is an object with layers, not a list of (key, value) pairs.")
+rollback.help(r"ot subscriptable|values to unpack",
+              "A cache is an object with layers, not a list of (key, value) pairs.")
 
 
 BATCH_AND_HEADS, D = (2, 3), 4  # what stands before and behind the positions
@@ -85,13 +86,19 @@ def _judge(cache, before: list[torch.Tensor], n: int) -> None:
         raise _unequal(lengths, wanted)
     from_the_front = n and any(torch.equal(one, old[..., n:, :]) for one, old in zip(after, before, strict=True))
     if lengths[0] == wanted and not from_the_front:
-        raise Wrong("The number of positions is right, but keys or values at them are not what they were.")
+        pairs = zip(after[1::2], before[::2], strict=True)
+        copied = all(torch.equal(one, old[..., :wanted, :]) for one, old in pairs)
+        raise Wrong("The number of positions is right, but keys or values at them are not what they were.",
+                    mistake="keys_for_values" if copied else None)
     if lengths[0] == wanted:
         raise Wrong("The number of positions is right, but they are not the first ones: drop the *last* n.",
                     mistake="wrong_end")
     if n == 0:
         raise Wrong("A rollback by 0 has to leave everything as it is.",
                     mistake="zero_empties" if lengths[0] == 0 else None)
+    if lengths[0] == held and not all(map(torch.equal, after, before)):
+        raise Wrong(f"After a rollback by {n} the cache still holds all {held} positions, with other numbers in them.",
+                    mistake="overwritten")
     for length, message, mistake in (
         (held, f"After a rollback by {n} the cache still holds all {held} positions.", "nothing_dropped"),
         (n, f"After a rollback by {n} of {held} the cache holds {n}: you keep n positions instead of dropping n.",
@@ -99,6 +106,7 @@ def _judge(cache, before: list[torch.Tensor], n: int) -> None:
         (wanted - 1, f"A rollback by {n} drops {n + 1}.", "one_too_many"),
         (wanted + 1, f"A rollback by {n} drops {n - 1}.", "one_too_few"),
         (0, f"A rollback by {n} of {held} empties the cache.", "empties"),
+        (held - 1, f"After a rollback by {n} of {held} the cache holds {held - 1} positions.", "always_one"),
     ):
         if lengths[0] == length:
             raise Wrong(message, mistake=mistake)
@@ -206,14 +214,23 @@ for _id, _message in (
     ("one_too_many", "You drop one position too many."),
     ("one_too_few", "You drop one position too few."),
     ("nothing_dropped",
-     "Nothing is dropped. A slice is a new tensor: it has to be put back into the layer (`layer.keys = ...`)."),
+     "Nothing is dropped. A slice is a new tensor, and a copy another cache: what is cut has to be put back into the "
+     "layer that was given (`layer.keys = ...`)."),
     ("empties",
      "You throw everything away. Only the last n positions were wrong; the others were expensive to compute."),
-    ("wrong_end", "You drop the first positions. The rejected tokens are the newest ones, at the end."),
+    ("overwritten",
+     "The last positions are overwritten, not dropped: they are still there, and count. Cut them off: "
+     "`layer.keys = layer.keys[..., :length, :]`."),
+    ("always_one", "You drop one position where n of them should go."),
+    ("keys_for_values", "Your values are the keys. Each layer has two tensors: cut each of them, from itself."),
+    ("wrong_end",
+     "You drop the first positions, of the keys, the values or both. The rejected tokens are the newest ones, at the "
+     "end."),
     ("one_layer",
      "You cut some layers and not others. Every layer has keys and values of its own, and all have to stay equally "
      "long."),
-    ("wrong_axis", "You cut along another axis. Keys are [batch, heads, positions, d]: `keys[..., :length, :]`."),
+    ("wrong_axis",
+     "You cut along another axis, or along one more. Keys are [batch, heads, positions, d]: `keys[..., :length, :]`."),
     ("one_of_two", "You cut the keys or the values, but not both."),
     ("not_refused",
      "More positions than the cache holds cannot be dropped. Something went wrong in the caller: say so with a "

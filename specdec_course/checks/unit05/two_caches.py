@@ -41,11 +41,13 @@ class Fed:
 class Remembering:
     """A CachedModel made of a pure function. `events` gets (its name, Fed) with each append."""
 
+    asked = 0  # appends of all of them together
     lent = ("append", "rollback"), ("length", "calls")  # what a boxed student's loop may use of it
 
     def __init__(self, name: str, forward: Callable, events: list, limit: int):
         self.name, self.forward, self.events, self.limit = name, forward, events, limit
         self.text, self.calls = torch.empty(0, dtype=torch.long), 0
+        self.rolled: list[tuple[int, int]] = []  # (how many events there were before, by how many positions)
 
     @property
     def length(self) -> int:
@@ -53,6 +55,7 @@ class Remembering:
 
     def append(self, ids, last: int | None = None):
         self.calls += 1
+        Remembering.asked += 1
         if self.calls > self.limit:
             raise OutOfCalls(f"called more than {self.limit} times")
         if isinstance(ids, torch.Tensor) and not ids.numel():
@@ -66,6 +69,7 @@ class Remembering:
     def rollback(self, n: int) -> None:
         if not 0 <= n <= len(self.text):
             raise ValueError(f"cannot roll back {n} positions; the cache holds {len(self.text)}")
+        self.rolled.append((len(self.events), n))
         self.text = self.text[: len(self.text) - n]
 
 
@@ -117,12 +121,21 @@ def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> Cache
             shown, drafted = fed.text[:known], fed.text[known:]
             done.calls.append(Append(fed.text, shown, draft=drafted, start=fed.start, draft_fed=waiting))
             waiting = []
+    for name, fed in events if stopped else ():
+        if fed_again(fed, done.prompt):
+            raise Wrong(f"The {name} was fed the whole text when its cache held {fed.start} positions already.",
+                        mistake="fed_twice")
     if stopped:
         raise _why_nothing_missing(done, *events[-1], stopped) if events and not events[-1][1].ids else stopped
     done.draft_calls = models[1].calls
     done.questions = done.draft_calls or int(len(truth) - len(prompt) <= 2)  # too short a text to ask for a draft
     done.offered = done.used = done.stuck
     return done
+
+
+def fed_again(fed: Fed, prompt: list[int]) -> bool:
+    """Whether a whole prompt went in where one stood already."""
+    return len(prompt) > 1 and fed.start >= len(prompt) and fed.ids[: len(prompt)] == prompt
 
 
 def _why_nothing_missing(done: CachedPlay, name: str, fed: Fed, stopped: Wrong) -> Wrong:
@@ -137,7 +150,7 @@ def _why_nothing_missing(done: CachedPlay, name: str, fed: Fed, stopped: Wrong) 
         return stopped
     return stopped.but(message=f"A round began with {held} positions in the {name}'s cache, and the text had {end} "
                                "tokens. In the end nothing was missing, and an append of no ids is an error.",
-                       mistake="keeps_newest")
+                       otherwise="keeps_newest")
 
 
 def readings(done: CachedPlay) -> list[CachedPlay]:

@@ -6,9 +6,11 @@ appends and rollbacks (memory), how a student keeps the cache; only calls are lo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .. import values
@@ -27,6 +29,10 @@ class Fed:
     held: int
     first: int
     mask: int | None
+    flat: bool = False  # the ids came without a batch axis
+
+
+SEEDS = range(4)  # of all models that the parts use
 
 
 @functools.cache
@@ -40,7 +46,8 @@ def tiny_model(seed: int):
             first = held if position_ids is None else int(position_ids.reshape(-1)[0])
             count = 0 if input_ids is None else input_ids.shape[-1]
             flat = attention_mask is not None and attention_mask.dim() == 2
-            self.log.append(Fed(count, held, first, attention_mask.shape[-1] if flat else None))
+            self.log.append(Fed(count, held, first, attention_mask.shape[-1] if flat else None,
+                                input_ids is not None and input_ids.dim() == 1))
             return super().forward(input_ids, attention_mask, position_ids, past_key_values, **options)
 
         @torch.no_grad()
@@ -70,6 +77,7 @@ class WatchedModel:
         with reading("an object with append(ids), rollback(n) and length"):
             self.made.append, self.made.rollback  # noqa: B018
         self.text, self.just_rolled = torch.empty(0, dtype=torch.long), False
+        self.answers: list[torch.Tensor] = []  # what append returned earlier
 
     def length(self) -> int:
         found = self.student.method(lambda: getattr(self.made, "length"))  # noqa: B009
@@ -83,21 +91,49 @@ class WatchedModel:
         length = self.length()
         if length != len(self.text):
             raise Wrong(f"`length` is {length} {when}; {len(self.text)} positions should be in the cache.",
-                        mistake="stale_length" if length > len(self.text) else None)
+                        mistake=self._why_length(length, "refused" in when))
+
+    def _why_length(self, length: int, refused: bool) -> str | None:
+        """Whether `length` or the cache is wrong: the model sees how many positions it is called with."""
+        before = len(self.model.log)
+        with contextlib.suppress(Wrong):
+            self.student.aside().method(self.made.append).quiet(torch.tensor([1]))
+        held = self.model.log[before].held if len(self.model.log) > before else None
+        if held == len(self.text):
+            return "stale_length"
+        if held != length or not (self.just_rolled or refused):
+            return None
+        return "refused_too_late" if refused else "drops_more" if held < len(self.text) else "drops_fewer"
 
     def append(self, ids):
         """The student's logits, judged."""
-        before = len(self.model.log)
-        answer = self.student.method(self.made.append)(ids)
+        before, others = len(self.model.log), self._elsewhere()
+        try:
+            answer = self.student.method(self.made.append)(ids)
+        except Wrong as wrong:
+            flat = any(call.flat for call in self.model.log[before:])
+            raise wrong.but(mistake="no_batch_axis" if flat else wrong.mistake) from None
+        if len(self.model.log) == before and self._elsewhere() > others:
+            raise Wrong("append called another model than the one that this CachedModel was made with.",
+                        mistake="another_model")
         self._judge_calls(self.model.log[before:], len(ids))
         self.text = torch.cat([self.text, ids])
         self._judge_logits(answer, self.model.log[-1], len(ids))
         self.just_rolled = False
+        self.answers.append(values.as_array(answer).copy())
         return answer
 
+    def _elsewhere(self) -> int:
+        """Calls of all other models."""
+        return sum(len(model.log) for model in map(tiny_model, SEEDS) if model is not self.model)
+
     def rollback(self, n: int) -> None:
-        before = len(self.model.log)
-        self.student.method(self.made.rollback).does(n)
+        before, held = len(self.model.log), len(self.text)
+        try:
+            self.student.method(self.made.rollback).does(n)
+        except Wrong as wrong:
+            more = f"{held} positions were held in all: rollback({n}) is allowed."
+            raise wrong.but(message=f"{wrong.message}\n{more}") from None
         if len(self.model.log) > before:
             raise Wrong("Your rollback calls the model. What is to be kept is in the cache already.", mistake="reset")
         self.text, self.just_rolled = self.text[: len(self.text) - n], n > 0
@@ -134,10 +170,33 @@ class WatchedModel:
         if tuple(array.shape) == (1, new, VOCAB):
             raise Wrong(f"append answers {list(array.shape)}; expected [T, V], without the batch axis.",
                         mistake="batch_axis")
+        if new == 1 and tuple(array.shape) == (VOCAB,):
+            raise Wrong("For a single id append answers [V]; expected [1, V], a row for every id.",
+                        mistake="no_row_axis")
         if tuple(array.shape) in ((VOCAB,), (1, VOCAB), (1, 1, VOCAB)) and (array.dim() != 2 or new > 1):
             raise Wrong("append answers one row. It has to answer one for each appended id.", mistake="last_row")
         if tuple(array.shape) != (new, VOCAB):
             raise Wrong(f"append answers shape {list(array.shape)} for {new} ids; expected [{new}, V].")
         wanted = self.model.scratch(self.text)[-new:].double()
         if not torch.allclose(array.double(), wanted, atol=1e-3, rtol=1e-3):
-            raise Wrong("The logits are not those that the model gives for the same text from scratch.")
+            raise self._why_other_logits(array.double(), wanted, new)
+
+    def _why_other_logits(self, found: torch.Tensor, wanted: torch.Tensor, new: int) -> Wrong:
+        text = "The logits are not those that the model gives for the same text from scratch."
+        for mistake, change in OTHERS.items():
+            if torch.allclose(found, change(wanted), atol=1e-3, rtol=1e-3):
+                return Wrong(text, mistake=mistake)
+        for mistake, dtype in (("half", torch.half), ("half", torch.bfloat16)):
+            if torch.equal(found, found.to(dtype).double()) and torch.allclose(found, wanted, atol=0.1, rtol=0.05):
+                return Wrong(text, mistake=mistake)
+        if any(one.shape == tuple(found.shape) and np.array_equal(one, found.numpy()) for one in self.answers):
+            return Wrong(f"{text} They are those of an earlier append, to the last digit.", mistake="answered_before")
+        right = torch.isclose(found, wanted, atol=1e-3, rtol=1e-3).all(-1)
+        place = len(self.text) - new + int((~right).nonzero()[0])
+        return Wrong(f"{text} The first wrong row is that of position {place}, of {len(self.text)}.")
+
+
+OTHERS = {
+    "probabilities": lambda logits: logits.softmax(-1),
+    "log_probabilities": lambda logits: logits.log_softmax(-1),
+}

@@ -749,7 +749,7 @@ def crashes_without_a_proposal(target, ids, propose, k, max_new_tokens, eos_toke
     return asks_for_k_and_cuts_afterwards(target, ids, insists, k, max_new_tokens, eos_token_id)
 
 
-@wrong("generate_speculative")
+@wrong("generate_speculative", named="rows_by_k")
 def assumes_k_tokens(target, ids, propose, k, max_new_tokens, eos_token_id=None):
     rounds, end = [], len(ids) + max_new_tokens
     while len(ids) < end:

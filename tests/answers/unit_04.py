@@ -190,7 +190,7 @@ def filters_the_cold_logits(logits, temperature, top_k=None, top_p=None):
     return logits.masked_fill(~stay, -1e30).div(temperature).softmax(-1)
 
 
-@wrong("next_token_distribution")
+@wrong("next_token_distribution", says="exp of a large logit is infinite")
 def overflows(logits, temperature, top_k=None, top_p=None):
     if temperature == 0:
         return distribution_in_numpy(logits, 0)
@@ -496,7 +496,7 @@ def draws_with_torch_multinomial(draft, ids, k, sampling, dice):
     return _drafting(lambda x, s, dice: int(_warped(x, s).multinomial(1)), _warped)(draft, ids, k, sampling, dice)
 
 
-@wrong("propose_stochastic")
+@wrong("propose_stochastic", named="own_randomness")
 def draws_with_a_generator_of_its_own(draft, ids, k, sampling, dice):
     own = Dice(torch.Generator().manual_seed(0))
     return drafts_into_a_list(draft, ids, k, sampling, own)

@@ -34,6 +34,10 @@ LOOP_MISTAKES = {
         "Your rows are off by one. Row i of the target's logits speaks about the token *after* place i. So the first "
         "drafted token is judged by row len(ids)-1, the last row of the text before it."
     ),
+    "rows_by_k": (
+        "Where the drafter answers with fewer tokens than it was asked for, your rows of logits are the wrong ones. "
+        "Count them by the draft that came, len(draft), and not by k: row len(ids)-1 judges its first token."
+    ),
     "no_bonus": (
         "You throw the bonus away. When the whole draft is accepted, the last row of logits already holds the token "
         "after it: paid for and right. N tokens with a perfect drafter take N/(k+1) calls, not N/k."

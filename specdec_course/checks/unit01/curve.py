@@ -151,6 +151,8 @@ def _are_medians(profile, lengths, model, repeats, ended):
     every = {n: model.bounds(n, None, ended) for n in lengths}
     if all(_between(profile[n], np.median, timed[n]) for n in lengths):
         return
+    quantiles = [lambda times, share=share: np.quantile(times, share) for share in (0.75, 0.25, 0.9, 0.1)]
+    another_quantile = any(all(_between(profile[n], one, timed[n]) for n in lengths) for one in quantiles)
     for mistake, statistic, bounds in (
         ("mean", np.mean, timed),
         ("minimum", np.min, timed),
@@ -159,7 +161,11 @@ def _are_medians(profile, lengths, model, repeats, ended):
         ("mean", np.mean, every),
     ):
         if all(_between(profile[n], statistic, bounds[n]) for n in lengths):
-            raise Wrong("Your numbers are not the medians of their lengths' times.", mistake=mistake)
+            sure = mistake != "no_warmup" or not another_quantile
+            raise Wrong("Your numbers are not the medians of their lengths' times.",
+                        **{"mistake" if sure else "otherwise": mistake})
+    if another_quantile:
+        raise Wrong("Your numbers are not the medians of their lengths' times.", mistake="quantile")
     if all(any(_between(profile[n], np.median, timed[other]) for other in lengths) for n in lengths):
         raise Wrong("A length carries the time of another length: check which number belongs to which key.",
                     mistake="another_length")
@@ -181,6 +187,10 @@ latency_profile.mistake(
     "one_length",
     "Every pass has the same length: the curve would be flat for a reason that has nothing to do with the model. Where "
     "does the loop's length enter the ids?",
+)
+latency_profile.mistake(
+    "quantile",
+    "You keep another quantile than the median: half of the timed calls should be faster than it, and half slower.",
 )
 latency_profile.mistake(
     "growing",

@@ -37,7 +37,8 @@ def as_distribution(answer: np.ndarray, shape, when: str) -> np.ndarray:
     if answer.shape != tuple(shape):
         raise Wrong(f"{when}: expected an answer of shape {tuple(shape)}, yours has shape {answer.shape}.")
     if np.isnan(answer).any():
-        raise Wrong(f"{when}: your answer holds NaN, which is what 0/0 gives.", otherwise="zero_over_zero")
+        raise Wrong(f"{when}: your answer holds NaN, which is what 0/0 gives, and infinity / infinity.",
+                    otherwise="zero_over_zero")
     if (answer < -1e-6).any():
         raise Wrong(f"{when}: your answer holds negative probabilities.")
     sums = answer.sum(-1)
@@ -224,7 +225,9 @@ next_token_distribution.mistake("not_scattered", (
     warp_rule(top_p="sorted"), warp_rule(top_p="sorted, and at 0 too")))
 next_token_distribution.mistake("not_rescaled", (
     "What is left after a filter does not sum to 1. Divide each row by its sum."), imitate=warp_rule(rescale=False))
-next_token_distribution.mistake("zero_over_zero", "Your answer holds NaN: somewhere 0 is divided by 0.")
+next_token_distribution.mistake("zero_over_zero", (
+    "Your answer holds NaN: somewhere 0 is divided by 0, or infinity by infinity. exp of a large logit is infinite: "
+    "take the largest logit of the row from all of them first, or use softmax."))
 next_token_distribution.help(r"ZeroDivisionError", "Temperature 0 means greedy: treat it before you divide by it.")
 next_token_distribution.help(r"selected index k out of range", "top_k may be larger than the vocabulary: then it keeps "
                              "everything. `min(top_k, V)` helps.")

@@ -92,7 +92,7 @@ for name, other in (
     ("the classroom's tokenizer", pair.tokenizer),
 ):
     found = list(problems_of(other, plain))
-    print(f"{name}: {len(found):,} problems.", *found[:2], sep="\n   - ")
+    print(f"{name}: {len(found):,} problem(s)", *found[:2], sep="\n   - ")
 
 # %% [markdown]
 # So draft and target usually come from **one family**. Without a small member of it you can train one on the target's
@@ -455,8 +455,8 @@ for name, k in races.items():
     own, clocked[name] = next(one for one in candidates if one.name == name), row.speedup
     print(f"{name:18} k = {k}: {row.tokens_per_call:.2f} tokens per call, {row.speedup:.2f}x measured, "
           f"{gain(own.alpha, k, own.c, races_v[k], o):.2f}x predicted with v and o")
-print("right more than 95 times in 100:", ", ".join(one.name for one in candidates if one.alpha > 0.95),
-      "; fastest here:", max(clocked, key=clocked.get))
+print("right more than 95 times in 100:", ", ".join(one.name for one in candidates if one.alpha > 0.95))
+print("fastest here:", max(clocked, key=clocked.get))
 print(f"best thinned target: {thinnest}, {honest[thinnest][1]:.2f}x predicted with v and o; the trained draft "
       f"{honest['trained, 1 layer'][1]:.2f}x", you_said(my_best_layers))
 

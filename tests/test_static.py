@@ -270,11 +270,12 @@ def compiled_law(monkeypatch, target, drafter, k, sampling, new):
 class Steady(CostModel):
     """A cost model whose clock says what a script says: its choices then repeat, as exact_law needs them to."""
 
-    def costs(self):
-        return 1.0, 0.05, 1.0
+    def seconds(self):
+        return [1.0 + 0.05 * k for k in range(self.k_max + 1)]
 
     def ask(self):
-        return self.best()
+        rates = self.rates()
+        return rates.index(max(rates))
 
 
 @pytest.mark.parametrize(
@@ -445,6 +446,27 @@ def test_auto_finds_nearly_the_best_fixed_length(alpha, c, v):
     asked = scripted(alpha, lambda k: 1e-3 * (k * c + v if k else 1.0), 600)[300:]
     mean = sum(expected_tokens(alpha, k) for k in asked) / sum(k * c + v if k else 1.0 for k in asked)
     assert mean > 0.95 * max(rate(k) for k in range(17))
+
+
+@pytest.mark.parametrize("row", [0.03, 0.1])
+@pytest.mark.parametrize(("alpha", "c"), [(0.8, 0.05), (0.7, 0.12), (0.9, 0.1), (0.4, 0.05)])
+def test_auto_learns_that_passes_are_padded(alpha, c, row):
+    """A straight line through the times would promise for 5, 6 and 7 tokens what they do not keep."""
+    from specdec_course.theory import expected_tokens
+
+    def cost(k):
+        return k * c + next(width for width in static.WIDTHS if width > k) * row + 0.9
+
+    rates = [expected_tokens(alpha, k) / cost(k) for k in range(17)]
+    asked = scripted(alpha, cost, 600)[300:]
+    mean = sum(expected_tokens(alpha, k) for k in asked) / sum(map(cost, asked))
+    assert mean > 0.95 * max(rates)
+
+
+@pytest.mark.parametrize("k_max", [1, 2, 3, 4, 5])
+def test_auto_may_be_kept_short(k_max):
+    asked = scripted(0.9, lambda k: 1e-3 * (1 + 0.02 * k), 300, k_max=k_max)
+    assert max(asked) == k_max and asked[-100:].count(k_max) > 80
 
 
 def test_auto_gives_up_drafting_where_it_does_not_pay_and_looks_again_now_and_then():

@@ -6,12 +6,13 @@ schedule decides before anything is drawn, from rounds that are over: the law of
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import defaultdict, deque
 from typing import Protocol
 
 from ..trace import Round
-from .adaptive import AcceptanceTracker, heuristic_schedule, optimal_stop
+from .adaptive import AcceptanceTracker, heuristic_schedule
 
 
 class Schedule(Protocol):
@@ -55,13 +56,17 @@ class Heuristic:
 class CostModel:
     """The k with the most tokens per second, from the acceptance so far and the measured time of a round.
 
-    A round with k drafted tokens takes about a + b k seconds (drafting and one more row to verify), a plain one t; both
-    are fitted to the rounds that were run. The first rounds try several k for that, and so does a round now and then
-    later: the text is the same, so trying costs little. Which k is chosen depends on measured times: where the text is
-    sampled, the same seed may then give another text of the same law. Pass an int for a text that can be repeated.
+    A round with k drafted tokens takes about a + b k seconds: that line is fitted to all rounds. But an engine pads its
+    passes to a few widths, and six tokens may cost what eight do: so a length's own times count too, the more the more
+    there are. Where the line was too hopeful, the rounds that it led to say so. A length that seems worth it is tried
+    now and then; the text is the same, so trying costs little. Which k is chosen depends on measured times: where the
+    text is sampled, the same seed may then give another text of the same law. Pass an int for a text that can be
+    repeated.
     """
 
-    PROBES = (4, 0, 1, 8, 16)
+    PROBES = (4, 0, 1, 8, 16)  # lengths to try; the first three before anything is known
+    PULL = 3  # times of its own that a length needs to weigh as much as the line
+    WORTH = 0.8  # of the best rate: what a length must promise to be tried
 
     def __init__(self, k_max: int = 16, probe_every: int = 48):
         self.k_max, self.probe_every, self.rounds = k_max, probe_every, 0
@@ -70,17 +75,20 @@ class CostModel:
         self.first = set()
 
     def ask(self) -> int:
-        unknown = [k for k in self.PROBES if k <= self.k_max and not self.times[k]]
-        if unknown:
-            return unknown[0]
-        if self.rounds % self.probe_every == 0:
-            return min(self.PROBES[self.rounds // self.probe_every % len(self.PROBES)], self.k_max)
-        return self.best()
+        probes = [k for k in self.PROBES if k <= self.k_max]
+        unknown = next((k for k in probes if k in self.PROBES[:3] and not self.times[k]), None)
+        if unknown is not None:
+            return unknown
+        rates = self.rates()
+        best = max(range(self.k_max + 1), key=rates.__getitem__)  # the smallest of equals
+        turn = probes[self.rounds // self.probe_every % len(probes)]
+        tried = [k for k in probes if not self.times[k]] + [turn] * (self.rounds % self.probe_every == 0)
+        return next((k for k in tried if rates[k] >= self.WORTH * rates[best]), best)
 
-    def best(self) -> int:
-        """What the marginal rule says of the acceptance and the times known so far."""
-        a, b, plain = self.costs()
-        return optimal_stop(self.survival(), b / plain, a / plain, 0.0)
+    def rates(self) -> list[float]:
+        """Tokens per second with k = 0, 1, ... k_max, as far as is known."""
+        tokens = itertools.accumulate(self.survival(), initial=1.0)
+        return [tokens / seconds for tokens, seconds in zip(tokens, self.seconds(), strict=True)]
 
     def survival(self) -> list[float]:
         """Entry i: the chance that the first i + 1 drafted tokens are all accepted.
@@ -96,13 +104,16 @@ class CostModel:
             chances.append(chance)
         return chances
 
-    def costs(self) -> tuple[float, float, float]:
-        """(a, b, t) in seconds: a drafted round takes a + b k, a plain one t. Of medians: a stray round is nothing."""
-        medians = {k: statistics.median(seconds) for k, seconds in self.times.items() if seconds}
-        drafted = {k: seconds for k, seconds in medians.items() if k > 0}
-        fit = statistics.linear_regression(list(drafted), list(drafted.values()))
-        slope = max(fit.slope, 0.0)
-        return max(fit.intercept, 1e-9), slope, medians[0]
+    def seconds(self) -> list[float]:
+        """What a round takes with k = 0, 1, ... k_max. Of medians: a stray round is nothing."""
+        known = {k: statistics.median(times) for k, times in self.times.items() if times}
+        lengths = sorted(known.keys() - {0})
+        slope, start = 0.0, known[lengths[0]]
+        if len(lengths) > 1:
+            slope, start = statistics.linear_regression(lengths, [known[k] for k in lengths])
+        line = [known[0], *(max(start + max(slope, 0.0) * k, 1e-9) for k in range(1, self.k_max + 1))]
+        weights = [len(self.times[k]) / (len(self.times[k]) + self.PULL) for k in range(self.k_max + 1)]
+        return [(1 - w) * one + w * known.get(k, one) for k, (w, one) in enumerate(zip(weights, line, strict=True))]
 
     def learn(self, round, seconds) -> None:
         self.rounds += 1

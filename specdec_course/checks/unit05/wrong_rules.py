@@ -106,7 +106,7 @@ for _id, _message, _rules in (
 
 def _same_layers(rng) -> tuple:
     layers = whole(1000, 10**6, rng)
-    one, other = (_config(rng, num_hidden_layers=layers, num_key_value_heads=heads) for heads in (2, 5))
+    one, other = (_config(rng, num_hidden_layers=layers, num_key_value_heads=heads, head_dim=64) for heads in (2, 5))
     return (one, 10), (other, 10)
 
 

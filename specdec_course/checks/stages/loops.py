@@ -42,7 +42,7 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | N
         return eos_id if len(text) in places else best[state]
 
     def target(ids):
-        _check_ids(ids)
+        check_ids(ids)
         state = ((ids + 1) * weights[: len(ids)]).cumsum(0) % MODULUS
         logits = table[state].clone()
         for place in places:
@@ -54,7 +54,7 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | N
     return target
 
 
-def _check_ids(ids) -> None:
+def check_ids(ids) -> None:
     """What a real model would refuse, in clearer words."""
     if not isinstance(ids, torch.Tensor) or ids.dim() != 1 or len(ids) == 0:
         raise ValueError(f"expected ids of shape [T] with T >= 1 and no batch axis; got {values.describe(ids)}")
@@ -77,6 +77,13 @@ def alone(target, ids: torch.Tensor, n: int) -> list[int]:
     for _ in range(n):
         text.append(target.says(text))
     return text[len(ids) :]
+
+
+def right_text(target, prompt, k: int, budget: int, eos_id: int | None) -> tuple[list[int], list[int]]:
+    """What the target alone would write, and the same without regard for budget and end of text."""
+    before, written = prompt.tolist(), alone(target, prompt, budget + k + 2)
+    end = written.index(eos_id) + 1 if eos_id in written else budget
+    return before + written[: min(end, budget)], before + written
 
 
 def perfect(target) -> Callable:
@@ -195,10 +202,7 @@ def _as_round(r) -> Round:
 
 def play(student, target, propose, prompt, k, budget, eos_id=None) -> Play:
     """Runs the student's loop on a stage where every call is written down; an endless loop ends as `stuck`."""
-    written = alone(target, prompt, budget + k + 2)
-    ends = (written.index(eos_id) + 1) if eos_id in written else budget
-    before = prompt.tolist()
-    done = Play(target, before, k, budget, eos_id, before + written[: min(ends, budget)], before + written)
+    done = Play(target, prompt.tolist(), k, budget, eos_id, *right_text(target, prompt, k, budget, eos_id))
     newest, latest = Call([]), []  # the drafter's newest answer (`shown` until a target call takes it up); its text
 
     def watched_target(ids):
@@ -210,7 +214,7 @@ def play(student, target, propose, prompt, k, budget, eos_id=None) -> Play:
         return logits
 
     def watched_propose(ids, k):
-        _check_ids(ids)
+        check_ids(ids)
         draft = propose(ids, max(0, int(k)))
         newest.shown, newest.asked, newest.draft = ids.tolist(), int(k), draft.tolist()
         latest[:] = newest.shown

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ...decoding import greedy_decode
 from ...trace import Round
 from ..errors import OutOfCalls, Wrong
-from ..stages.loops import Call, Play, rounds_that_happened
+from ..stages.loops import Call, Play, check_ids, right_text, rounds_that_happened
 
 
 def misled(target: Callable, period: int) -> Callable:
@@ -60,7 +59,7 @@ class Remembering:
             raise OutOfCalls(f"called more than {self.limit} times")
         if isinstance(ids, torch.Tensor) and not ids.numel():
             self.events.append((self.name, Fed(len(self.text), [], self.text.tolist())))
-        self.forward(ids)  # refuses what is no row of ids
+        check_ids(ids)
         start, self.text = len(self.text), torch.cat([self.text, ids])
         self.events.append((self.name, Fed(start, ids.tolist(), self.text.tolist())))
         rows = self.forward(self.text)[start:]
@@ -99,8 +98,8 @@ class CachedPlay(Play):
 def play_cached(student, target, draft, prompt, k, budget, eos_id=None) -> CachedPlay:
     """Runs the student's loop with two watched models; an endless loop ends as `stuck`."""
     events: list = []
-    truth, beyond = (greedy_decode(target, prompt, n, e) for n, e in ((budget, eos_id), (budget + k + 2, None)))
-    done = CachedPlay(target, prompt.tolist(), k, budget, eos_id, truth.tolist(), beyond.tolist(), draft_model=draft)
+    truth, beyond = right_text(target, prompt, k, budget, eos_id)
+    done = CachedPlay(target, prompt.tolist(), k, budget, eos_id, truth, beyond, draft_model=draft)
     limit = (budget + 2) * (k + 3) + 20
     models = [Remembering(name, forward, events, limit) for name, forward in (("target", target), ("draft", draft))]
     stopped = None

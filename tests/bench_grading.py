@@ -174,6 +174,8 @@ def in_pairs(folder: Path, group: dict, pairs: int, rounds: int, say) -> dict:
             clock, marks[name], *_ = grade(folder, submitted, jobs)
             clocks[name].append(clock)
     differ = {s: got for s in honest if max(got := [marks[name][s] for name in ways]) - min(got) > 1e-3}
+    if len(differ) > len(honest) // 2:  # then one of them did not grade
+        raise SystemExit(f"marks of {len(differ)} of {len(honest)} submissions differ: no measurement: {differ}")
     wall, cpu = ({name: statistics.median(getattr(clock, what) for clock in all_of) / len(honest)
                   for name, all_of in clocks.items()} for what in ("wall", "cpu"))
     mine, mine_cpu = group["seconds"] / group["students"], group["cpu_seconds"] / group["students"]

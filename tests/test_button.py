@@ -51,3 +51,15 @@ def test_the_autograde_button_runs_nothing_with_the_instructors_rights(tmp_path)
         assert graded.score == graded.max_score == 10
     if isolation()[0] == "full":
         assert not proof.exists()
+
+
+def test_stock_grading_stays_nbgraders_own(tmp_path):
+    """Whatever the course's settings have done to formgrader's button in this process."""
+    from nbgrader.apps import api
+    from nbgrader.converters import Autograde
+
+    from specdec_course.grading.nbgrader import stock
+
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    stock._api((str(tmp_path), str(tmp_path), f"sqlite:///{tmp_path}/gradebook.db"))
+    assert api.Autograde is Autograde

@@ -85,7 +85,8 @@ def _api(course):
     """nbgrader's API with the course's own nbgrader_config.py; nothing of the machine's or the user's."""
     import logging
 
-    from nbgrader.apps import NbGraderAPI
+    from nbgrader.apps import NbGraderAPI, api
+    from nbgrader.converters import Autograde
     from nbgrader.coursedir import CourseDirectory
     from traitlets.log import get_logger
 
@@ -93,6 +94,7 @@ def _api(course):
 
     folder, root, db_url = course
     config = course_config(Path(root))
+    api.Autograde = Autograde  # what the course's settings lead through the box, for formgrader's button
     config.CourseDirectory.update(root=folder, db_url=db_url)
     log = get_logger()
     log.handlers[:] = [logging.NullHandler()]  # what matters comes back in the API's answers

@@ -185,7 +185,7 @@ def test_no_mark_waits_for_a_person(course):
 
 def test_feedback_tells_the_student_what_is_wrong(course):
     page = (course / "feedback" / "typical" / UNIT / f"{UNIT}.html").read_text(encoding="utf-8")
-    assert "verify_greedy: not right yet" in page and "generate_speculative: not attempted yet" in page
+    assert "verify_greedy</code> not right yet" in page and "generate_speculative</code> not attempted yet" in page
 
 
 def test_no_source_lies_beside_a_students_notebook(course):

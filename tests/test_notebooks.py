@@ -52,7 +52,7 @@ def test_the_untouched_notebook_runs_to_the_end_and_earns_nothing(unit, monkeypa
     for name, exercise in exercises(unit).items():
         assert "not attempted yet" in printed(cells[f"check_{name}"])
         test = cells[f"grade_{name}"]
-        assert "not attempted yet" in printed(test)
+        assert f"{name}: 0 of {exercise.points:g} points" in printed(test)
         assert shown_value(test) == 0 and shown_bonus(test) == 0
         # nbgrader gives all points to a test cell that shows no value; for a bonus, all points are none.
         assert any(o.output_type == "execute_result" for o in test.outputs) != exercise.bonus

@@ -65,7 +65,7 @@ def _this_python():
 
 
 def run_and_mark(path: Path, tell=None) -> list[tuple[str, float, float, str]]:
-    """Execute a notebook and read its test cells: (exercise, points, maximum, what `grade` said first).
+    """Execute a notebook and read its test cells: (exercise, points, maximum, the first line of what its check said).
 
     `tell` is called with (number of the cell that begins, number of all). The maximum of a bonus exercise is 0: 100 %
     needs none. Raises ValueError when the file is no notebook of the
@@ -83,7 +83,8 @@ def run_and_mark(path: Path, tell=None) -> list[tuple[str, float, float, str]]:
         executed = run_notebook(notebook, tell=tell and (lambda number: tell(number, len(notebook.cells))))
     except RuntimeError as error:  # nbclient's DeadKernelError
         raise ValueError(f"running {path} ended its kernel (out of memory, or a crash): {error}") from error
-    return [_mark(cell) for cell in executed.cells if is_test(cell)]
+    checks = {cell.get("id", ""): cell for cell in executed.cells if cell.cell_type == "code"}
+    return [_mark(cell, checks) for cell in executed.cells if is_test(cell)]
 
 
 def is_test(cell) -> bool:
@@ -91,20 +92,22 @@ def is_test(cell) -> bool:
     return cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade", False)
 
 
-def _mark(cell) -> tuple[str, float, float, str]:
+def _mark(cell, checks: dict) -> tuple[str, float, float, str]:
     maximum = float(cell.metadata.nbgrader["points"])
     name = cell.metadata.nbgrader["grade_id"].removeprefix("grade_")
     raised = [output for output in cell.outputs if output.output_type == "error"]
     if raised:
         return name, 0.0, maximum, f"{raised[0].ename}: {raised[0].evalue}"
-    said = (printed(cell).strip() or "nothing was said").splitlines()[0]
+    said = printed(checks.get(f"check_{name}", cell)).strip() or printed(cell).strip() or "nothing was said"
     points = min(shown_value(cell), maximum) if maximum else shown_bonus(cell)
-    return name, points, maximum, said
+    return name, points, maximum, said.splitlines()[0]
 
 
 def printed(cell) -> str:
-    """What an executed cell has written to stdout."""
-    return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+    """What an executed cell has written to stdout, and the text of what it has displayed."""
+    shown = {"stream": lambda o: o.text if o.name == "stdout" else "",
+             "display_data": lambda o: str(o.data.get("text/plain", "")) + "\n"}
+    return "".join(shown[o.output_type](o) for o in cell.outputs if o.output_type in shown)
 
 
 def shown_value(cell) -> float:

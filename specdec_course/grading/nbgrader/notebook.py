@@ -106,7 +106,7 @@ def _mark(cell, checks: dict) -> tuple[str, float, float, str]:
 def printed(cell) -> str:
     """What an executed cell has written to stdout, and the text of what it has displayed."""
     shown = {"stream": lambda o: o.text if o.name == "stdout" else "",
-             "display_data": lambda o: str(o.data.get("text/plain", "")) + "\n"}
+             "display_data": lambda o: "" if BONUS in o.data else str(o.data.get("text/plain", "")) + "\n"}
     return "".join(shown[o.output_type](o) for o in cell.outputs if o.output_type in shown)
 
 

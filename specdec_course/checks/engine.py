@@ -211,8 +211,10 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
         lines.append(f"Asked again with nothing but `{ignored}` changed, your function never changed its answer. An "
                      f"answer that leaves out one of its arguments earns at most {AT_MOST:.0%} of the points.")
     crashed = all(any(isinstance(one, Crash) for one in seen) for _, _, seen in results)
-    if (crashed or len({wrong.message for wrong in wrongs}) == 1) and 1 < len(wrongs) == len(parts):
+    if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")
+    elif crashed and 1 < len(wrongs) == len(parts):
+        lines.append(f"  All {len(parts)} parts of the check end with an error in your function.")
     else:
         lines += [ticked(name, passed) for name, passed in parts]
     state = PARTLY if score > 0 else WRONG

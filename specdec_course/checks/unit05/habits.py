@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ...decoding import greedy_decode
 from ..errors import OutOfCalls
-from ..stages.loops import prompt_ids, toy_target
+from ..stages.loops import alone, prompt_ids, toy_target
 from .loop import generate_cached
 from .two_caches import Remembering, misled
 
@@ -58,7 +57,7 @@ def _first_round(student, rng, k: int) -> tuple[FirstRound | None, int]:
     drafted = first.text[len(prompt) :]
     if first.start or first.text[: len(prompt)] != prompt.tolist() or not drafted:
         return None, taken
-    truth = greedy_decode(target, prompt, len(drafted)).tolist()[len(prompt) :]
+    truth = alone(target, prompt, len(drafted))
     accepted = next((i for i, (a, b) in enumerate(zip(drafted, truth, strict=False)) if a != b), len(drafted))
     until = appends[1] if len(appends) > 1 else len(events)
     # The draft begins the next round before the target does: what it takes back is done before its next append.

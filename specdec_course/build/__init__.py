@@ -11,6 +11,8 @@ import json
 import tomllib
 from pathlib import Path
 
+from ..common.units import meant
+
 __all__ = ["build", "unit_names"]
 
 
@@ -101,13 +103,7 @@ def _chosen(root: Path, units) -> list[str]:
     if units is None:
         return known
     wanted = [units] if isinstance(units, str) else list(units)
-    chosen = []
-    for name in wanted:
-        found = [unit for unit in known if name == unit or name.zfill(2) == unit[:2]]
-        if not found:
-            raise ValueError(f"there is no unit {name!r}; there is: {', '.join(known)}")
-        chosen += found
-    return chosen
+    return [unit for said in wanted for unit in meant(said, known)]
 
 
 def _install_source(root: Path) -> str:

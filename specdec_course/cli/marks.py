@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..common.units import meant
 from ..common.whole import write_text
 from .classes import GRADEBOOK, ROOT, gradebook_of
 from .group import main
@@ -52,7 +53,4 @@ def extend(student, unit, more, gradebook, root):
     from ..grading.nbgrader import roster
 
     known = sorted(path.parent.name for path in Path(root).glob("notebooks/*/*.ipynb") if path.stem == path.parent.name)
-    names = [name for name in known if name == unit or name[:2] == unit.zfill(2)]
-    if not names:
-        raise ValueError(f"there is no unit {unit!r}; there is: {', '.join(known)}")
-    click.echo(roster.extend(_book(root, gradebook), student, names[0], roster.span(more)))
+    click.echo(roster.extend(_book(root, gradebook), student, meant(unit, known)[0], roster.span(more)))

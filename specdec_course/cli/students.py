@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from ..common.paths import bundled
+from ..common.units import meant
 from ..common.whole import write_bytes
 from .group import main
 
@@ -56,11 +57,8 @@ def write_notebooks(folder: Path, unit: str | None) -> list[tuple[Path, str]]:
     """Copies each student notebook to <folder>/<unit>/<unit>.ipynb, unless there is one: (path, what was done)."""
     source = bundled("notebooks")
     units = sorted(one.name for one in source.iterdir() if (one / f"{one.name}.ipynb").is_file())
-    wanted = [name for name in units if unit is None or name == unit or name.split("_")[0] == str(unit).zfill(2)]
-    if not wanted:
-        raise ValueError(f"there is no unit {unit!r}: expected {', '.join(units)}, or a number")
     done = []
-    for name in wanted:
+    for name in meant(unit, units):
         fresh, path = (source / name / f"{name}.ipynb").read_bytes(), folder / name / f"{name}.ipynb"
         if path.exists() or path.is_symlink():
             same = path.is_file() and path.read_bytes() == fresh

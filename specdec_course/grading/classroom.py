@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from ..common import budget
+from ..common.units import is_meant
 from . import layouts, records, schedule
 from .fingerprint import course_hash
 from .handover import hand_over, refuse_what_cannot_be_written
@@ -130,10 +131,9 @@ def merge_records(
 def _gathered(submitted: Path, root: Path, unit, student, show) -> set[tuple[str, str]]:
     """What lies elsewhere than expected is put where it belongs, and told; returns folders that are no submissions."""
     units = layouts.units_of(root)
-    number = unit.zfill(2) if unit else None
 
     def wanted(who, what):
-        return student in (None, who) and (unit is None or what == unit or what[:2] == number)
+        return student in (None, who) and is_meant(what, unit)
 
     lines, taken = layouts.gather(submitted, units, wanted)
     for line in lines:

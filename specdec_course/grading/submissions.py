@@ -9,6 +9,8 @@ import os
 import re
 from pathlib import Path
 
+from ..common.units import is_meant
+
 UNIT = re.compile(r"\d\d_[A-Za-z0-9_]+")
 
 
@@ -34,8 +36,7 @@ def find_submissions(submitted: Path, unit=None, student=None) -> tuple[list[tup
                 problems.append(f"{shown(person.name)}/{entry.name} is {kind}")
             else:
                 found.append((person.name, entry.name))
-    number = unit.zfill(2) if unit else None
-    chosen = [s for s in found if (unit is None or s[1] == unit or s[1][:2] == number) and student in (None, s[0])]
+    chosen = [s for s in found if is_meant(s[1], unit) and student in (None, s[0])]
     if not chosen:
         asked = "".join(f", {what} {value!r}" for what, value in (("unit", unit), ("student", student)) if value)
         raise ValueError(f"nothing to grade in {submitted}{asked}: {_instead(submitted, found)}")

@@ -1,4 +1,4 @@
-"""Knows which unit somebody means, by number (3, 03) or folder (03_greedy_verification). Knows nothing else of units."""
+"""Knows which unit somebody means, by number (3, 03) or folder (03_greedy_verification), and nothing else of units."""
 
 from __future__ import annotations
 

@@ -28,26 +28,26 @@ def ignored(exercise: Exercise, function: Callable, questions: list[dict], rng: 
     """The name of an argument that never reaches the function's answer; None where there is none, or no telling.
 
     Args:
-        questions: what the check asks, as {name of the argument: value}.
+        questions: plain questions of the check, as {name of the argument: value}.
     """
     for name, pair in exercise.arguments.items():
         if _same_pair(pair, Subject(function, exercise), rng):
             return name
-    plain = [one for one in questions if all(map(_plain, one.values())) and _size(one) <= LARGEST]
-    for name in plain[0] if plain else ():
-        if name not in exercise.arguments and _never_changes(exercise, function, plain, name, rng):
+    for name in questions[0] if questions else ():
+        if name not in exercise.arguments and _never_changes(exercise, function, questions, name, rng):
             return name
     return None
 
 
-def questions_to(solution: Callable, asked: list[dict]) -> Callable:
-    """`solution`, which writes down in `asked` what it was asked."""
+def questions_to(solution: Callable, plain: list[dict]) -> Callable:
+    """`solution`, which writes down in `plain` what it was asked, if that is numbers and texts, and not too large."""
     signature = inspect.signature(solution)
 
     def noting(*args, **kwargs):
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        asked.append(values.copies(dict(bound.arguments)))
+        if all(map(_plain, bound.arguments.values())) and _size(bound.arguments) <= LARGEST:
+            plain.append(values.copies(dict(bound.arguments)))
         return solution(*args, **kwargs)
 
     return noting

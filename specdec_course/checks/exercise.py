@@ -56,7 +56,7 @@ def ticked(name: str, passed: bool) -> str:
     return f"  {'✓' if passed else '✗'} {name}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Exercise:
     """One exercise: what it is worth, its hints, the parts of its check and the mistakes that it can name.
 

@@ -43,10 +43,11 @@ def toy_target(rng, eos_id: int | None = None, eos_at: int | tuple[int, ...] | N
 
     def target(ids):
         check_ids(ids)
-        state = ((ids + 1) * weights[: len(ids)]).cumsum(0) % MODULUS
-        logits = table[state].clone()
+        length = ids.shape[0]
+        state = ((ids + 1) * weights[:length]).cumsum(0) % MODULUS
+        logits = table[state]  # a copy: taken by a list of rows
         for place in places:
-            if 0 < place <= len(ids):
+            if 0 < place <= length:
                 logits[place - 1, eos_id] = 20.0
         return logits
 
@@ -60,8 +61,9 @@ def check_ids(ids) -> None:
         raise ValueError(f"expected ids of shape [T] with T >= 1 and no batch axis; got {values.describe(ids)}")
     if ids.is_floating_point():
         raise ValueError(f"expected whole numbers (torch.long); got {ids.dtype}")
-    if int(ids.min()) < 0 or int(ids.max()) >= VOCAB:
-        raise ValueError(f"expected ids from 0 to {VOCAB - 1}; got {int(ids.min())} to {int(ids.max())}")
+    low, high = (int(end) for end in ids.aminmax())
+    if low < 0 or high >= VOCAB:
+        raise ValueError(f"expected ids from 0 to {VOCAB - 1}; got {low} to {high}")
 
 
 def prompt_ids(rng, length: int = 4, low: int = 0, high: int = VOCAB) -> torch.Tensor:

@@ -48,12 +48,14 @@ def followers(rows: list[list[int]], backwards: bool = False) -> dict[int, list[
 
 def _most_frequent(came: list[int]) -> set[int]:
     counts = Counter(came)
-    return {token for token, n in counts.items() if n == max(counts.values())}
+    most = max(counts.values())
+    return {token for token, n in counts.items() if n == most}
 
 
 def _rarest(came: list[int]) -> set[int]:
     counts = Counter(came)
-    return {token for token, n in counts.items() if n == min(counts.values())}
+    least = min(counts.values())
+    return {token for token, n in counts.items() if n == least}
 
 
 def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
@@ -125,7 +127,8 @@ def _(student, rng):
         if table.shape != (size,):
             raise Wrong(f"For a model of {size} ids your table has the shape {table.shape}.")
         _judge(table, windows, default)
-        unseen = np.setdiff1d(np.arange(size), windows[:, :-1].unique().numpy())
+        unseen = np.ones(size, dtype=bool)
+        unseen[windows[:, :-1].unique().numpy()] = False
         if (table[unseen] != default).any():
             raise Wrong("A token that nothing followed has to get default_next_token, whatever that is.",
                         mistake="default_ignored")

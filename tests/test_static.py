@@ -472,3 +472,24 @@ def test_auto_may_be_kept_short(k_max):
 def test_auto_gives_up_drafting_where_it_does_not_pay_and_looks_again_now_and_then():
     asked = scripted(0.2, lambda k: 1e-3 * (1 + 0.5 * k), 400)
     assert asked[200:].count(0) > 150 and any(asked[200:])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_auto_keeps_its_choice_on_a_machine_that_is_slower_now_and_then(seed):
+    """What was measured while a neighbour was busy is no reason against the length that it was measured with."""
+    from specdec_course.theory import expected_tokens
+
+    def cost(k):  # by the padded pass, and 8 % of noise
+        return 1e-3 * (0.11 * k + 1 + 0.07 * (next(w for w in WIDTHS if w > k) - 1))
+
+    noise, pace = torch.Generator().manual_seed(seed), [1.0]
+
+    def clock(k):
+        draw = torch.rand(2, generator=noise)
+        if draw[0] < 0.005:  # now and then the machine changes its pace
+            pace[0] = 1.0 + 0.8 * float(draw[1])
+        return cost(k) * pace[0] * float(1 + 0.08 * torch.randn((), generator=noise))
+
+    asked = scripted(0.75, clock, 900, seed)[300:]
+    mean = sum(expected_tokens(0.75, k) for k in asked) / sum(map(cost, asked))
+    assert mean > 0.95 * max(expected_tokens(0.75, k) / cost(k) for k in range(17))

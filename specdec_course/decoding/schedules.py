@@ -58,21 +58,23 @@ class CostModel:
 
     A round with k drafted tokens takes about a + b k seconds: that line is fitted to all rounds. But an engine pads its
     passes to a few widths, and six tokens may cost what eight do: so a length's own times count too, the more the more
-    there are. Where the line was too hopeful, the rounds that it led to say so. A length that seems worth it is tried
-    now and then; the text is the same, so trying costs little. Which k is chosen depends on measured times: where the
+    there are. Where the line was too hopeful, the rounds that it led to say so. A machine is faster now and slower then
+    by more than two lengths differ, and one of them may have been measured then: every time is divided by the pace, how
+    long rounds take just now against what the same lengths took before. A length that seems worth it is tried now and
+    then; the text is the same, so trying costs little. Which k is chosen depends on measured times: where the
     text is sampled, the same seed may then give another text of the same law. Pass an int for a text that can be
     repeated.
     """
 
     PROBES = (4, 0, 1, 8, 16)  # lengths to try; the first three before anything is known
     PULL = 3  # times of its own that a length needs to weigh as much as the line
-    WORTH = 0.8  # of the best rate: what a length must promise to be tried
+    HOPE, WORTH = 0.95, 0.6  # of the best rate: what a length must promise to be tried, and to be tried once more
 
-    def __init__(self, k_max: int = 16, probe_every: int = 48):
+    def __init__(self, k_max: int = 16, probe_every: int = 24):
         self.k_max, self.probe_every, self.rounds = k_max, probe_every, 0
-        self.places = [AcceptanceTracker(half_life=64) for _ in range(k_max)]
-        self.times = defaultdict(lambda: deque(maxlen=15))
-        self.first = set()
+        self.places = [AcceptanceTracker(half_life=256) for _ in range(k_max)]
+        self.times = defaultdict(lambda: deque(maxlen=45))  # in seconds at the pace of the beginning
+        self.paces, self.tried = deque([1.0], maxlen=9), {}  # by length: the round that it was last asked for
 
     def ask(self) -> int:
         probes = [k for k in self.PROBES if k <= self.k_max]
@@ -81,9 +83,11 @@ class CostModel:
             return unknown
         rates = self.rates()
         best = max(range(self.k_max + 1), key=rates.__getitem__)  # the smallest of equals
-        turn = probes[self.rounds // self.probe_every % len(probes)]
-        tried = [k for k in probes if not self.times[k]] + [turn] * (self.rounds % self.probe_every == 0)
-        return next((k for k in tried if rates[k] >= self.WORTH * rates[best]), best)
+        hopes = [k for k in probes if not self.times[k] and rates[k] >= self.HOPE * rates[best]]
+        if hopes or self.rounds % self.probe_every:
+            return hopes[0] if hopes else best
+        worth = [k for k in probes if self.times[k] and rates[k] >= self.WORTH * rates[best]]
+        return min(worth, key=self.tried.__getitem__, default=best)  # the one that was tried longest ago
 
     def rates(self) -> list[float]:
         """Tokens per second with k = 0, 1, ... k_max, as far as is known."""
@@ -124,9 +128,12 @@ class CostModel:
             self.places[round.accepted].update(0, 1)
         if seconds is None:
             return
-        if round.drafted in self.first:
-            self.times[round.drafted].append(seconds)
-        self.first.add(round.drafted)  # the first round of a length may compile or allocate: it does not count
+        if round.drafted in self.tried:  # the first round of a length may compile or allocate: it does not count
+            times = self.times[round.drafted]
+            if times:
+                self.paces.append(seconds / statistics.median(times))
+            times.append(seconds / statistics.median(self.paces))
+        self.tried[round.drafted] = self.rounds
 
 
 NAMED = {"auto": CostModel, "heuristic": Heuristic}

@@ -26,22 +26,27 @@ LENGTHS = (1, 2, 4, 8, 16)
 @dataclass(frozen=True)
 class Costs:
     """Seconds of the parts of a round, in the middle of a text: `plain`, a target step; `draft` and `verify` by draft
-    length k; and of the first one, which reads the prompt: `prefill` of the target, `draft_prefill` of the drafter."""
+    length k; and of the first one, which reads the prompt: `prefill` of the target, `draft_prefill` of the drafter.
+    `padded`: passes are padded to the widths of LENGTHS, as in the compiled engine: six tokens cost what eight do."""
 
     plain: float
     prefill: float
     draft_prefill: float
     draft: dict[int, float]
     verify: dict[int, float]
+    padded: bool = False
 
     def round(self, k: float) -> float:
-        """A round with k drafted tokens; between the lengths that were measured, on the straight line."""
+        """A round with k drafted tokens."""
         return self.drafting(k) + self.checking(k)
 
     def drafting(self, k: float) -> float:
+        """Between the lengths that were measured, on the straight line; so in `checking`, where nothing is padded."""
         return float(np.interp(k, [0, *self.draft], [0.0, *self.draft.values()]))
 
     def checking(self, k: float) -> float:
+        if self.padded:
+            k = min((n for n in (0, *self.verify) if n >= k), default=k)
         return float(np.interp(k, [0, *self.verify], [self.plain, *self.verify.values()]))
 
     def whole(self, rounds) -> float:
@@ -99,6 +104,7 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
         draft_prefill=max(0.0, median["first draft"] - draft.get(1, 0.0)),
         draft=draft,
         verify={k: median["verify", k] for k in draft},
+        padded=engine == "compiled",
     )
 
 
@@ -106,7 +112,7 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
 class Explained:
     """A speed-up and its reasons. alpha: chance that a judged token is accepted, from the rounds; overlap: 1 - mean TV
     on the prefixes of the texts, which alpha cannot exceed but by chance; c, v: cost of a drafted token and of checking
-    the mean draft, in plain steps; predicted: from the rounds and the parts' times; eta = measured / predicted;
+    a draft, in plain steps; predicted: from the rounds and the parts' times; eta = measured / predicted;
     best_k, best_speedup: by the formula, with this alpha and these times; ceiling: 1 / (1 - alpha), at c = 0, v = 1."""
 
     name: str
@@ -128,7 +134,8 @@ def explain(name, outputs, measured: float, costs: Costs, overlap: float) -> Exp
     rounds = [r for out in outputs for r in out.trace.rounds]
     judged = [r for r in rounds if r.emitted > r.accepted]  # the others were cut, not rejected
     alpha = estimate_alpha([r.accepted for r in judged], [r.drafted for r in judged])
-    k = statistics.mean([r.drafted for r in rounds if r.drafted] or [0])
+    drafted = [r.drafted for r in rounds if r.drafted] or [0]
+    k, v = statistics.mean(drafted), statistics.mean(map(costs.checking, drafted)) / costs.plain
     new = [len(out.tokens) - out.trace.prompt_length for out in outputs]
     plainly = sum(costs.prefill + (n - 1) * costs.plain for n in new)
     predicted = plainly / sum(costs.whole(out.trace.rounds) for out in outputs)
@@ -136,7 +143,7 @@ def explain(name, outputs, measured: float, costs: Costs, overlap: float) -> Exp
     rates = {n: expected_tokens(alpha, n) * costs.plain / costs.round(n) for n in lengths}
     best = max(rates, key=rates.get)
     return Explained(
-        name, k, alpha, overlap, costs.drafting(k) / k / costs.plain if k else 0.0, costs.checking(k) / costs.plain,
+        name, k, alpha, overlap, costs.drafting(k) / k / costs.plain if k else 0.0, v,
         predicted, measured, measured / predicted, best, rates[best], 1 / (1 - alpha) if alpha < 1 else float("inf"),
     )
 
@@ -149,7 +156,8 @@ def mean_costs(measured: list[Costs]) -> Costs:
 
     plain, prefill, first = (statistics.mean(getattr(c, name) for c in measured)
                              for name in ("plain", "prefill", "draft_prefill"))
-    return Costs(plain, prefill, first, mean([c.draft for c in measured]), mean([c.verify for c in measured]))
+    draft, verify = mean([c.draft for c in measured]), mean([c.verify for c in measured])
+    return Costs(plain, prefill, first, draft, verify, measured[0].padded)
 
 
 def overlap(target, drafter, outputs, sampling=Sampling()) -> float:

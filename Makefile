@@ -7,7 +7,7 @@ COLAB := .venv-colab
 JOBS ?= 2
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-quick test-colab course lab bench bench-grading docs lint install clean
+.PHONY: demo test test-quick test-colab course lab bench bench-grading hub-test docs lint install clean
 
 install: $(VENV)/.installed
 
@@ -36,9 +36,11 @@ $(COLAB)/.installed: pyproject.toml constraints-colab.txt
 	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt -e . ipython ipykernel ipywidgets nbclient pytest pytest-xdist hypothesis
 	@touch $@
 
-# The quick tests and every student notebook with the versions that Colab ships (and without nbgrader).
+# The quick tests and every student notebook with the versions that Colab ships (and without nbgrader); then each
+# notebook alone in an empty folder, where its first cell installs the course.
 test-colab: $(COLAB)/.installed
 	@OMP_NUM_THREADS=1 $(COLAB)/bin/python -m pytest -n $(JOBS) -m "not slow or notebook" --ignore=tests/test_nbgrader.py
+	@$(COLAB)/bin/python -m pytest tests/colab
 
 course: install
 	@$(BIN)/specdec build
@@ -55,17 +57,26 @@ bench: install
 bench-grading: install
 	@$(BIN)/python tests/bench_grading.py $(ARGS)
 
-ROOMS := $(patsubst specdec_course/%.py,specdec_course.%,$(filter-out %/__init__.py,$(wildcard specdec_course/*.py))) \
-  $(patsubst specdec_course/%/__init__.py,specdec_course.%,$(wildcard specdec_course/*/__init__.py))
+# A JupyterHub with users of the system, and a browser that goes through a class (as root, without: skipped). Installs the
+# Hub into HUB first. For instance: make hub-test ARGS="--shots /tmp/shots --load 30"
+HUB ?= /opt/specdec-hub
+hub-test:
+	@HUB=$(HUB) sh tests/hub/run.sh $(ARGS)
 
-# The reference of the package, as web pages under docs/site.
+# The site, in docs/_build/html: it works from the files alone. The first build runs every unit once, a quarter of an hour;
+# outputs are kept in docs/_build/kept until a unit's code changes (FRESH=1 runs all again, EXECUTE=0 none).
+# SOLUTIONS=0 leaves the course's own answers out.
+SOLUTIONS ?= 1
+EXECUTE ?= 1
 docs: install
-	@$(BIN)/python $(PIP) -c constraints.txt -e ".[dev,docs]"
-	@$(BIN)/pdoc specdec_course $(ROOMS) -o docs/site
-	@echo "open docs/site/index.html"
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[instructor,dev,docs]"
+	@$(if $(FRESH),rm -rf docs/_build)
+	@$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees -D solutions=$(SOLUTIONS) -D execute=$(EXECUTE) \
+	  docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 lint: install
 	@$(BIN)/ruff check .
 
 clean:
-	rm -rf $(VENV) $(COLAB) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COLAB) docs/_build docs/units docs/api .pytest_cache .ruff_cache .hypothesis

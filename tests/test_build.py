@@ -174,6 +174,27 @@ def test_head_and_setup(course):
     assert [c for c in release.cells if c.source.startswith("# Samples")] == [head]
 
 
+@pytest.mark.parametrize(("address", "leads_to"), [
+    ("https://github.com/owner/a.name", "owner/a.name/blob/main"),
+    ("https://github.com/owner/name.git", "owner/name/blob/main"),
+    ("https://github.com/owner/name/tree/autumn/26", "owner/name/blob/autumn/26"),
+])
+def test_with_an_address_a_badge_opens_the_notebook_in_colab(course, address, leads_to):
+    with (course / "pyproject.toml").open("a") as settings:
+        settings.write(f'repository = "{address}"\n')
+    head = both(course)[1].cells[0].source
+    assert f"(https://colab.research.google.com/github/{leads_to}/notebooks/{UNIT}/{UNIT}.ipynb)" in head
+    assert "Upload" not in head and "On your machine" in head
+
+
+@pytest.mark.parametrize("address", ["github.com/owner/name", "https://gitlab.com/owner/name", "https://github.com/owner"])
+def test_an_address_that_colab_cannot_open_is_refused(course, address):
+    with (course / "pyproject.toml").open("a") as settings:
+        settings.write(f'repository = "{address}"\n')
+    with pytest.raises(ValueError, match="an address that Colab can open, like https://github.com/owner/name"):
+        both(course)
+
+
 def test_a_unit_leads_to_its_neighbours():
     """By links that hold in the folders as students have them."""
     units = sorted((ROOT / "notebooks").iterdir())

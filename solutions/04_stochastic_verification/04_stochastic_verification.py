@@ -320,11 +320,11 @@ print("it accepts:", round(float((p * q).sum()), 4), " the coin accepts:", round
 # p/q, cut off at 1 after every factor: w[0] = 1, w[i] = min(1, w[i-1] p(x_i)/q(x_i)). The longest prefix that passes
 # its coin is kept. The whole draft passes with w[k]; a shorter prefix of i tokens with
 #
-# > s / (s + 1 - w[i]), where s is the sum over x of (w[i] p[i](x) - q[i](x)), each cut off at 0.
+# > s / (s + 1 - w[i]), where s is the sum over x of `w[i] p[i](x) - q[i](x)`, each cut off at 0.
 #
 # Where does this come from? Take all drafts that begin with the same i tokens, and call their mass 1. A share w[i] of
-# them may keep this prefix. With one token more pass those that min(w[i] p[i](x), q[i](x)) lets through, in all w[i]
-# - s. So 1 - w[i] + s are left, and s of them must still keep the prefix: that is the coin. In the table, the prefix
+# them may keep this prefix. With one token more pass those that `min(w[i] p[i](x), q[i](x))` lets through, in all
+# w[i] - s. So 1 - w[i] + s are left, and s of them must still keep the prefix: that is the coin. In the table, the prefix
 # A has w = 1/2 and s = (1/6 - 2/3)+ + (1/3 - 1/3)+ = 0: AA and AB already hold every A that is wanted. The prefix B
 # has w = 1 and s = 1/3, so the coin is 1: where BA fails, B stays.
 #

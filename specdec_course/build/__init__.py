@@ -11,6 +11,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from ..common.settings import setting
 from ..common.units import meant
 
 __all__ = ["build", "unit_names"]
@@ -59,8 +60,8 @@ def notebooks_of(root: Path, unit: str, registry: dict) -> dict[Path, str]:
 
     number = folder_number(unit)
     exercises = {name: e for name, e in registry.items() if e.unit == number}
-    source = root / "solutions" / unit / f"{unit}.py"
-    solution = solution_notebook(source, exercises, _install_source(root))
+    source, repository = root / "solutions" / unit / f"{unit}.py", setting(root, "repository", "")
+    solution = solution_notebook(source, exercises, _install_source(root), repository)
     release = release_text(solution, root)
     left = leaks(solution, nbformat.reads(release, as_version=4))
     if left:

@@ -47,18 +47,24 @@ you what is wrong and why. `hint(...)` helps when you are stuck, `grade(...)` sh
 you are, and `solution(...)` the course's own answer once yours is right. Pictures and experiments use `yours(f)`: your
 own `f` once it is right, the course's until then.
 
+{colab}
+*On your machine:* open it in JupyterLab. Nothing else is needed: the next cell installs the course if it is missing."""
+UPLOAD = """\
 *Open in Colab:* at [colab.research.google.com](https://colab.research.google.com) choose **File → Upload
-notebook** and pick this file. *On your machine:* open it in JupyterLab. Nothing else is needed: the next
-cell installs the course if it is missing."""
+notebook** and pick this file."""
+BADGE = """\
+[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]\
+(https://colab.research.google.com/github/{place}/blob/{branch}/notebooks/{unit}/{unit}.ipynb)"""
 
 
-def solution_notebook(path, exercises: dict, install: str):
+def solution_notebook(path, exercises: dict, install: str, repository: str = ""):
     """The solution notebook of one unit.
 
     Args:
         path: the unit's source; the name of its folder is the unit's name and begins with its number.
         exercises: the unit's exercises by name, as `specdec_course.checks.exercises` gives them.
         install: what `pip install` gets when the package is missing; empty: a wheel that lies beside the notebook.
+        repository: the GitHub address that Colab opens this notebook from, maybe with /tree/BRANCH; empty: none.
 
     Returns:
         an nbformat notebook. The same source gives the same notebook, to the byte.
@@ -70,7 +76,8 @@ def solution_notebook(path, exercises: dict, install: str):
     number = path.stem.split("_")[0]
     how = FROM_ADDRESS.format(address=install) if install else FROM_WHEEL
     setup = SETUP.format(install=how, imports=cells[0].text.strip())
-    head = _head(title, number, exercises, about, _reading_minutes(cells[1:]), _beside(path))
+    colab, reading = _colab(repository, path.stem), _reading_minutes(cells[1:])
+    head = _head(title, number, exercises, about, reading, _beside(path), colab)
     nodes = [_markdown("head", head), _code("setup", setup)]
     seen: dict[str, int] = {}
     place = 0
@@ -113,7 +120,7 @@ def _beside(path) -> str:
     return "".join(f" · {word}: [unit {folder[:2]}](../{folder}/{folder}.ipynb)" for word, folder in near)
 
 
-def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str) -> str:
+def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str, colab: str) -> str:
     extra = sum(e.points for e in exercises.values() if e.bonus)
     return HEAD.format(
         title=title,
@@ -125,7 +132,19 @@ def _head(title: str, number: str, exercises: dict, about: str, reading: int, be
         about=f"{about}\n\n" if about else "",
         reading=reading,
         beside=beside,
+        colab=colab,
     )
+
+
+def _colab(repository: str, unit: str) -> str:
+    """How this notebook comes into Colab: by one click, where it lies on GitHub; else by hand."""
+    if not repository:
+        return UPLOAD
+    address = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?(?:/tree/([\w./-]+))?", repository)
+    if not address:
+        raise ValueError(f"repository of [tool.specdec] is {repository!r}; expected an address that Colab can open, "
+                         "like https://github.com/owner/name or https://github.com/owner/name/tree/branch")
+    return BADGE.format(place=address[1], branch=address[2] or "main", unit=unit)
 
 
 def unit_points(exercises: dict) -> float:

@@ -16,11 +16,11 @@ import textwrap
 from dataclasses import replace
 
 from ..common.nearest import did_you_mean
-from . import follow, panel
+from . import follow, kept, panel
 from .engine import evaluate_exercise
 from .exercise import NOT_ATTEMPTED, WRONG, Exercise, Report
 
-_last: dict[str, Report] = {}  # the newest verdict per exercise in this session, for `progress`
+_last: dict[str, Report] = {}  # the newest verdict per exercise in this session
 
 
 @functools.cache
@@ -80,6 +80,8 @@ def _judge(function, name: str, seed: int) -> Report:
                        "which is never reached: delete that line.")
             report = replace(report, message=message)
     _last[report.exercise] = report
+    if _kernel_display() is not None:
+        kept.remember(report)
     return report
 
 
@@ -174,20 +176,24 @@ def _show_bonus(name: str, points: float) -> None:
 
 
 def progress() -> None:
-    """A line for every exercise of the units that you have checked in this session."""
-    units = sorted({_registry()[name].unit for name in _last})
-    if not units:
-        _show(panel.note("Nothing checked yet in this session. Run a cell with check(...)."))
-        return
+    """A line for every exercise of the units that you have begun, in this session or before."""
+    now = {_registry()[name].unit for name in _last}
+    rows = [row for row in board() if row[0] in now or any(state != NOT_ATTEMPTED for _, state in row[-1])]
+    _show(panel.standing(rows) if rows else panel.note("Nothing checked yet. Run a cell with check(...)."))
+
+
+def board() -> list[tuple[str, float, float, list[tuple[str, str]]]]:
+    """Where a student stands in every unit: (unit, points earned, of how many, [(exercise, state)])."""
+    known = {name: pair for name, pair in kept.recall().items() if pair[0] in panel.LOOKS}
+    known |= {name: (report.state, report.score) for name, report in _last.items()}
     rows = []
-    for unit in units:
+    for unit in sorted({e.unit for e in _registry().values()}):
         own = exercises(unit).values()
         worth = sum(e.points for e in own if not e.bonus)
-        earned = sum(e.earned(_last[e.name].score) for e in own if e.name in _last)
+        earned = sum(e.earned(known[e.name][1]) for e in own if e.name in known)
         earned = round(min(earned, worth), 2)  # a bonus makes up for what was lost
-        states = [(e.name, _last[e.name].state if e.name in _last else NOT_ATTEMPTED) for e in own]
-        rows.append((unit, earned, worth, states))
-    _show(panel.standing(rows))
+        rows.append((unit, earned, worth, [(e.name, known.get(e.name, (NOT_ATTEMPTED,))[0]) for e in own]))
+    return rows
 
 
 def solution(function) -> None:

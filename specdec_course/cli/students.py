@@ -1,7 +1,7 @@
-"""Commands for students: `notebooks` and `lab`.
+"""Commands for students: `notebooks`, `lab` and `progress`.
 
-Knows: where the student notebooks lie, and that nothing of a student's is ever overwritten. Does not know: what is in a
-notebook.
+Knows: where the student notebooks lie, that nothing of a student's is ever overwritten, and what checks kept. Does not
+know: what is in a notebook.
 """
 
 from __future__ import annotations
@@ -51,6 +51,14 @@ def lab(folder, options):
     settings = os.pathsep.join(filter(None, [str(WITHOUT_TOOLS), os.environ.get("JUPYTER_CONFIG_PATH")]))
     call = [command, "--notebook-dir", str(folder), *options]
     sys.exit(subprocess.call(call, env=os.environ | {"JUPYTER_CONFIG_PATH": settings}))
+
+
+@main.command()
+def progress():
+    """Show how far you are in every unit, as your checks last saw it."""
+    from ..checks import board, panel
+
+    click.echo(panel.standing(board()).text)
 
 
 def write_notebooks(folder: Path, unit: str | None) -> list[tuple[Path, str]]:

@@ -30,6 +30,7 @@ nb_merge_streams = True
 nb_ipywidgets_js = {}  # nothing is loaded from elsewhere
 exclude_patterns = ["_build", "parts", "hub"]
 highlight_language = "none"
+pygments_style, pygments_dark_style = "a11y-light", "github-dark"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -209,9 +209,11 @@ def test_docstrings_become_text_that_cannot_be_taken_for_markup(parts):
 
     Returns: a thing.
     """
+    assert parts.reference.restructured(["k: a", "  number", "c, v: costs"]) == ["* **k**: a number", "",
+                                                                                 "* **c, v**: costs", ""]
     assert parts.reference.restructured(said.split("\n")) == [
         r"Text \*with\* stars, a name\_ and ``code``\ s.", "", "**Args**", "",
-        r"* **one, two**: what \| they are, on two lines. \*\*more: the rest", "", "* **Returns**: a thing.", "",
+        r"**one, two**: what \| they are, on two lines. \*\*more: the rest", "", "**Returns**: a thing.", "",
     ]  # fmt: skip
 
 

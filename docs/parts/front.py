@@ -64,5 +64,5 @@ def measured() -> dict[str, str]:
     words = (f"{TOKENS} tokens, greedy, k = {K}, compiled: {alone:.2f} s alone, {helped:.2f} s with the draft model, "
              f"{outs[1].trace.tokens_per_call:.2f} tokens per call of the large model. {machine()}, "
              f"{time.strftime('%Y-%m-%d')}, when this page was made.")
-    return {"race": race(lanes, slower=SLOWER)._repr_html_(), "strip": strip(pieces[:emitted], first, token_pieces(pair.tokenizer, opening)).page,
-            "words": words}
+    drawn = strip(pieces[:emitted], first, token_pieces(pair.tokenizer, opening))
+    return {"race": race(lanes, slower=SLOWER)._repr_html_(), "strip": drawn.page, "words": words}

@@ -75,9 +75,10 @@ def index_page() -> str:
     for name in specdec_course.__all__:
         thing = getattr(specdec_course, name)
         rows.append(f"| {{py:obj}}`{name} <specdec_course.{home_of(name)}.{name}>` | {cell(thing.__doc__)} |")
-    kinds = (("The method", METHOD), ("Rooms", ROOMS), ("More", ("commands", "behind")))
-    trees = [f"```{{toctree}}\n:caption: {caption}\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n"
-             for caption, names in kinds]
+    short = [[f"{name} <{name}>" for name in names] for names in (METHOD, ROOMS)]
+    kinds = (("The method", short[0]), ("Rooms", short[1]), ("More", ("commands", "behind")))
+    trees = [f"```{{toctree}}\n:caption: {caption}\n:maxdepth: 1\n\n"
+             + "\n".join(names) + "\n```\n" for caption, names in kinds]
     text = ("# Reference\n\nMade from the docstrings of the package. Shapes stand in brackets: `[T]` is a tensor of T "
             "numbers, V the size of the vocabulary. `from specdec_course import ...` offers these:\n\n")
     return text + "\n".join(rows) + "\n\n" + "\n".join(trees)
@@ -163,7 +164,8 @@ def _entries(lines: list[str]) -> list[str]:
             items[-1].append(_marked(line.strip()))
         else:
             items.append([_marked(line.strip())])
-    return [line for item in items for line in (f"* {' '.join(item)}", "")]
+    bullet = "* " if len(items) > 1 else ""
+    return [line for item in items for line in (f"{bullet}{' '.join(item)}", "")]
 
 
 def _marked(text: str) -> str:

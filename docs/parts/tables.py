@@ -11,10 +11,10 @@ from pathlib import Path
 ABOUT = ("hardware", "software", "date", "command", "source")  # what every record says of itself
 SPEEDS = ("cpu_classroom_bench_greedy", "cpu_classroom_bench_sampled")  # the two of the front page
 TITLES = {
-    "classroom": "The bundled pair",
-    "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
     "cpu_classroom_bench_greedy": "Speed of the bundled pair, greedy",
     "cpu_classroom_bench_sampled": "Speed of the bundled pair, T = 1",
+    "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
+    "classroom": "The bundled pair",
     "grading_speed": "Grading a class",
     "smollm2_bigram": "A bigram for SmolLM2-135M: prompts in ordinary spelling",
     "smollm2_bigram_spec_bench": "A bigram for SmolLM2-135M: Spec-Bench",
@@ -120,7 +120,8 @@ def per_length(record: dict) -> str:
 
 
 def by_name(record: dict) -> str:
-    rows = [[name, value] for name, value in leaves(record) if name not in (*ABOUT, "what", "kind", "sample")]
+    shown = {key: value for key, value in record.items() if key not in (*ABOUT, "what", "kind", "sample")}
+    rows = [[name.replace("_", " "), value] for name, value in leaves(shown)]
     return table(["figure", "value"], rows)
 
 

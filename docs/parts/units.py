@@ -174,8 +174,9 @@ def overview(root: Path) -> str:
         if not found:
             raise ValueError(f"notebooks/{name}: its head does not say exercises, points and minutes as others do")
         exercises, points, read, write = found.groups()
+        points = points.replace(" bonus points", " bonus").replace(" points", "")
         link = f"[{int(name[:2])} · {title}](units/{name}/{name}.ipynb)"
-        rows.append(f"| {link} | {exercises} | {points.removesuffix(' points')} | {read}, {write} |")
+        rows.append(f"| {link} | {exercises} | {points} | {read}, {write} |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,0 +1,26 @@
+#!/bin/sh
+# `make hub-test`: installs the Hub as docs/jupyterhub.md says, then runs the tests against it. As root; what is given
+# goes to pytest. HUB names the folder of the Hub.
+set -eu
+cd "$(dirname "$0")/../.."
+hub=${HUB:-/opt/specdec-hub}
+if [ "$(id -u)" != 0 ]; then
+  echo "hub-test skipped: it makes users of the system and needs root (sudo make hub-test)"
+  exit 0
+fi
+
+missing=
+command -v bwrap >/dev/null || missing="$missing bubblewrap"
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
+command -v npm >/dev/null || missing="$missing nodejs npm"
+if [ -n "$missing" ]; then
+  command -v apt-get >/dev/null || { echo "hub-test needs$missing: install them first" >&2; exit 2; }
+  apt-get update -qq
+  # shellcheck disable=SC2086 - several names
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+fi
+
+sh docs/hub/install.sh "$hub"
+"$hub/bin/python" -m pip --disable-pip-version-check install --quiet -c constraints.txt playwright psutil pytest
+# The program, not `python -m pytest`: the package comes from where the Hub has it, not from this folder.
+exec "$hub/bin/pytest" -x -p no:cacheprovider tests/hub "$@"

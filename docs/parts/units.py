@@ -62,7 +62,7 @@ def with_outputs(name: str, source, kept: Path, execute: bool, say=print):
         return _refreshed(source, nbformat.read(place, as_version=4))
     if not execute:
         return source
-    say(f"running {name} (1 to 3 minutes; its outputs are kept until its code changes)")
+    say(f"running {name} (a few minutes; its outputs are kept until its code changes)")
     with tempfile.TemporaryDirectory(prefix="no-progress-") as state:
         before = os.environ.get("XDG_STATE_HOME")
         os.environ["XDG_STATE_HOME"] = state  # what its checks find out is nobody's progress

@@ -120,6 +120,7 @@ def test_students_see_the_assignment_list_and_none_of_the_instructors_tools(page
 
 def test_ann_fetches_the_unit_and_solves_it_in_the_browser(hub, pages, right, numbers, shots):
     page = pages(ANN)
+    lab.open_file(page, "")  # away with the palette
     lab.assignments(page)
     lab.seen(page, shots, "04_released")
     lab.press(page, "released", UNIT, "Fetch")

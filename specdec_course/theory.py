@@ -82,7 +82,7 @@ def estimate_alpha(accepted: list[int], drafted: list[int]) -> float:
         accepted: for every round, how many drafted tokens were accepted.
         drafted: for every round, how many were drafted; accepted[i] <= drafted[i]. Where
             accepted[i] < drafted[i], exactly one token was judged and rejected. (A round
-            that the end of the text cut short was not rejected: leave it out.)
+            that the end of the text cut short saw no rejection: the caller leaves it out.)
 
     Returns:
         float in [0, 1]: the maximum-likelihood estimate for a chance alpha per judged

@@ -151,6 +151,8 @@ def rollback(cache, n):
         cache.crop(-n)
 
 # %%
+with torch.inference_mode():
+    past = pair.target(input_ids=text[None, :7], use_cache=True).past_key_values
 yours(rollback)(past, 2)
 print("positions after a rollback by 2:", past.get_seq_length(), "  in each layer:",
       {layer.keys.shape[-2] for layer in past.layers})
@@ -242,6 +244,7 @@ print("length:", model.length, "  largest difference to the logits from scratch:
 #
 # *Before you write:* what would a loop look like that never has to ask "was everything accepted?", because it always
 # feeds exactly what the cache lacks? You know what a cache holds: `length` says it.
+# (`verify_greedy(draft, rows)` of unit 03 is imported.)
 
 # %% exercise: generate_cached
 
@@ -320,6 +323,7 @@ class OnlyTheNewest(specdec_course.cache.CachedModel):
 
 prompt = held_out_prompts(pair.tokenizer, count=1, length=40)[0]
 new = 40 if clocks.in_a_hurry() else 160
+print("writing one text twice, the large model drafting for itself ...")
 whole = loop(Remembering(pair.target), Remembering(pair.target), prompt, 4, new)
 holes = specdec_course.decoding.generate_cached(Remembering(pair.target), OnlyTheNewest(pair.target), prompt, 4, new)
 print("the text is", "right" if torch.equal(whole.ids, holes.ids) else "wrong", you_said(my_guess_text))
@@ -455,7 +459,7 @@ mask_picture(yours(static_mask)(5, 3, 14), 5)
 # ## Before and after
 #
 # Six ways to write the same 64 tokens: the target alone, your loop, and the course's `generate` with k = 4, each of them
-# eager and compiled. Your loop needs no change for static buffers: they come with the same three methods. Compiling can
+# eager and compiled. Your loop needs no change for static buffers: they come with the same `length`, `append` and `rollback`. Compiling can
 # take a minute or two; a line says what is being compiled. (Without a C++ compiler, only the eager half is measured.)
 #
 # **Predict:** the target alone, compiled and on static buffers, against the same target eager: how many times as fast?
@@ -510,6 +514,7 @@ if can_compile():
     except Exception as error:  # whatever the compiler lacks here (headers, a writable folder), the lesson goes on
         print(f"torch.compile fails on this machine ({type(error).__name__}): only the eager half is measured.")
 
+print(f"timing {len(ways)} ways, each four times, in turns ...")
 times, texts = {name: [] for name in ways}, {}
 for repeat in range(4):  # the first one warms up; in turns, so that a busy machine hurts all of them alike
     for name, run in ways.items():
@@ -591,6 +596,7 @@ figure
 guesses = {"alone": lambda: loop(Remembering(target), Remembering(draft), prompt, 0, tokens)}
 for far in (4, 48):
     guesses[f"k = {far}"] = lambda far=far: loop(Remembering(target), Remembering(draft), prompt, far, tokens)
+print("timing three loops, each four times, in turns (48 guesses for a round take a while) ...")
 spent = {name: [] for name in guesses}
 for repeat in range(4):
     for name, run in guesses.items():

@@ -181,8 +181,8 @@ print(f"alpha 0.7 or 0.8 and c at most 0.1: {sum(2 <= x <= 3 for x in patch)} of
       f"from {min(patch):.2f}x to {max(patch):.2f}x")
 
 # %% [markdown]
-# The sentence is about a patch of this table: a draft that is right 70 to 80 % of the time *and* costs no more than
-# a tenth of the target. It is not a property of k = 5: go down or to the left, and the same draft length loses.
+# The sentence is about a part of this table: its best cells have a draft that is right 70 to 80 % of the time *and* costs
+# no more than a tenth of the target. Not all of those have a star, and a few others have. It is not a property of k = 5: go down or to the left, and the same draft length loses.
 #
 # ## How far ahead?
 #
@@ -266,9 +266,10 @@ def rounds_of(target, drafter, k, prompts, new_tokens=48):
 
 
 watched = (1, 2, 3, 5, 8)
-logs = {k: rounds_of(pair.target, ModelDrafter(pair.draft), k, prompts) for k in watched}
-for k, rounds in logs.items():
-    print(f"k = {k}: {acceptance_rate(rounds):.2f} of the drafted tokens were accepted")
+logs = {}
+for k in watched:
+    logs[k] = rounds_of(pair.target, ModelDrafter(pair.draft), k, prompts)
+    print(f"k = {k}: {acceptance_rate(logs[k]):.2f} of the drafted tokens were accepted")
 print("from the first k to the last the share", "falls" if acceptance_rate(logs[8]) < acceptance_rate(logs[1]) else
       "does not fall", you_said(my_prediction_for_the_share))
 
@@ -283,7 +284,7 @@ print("from the first k to the last the share", "falls" if acceptance_rate(logs[
 # that **nobody judged**. The longer the draft, the more of those. Statisticians say: the data are *censored*.
 #
 # What do you know from this round? One success, one failure. From a round in which all five were accepted: five successes
-# and no failure. Which alpha makes what you have seen most probable? A round with a accepted tokens has the probability
+# and no failure. Which alpha makes what you have seen most probable? A round with $a$ accepted tokens has the probability
 # alpha^a (1 - alpha) if it ended with a rejection, and alpha^a if not. Multiply over all rounds: with A accepted tokens
 # and R rejections it is alpha^A (1 - alpha)^R, and that is largest at
 #
@@ -438,7 +439,8 @@ the_map(np.linspace(0.05, 1.0, 39), "Drafts for the classroom target: measured a
 # The dashed line is the **Pareto front**: the drafts that no other one beats in both respects. It leaves several; your
 # function takes the one on the highest contour.
 #
-# From how many layers on is a thinned target right nearly always, and which side of alpha = c is it on before? The draft
+# From how many layers on is a thinned target right nearly always? And with fewer: is its alpha above its c (then it may
+# pay), or below? The draft
 # with one layer was **trained for this job**, on what this target writes: distillation. (Draft & Verify, which trains
 # nothing, reports up to 1.99x on Llama-2 models.)
 #

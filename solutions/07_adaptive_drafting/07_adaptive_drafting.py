@@ -56,11 +56,13 @@ from specdec_course.verification import verify_stochastic
 LONGEST = 16
 pair = load_pair("classroom")
 prompts = held_out_prompts(pair.tokenizer, count=3, length=40)
+print("guessing ahead at every place of three texts ...")
 texts = [DraftedText(pair, prompt, LONGEST) for prompt in prompts]
 first = texts[0]
 everywhere = [reach for text in texts for reach in text.reach]
 print(f"{len(everywhere)} places; at {everywhere.count(0) / len(everywhere):.0%} of them the very first guess would be "
-      f"rejected; the longest draft that would be accepted has {max(everywhere)} tokens")
+      f"rejected; the longest draft that would be accepted has {max(everywhere)} tokens"
+      f"{' or more' if max(everywhere) == LONGEST else ''}")
 reach_along_text(token_pieces(pair.tokenizer, first.ids[first.start :]), first.reach)
 
 # %% [markdown]
@@ -229,7 +231,7 @@ law_gallery(p, laws, "ABC", columns=4)
 
 # %% [markdown]
 # Dropping is the trap. C comes out with 0.08 instead of 0.20: whenever C is drawn it is thrown away *because it is C*, and
-# the round starts afresh. Whether to draw a token may be decided before; once it is drawn, it must be verified.
+# the target draws anew. Whether to draw a token may be decided before; once it is drawn, it must be verified.
 
 # %% [markdown]
 # ### Does the drafter know when it knows?
@@ -256,7 +258,7 @@ trust(sure, right)
 # %% [markdown]
 # The surer, the more often right: a good *signal*. As a number it is not to be taken at its word: see how far the points
 # lie from the dotted line. Greedy verification only asks whether the drafter's *favourite* is the target's too, not how
-# strongly. So "not sure" does not mean "wrong", and a threshold of 0.4 may stop too early.
+# strongly. So "not sure" does not mean "wrong", and a high threshold may stop too early.
 
 # %% [markdown]
 # ## Rule 3: know your alpha
@@ -404,11 +406,10 @@ rule_bars({f"a drafted token costs {price:.3f} steps": contest(price) for price 
 # **Does a rule win?** Which kind is better here, the rules that ask the drafter or those that look back at the last rounds?
 #
 # **But nobody chose k for the rules.** The best fixed k was found by looking at the answer, and on another text or another
-# machine it may be another number. A rule that comes near it *everywhere* is worth having for that alone. Which rules do,
-# at both prices?
+# machine it may be another number, though a neighbour of it often costs little (see what the wrong one lost). A rule that
+# comes near it *everywhere* is worth having for that alone. Which rules do, at both prices?
 #
-# **A threshold hides a price in it.** Compare the two thresholds: where drafting is cheap, a doubtful guess can be worth
-# its price. A stop should depend on c, and on what a confidence is really worth. The picture of trust says that: how often
+# **A threshold hides a price in it.** Compare the two thresholds: the cheaper a guess, the more doubt it bears. A stop should depend on c, and on what a confidence is really worth. The picture of trust says that: how often
 # guesses with this confidence were right, on *another* text. Translate each confidence, multiply, and let `optimal_stop`
 # decide.
 
@@ -455,7 +456,7 @@ entries = [(f"fixed, k = {k}", draft, k) for k in ((4,) if hurry else (2, 3, 4, 
 entries += [("two more, one less", draft, "heuristic"), ("alpha and cost", draft, "auto"),
             ("confidence 0.4", ModelDrafter(pair.draft, confidence=0.4), LONGEST),
             ("learned worth and cost", ModelDrafter(pair.draft, goes_on=while_it_pays), LONGEST)]
-print(machine())
+print(f"{machine()}; {len(entries)} rows, one after the other")
 clocked = {}
 for name, drafter, k in entries:
     row = compare(pair.target, prompts[:2], {"plain": None, name: drafter}, k=k, max_new_tokens=64,
@@ -556,18 +557,18 @@ def losses(written):
 
 
 print("fallback, rollback   calls per token   own choice   log-likelihood")
-print(f"{'the target alone':21}{1:15.2f}{1:13.0%}{losses(own_texts)[1]:17.2f}")
+print(f"{'the target alone':21}{1:15.3f}{1:13.1%}{losses(own_texts)[1]:17.2f}")
 points, lossless = [], {"plain": 1.0}
 for fallback, rollback in ((0.0, 0.0), (0.1, 0.0), (0.1, 0.05), (0.1, 0.3), (0.6, 0.05), (0.6, 0.5)):
     done = bild(fallback, rollback)
     share, likelihood = losses([d.ids for d in done])
     points.append((f"{fallback}, {rollback}", sum(len(d.rounds) for d in done) / (NEW * len(done)), share))
-    print(f"{points[-1][0]:21}{points[-1][1]:15.2f}{share:13.0%}{likelihood:17.2f}")
+    print(f"{points[-1][0]:21}{points[-1][1]:15.3f}{share:13.1%}{likelihood:17.2f}")
 for k in (4, 8):
     outs = [generate(pair.target, prompt, draft, k=k, max_new_tokens=NEW, eos_token_id=None) for prompt in prompts]
     lossless[f"k = {k}"] = calls = sum(out.trace.target_calls for out in outs) / (NEW * len(outs))
-    fewer = [f"{name} ({share:.0%} own choice)" for name, its_calls, share in points if its_calls < calls]
-    print(f"lossless with k = {k}: {calls:.2f} calls per token; with fewer calls:", "; ".join(fewer) or "nobody")
+    fewer = [f"{name} ({share:.1%} own choice)" for name, its_calls, share in points if its_calls < calls]
+    print(f"lossless with k = {k}: {calls:.3f} calls per token; with fewer calls:", "; ".join(fewer) or "nobody")
 bild_tradeoff(points, lossless)
 
 # %% [markdown]
@@ -579,7 +580,7 @@ bild_tradeoff(points, lossless)
 # Decoder once per doubt. It is worth something only where doubts are rarer, or where most disagreements do not matter:
 # the paper reports up to 2.12x on a T4, with little loss in the quality of translations and summaries.
 #
-# And the log-likelihood? It may hardly tell the rows from the target alone, or even be *better*: greedy decoding takes the
+# And the log-likelihood? It may hardly tell a row from the target alone, or even be *better*: greedy decoding takes the
 # best token at each step, which need not make the best text. A reader would notice:
 
 # %%

@@ -91,7 +91,7 @@ def standing(units: list[tuple[str, float, float, list[tuple[str, str]]]]) -> Pa
     """The units that were checked: (unit, points earned, of how many, [(exercise, state)])."""
     lines, pages = [], []
     for unit, earned, worth, states in units:
-        title = f"Unit {unit}: {earned:g} of {worth:g} points"
+        title = f"Unit {unit}: {earned:g} of {worth:g} points, as last checked"
         lines += [title, *(f"  {LOOKS[state][0]} {name}: {state}" for name, state in states)]
         bar = (f'<div style="background: #80808040; height: .5em; border-radius: 3px; margin: .3em 0">'
                f'<div style="background: {GREEN}; width: {earned / worth:.0%}; height: .5em; border-radius: 3px">'

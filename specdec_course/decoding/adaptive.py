@@ -14,8 +14,9 @@ def heuristic_schedule(k, n_accepted, n_drafted, k_max):
     """The draft length of the next round, from what happened in this one: two more after success, one less after not.
 
     Args:
-        k: the draft length that was in force, an int. n_drafted: how many tokens were drafted in the round; it may
-            be fewer than k. n_accepted: how many of these were accepted.
+        k: the draft length that was in force, an int; it may be larger than k_max.
+        n_drafted: how many tokens were drafted in the round; it may be fewer than k.
+        n_accepted: how many of these were accepted.
         k_max: the largest draft length allowed, >= 1.
 
     Returns:

@@ -67,16 +67,15 @@ def generate_cached(target, draft, ids, k, max_new_tokens, eos_token_id=None):
 
     Every round, the draft model writes its own most probable continuation of the text, token by token, and the target
     judges it in one `append`. Both models are fed only what they have not seen: nothing goes in twice, except after
-    it was rolled back. At the start of every round but the first, the target's cache holds all positions except the
-    newest token, len(ids) - 1 of them. So does the draft's, or one fewer where it still lacks the last token that it
-    drafted itself.
+    it was rolled back. At the start of every round but the first, the target's cache holds all of the text but its
+    newest token. So does the draft's, or one token fewer where it still lacks the last one that it drafted itself.
 
     Args:
         target, draft: two empty CachedModels, each with `append(ids [T]) -> logits [T, V]` (T >= 1), `rollback(n)`
             and `length`; for this call alone.
         ids: LongTensor [T], the prompt, T >= 1. It is not changed.
-        k: how many tokens to draft per round, >= 0; fewer where the budget leaves less room, or where the draft ends
-            with eos_token_id.
+        k: how many tokens to draft per round, >= 0; fewer may be drafted where the budget leaves less room, or where
+            the draft ends with eos_token_id.
         max_new_tokens: at most so many tokens are added.
         eos_token_id: the text ends with the first such token that is *emitted* (it is kept); None: there is none.
 

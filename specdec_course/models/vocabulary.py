@@ -24,7 +24,8 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
     * another bos_token_id or eos_token_id.
 
     No problem is another padding token (another name at its id, one more token that only
-    pads, none at all, or a token of the vocabulary that pads for one of them), nor another
+    pads, none at all, or a token of the vocabulary, at the same id in both, that pads for
+    only one of them), nor another
     object, class or name of the tokenizer, nor what `encode` puts around a text by itself:
     add_special_tokens=False leaves that out.
 

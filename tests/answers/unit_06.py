@@ -1988,3 +1988,14 @@ def a_gain_of_a_thousandth_at_least(alpha, c, k_max=64):
 @wrong("best_k", named="clamped")
 def a_step_costs_a_hundredth_at_least(alpha, c, k_max=64):
     return _best(alpha, max(c, 0.01), k_max)
+
+
+@wrong("align_vocabulary", says="values to unpack")
+def two_axes_only(logits, vocab_size):
+    """Its ValueError about other shapes is no refusal."""
+    rows, width = logits.shape
+    if vocab_size >= width:
+        return torch.cat([logits, logits.new_full((rows, vocab_size - width), -torch.inf)], -1)
+    if (logits[:, vocab_size:] > -torch.inf).any():
+        raise ValueError("these columns are alive")
+    return logits[:, :vocab_size]

@@ -121,7 +121,7 @@ for _id, _message, _observe in (
      "argument `rounds=[]` is made only once.", _rounds_kept),
     ("never_rolls_back",
      "Nothing is ever taken back from your caches. What the target rejected stays in them, and everything after it "
-     "stands behind words that are not in the text: roll both back to len(ids) - 1 positions.",
+     "stands behind words that are not in the text: roll both back to the text without its newest token.",
      _always(lambda one, taken: not taken, lambda one: True)),
     ("rolls_back_accepted",
      "You roll back by the number of tokens that were accepted. Those stay; what goes is what was rejected: drafted "

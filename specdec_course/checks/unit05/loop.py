@@ -44,8 +44,8 @@ generate_cached.help(r"got a Tensor of shape \(0,\)",
 for _pattern, _text in LOOP_HELP:
     generate_cached.help(_pattern, _text)
 generate_cached.help(r"cannot roll back -", "A rollback by a negative number: the cache is shorter than you think. "
-                                            "The newest token of the text is in no cache yet, so at most len(ids) - 1 "
-                                            "positions are there to be kept; after full acceptance the draft lacks the "
+                                            "The newest token of the text is in no cache yet, so all tokens but that "
+                                            "one can be there to be kept; after full acceptance the draft lacks the "
                                             "last token that it drafted, too.")
 generate_cached.help(r"cannot roll back", "You roll back more than the cache holds: ask `length` first.")
 generate_cached.help(r"not callable", "The models are CachedModels here: target.append(ids), not target(ids).")
@@ -72,8 +72,8 @@ def _(student, rng):
 
 @generate_cached.part("every draft is the draft model's opinion of the whole text", weight=2, rests_on=(
     "the draft model writes its own most probable continuation of the text",
-    "how many tokens to draft per round, >= 0; fewer where the budget leaves less room, or where the draft ends "
-    "with eos_token_id"))
+    "how many tokens to draft per round, >= 0; fewer may be drafted where the budget leaves less room, or where "
+    "the draft ends with eos_token_id"))
 def _(student, rng):
     for k, period in ((4, 3), (2, 2), (6, 8), (1, 2), (3, 1)):
         target = toy_target(rng)
@@ -83,7 +83,7 @@ def _(student, rng):
 
 @generate_cached.part("one append of the target per round, behind all but the newest token", weight=2, rests_on=(
     "the target judges it in one `append`",
-    "the target's cache holds all positions except the newest token, len(ids) - 1 of them"))
+    "the target's cache holds all of the text but its newest token"))
 def _(student, rng):
     for k, period in ((4, 3), (2, 1), (5, 9)):
         target = toy_target(rng)
@@ -200,15 +200,17 @@ for _id, _message in (
      "pass over everything: the work grows with the square of the length. Take back only what was rejected."),
     ("target_not_rolled_back",
      "The target's cache still holds rejected tokens when the next round begins, so everything after them stands at "
-     "wrong positions, behind words that are not in the text. Keep len(ids) - 1 positions: accepted, not drafted."),
+     "wrong positions, behind words that are not in the text. Keep all of the text but its newest token: accepted, not "
+     "drafted."),
     ("rolled_back_too_far",
-     "You take back more than was rejected. At the start of a round a cache holds all but the newest token: "
-     "len(ids) - 1 positions."),
+     "You take back more than was rejected. At the start of a round a cache holds all of the text but its "
+     "newest token."),
     ("draft_not_rolled_back",
      "The draft's cache still holds tokens that the target rejected. Roll back both caches."),
     ("keeps_newest",
      "You keep a position too many. The newest token of a text is the target's own: it was read off the logits, and no "
-     "cache has seen it. So what stands at its place in a cache was rejected. Keep len(ids) - 1 positions."),
+     "cache has seen it. So what stands at its place in a cache was rejected. Keep all of the text but its newest "
+     "token."),
     ("draft_cache", "The draft's cache does not hold the text."),
     ("fed_twice",
      "You feed a model tokens that its cache holds already. Only what it lacks goes in: ids[model.length:]."),
@@ -241,7 +243,17 @@ for _id, _message in (
      "target's own token.)"),
 ):
     generate_cached.mistake(_id, _message)
-for _id, _message in LOOP_MISTAKES.items():
+OF_WHAT_IT_WAS_FED = {
+    "off_by_one": (
+        "Your rows are off by one. `append` answers one row for each id that it was *fed*, and row i speaks about the "
+        "token *after* id i. So a draft of n tokens is judged by the last n + 1 rows, whatever stood in front of it."
+    ),
+    "rows_by_k": (
+        "Where fewer than k tokens were drafted, your rows of logits are the wrong ones. Count them by the draft that "
+        "there is: its n tokens are judged by the last n + 1 rows."
+    ),
+}
+for _id, _message in (LOOP_MISTAKES | OF_WHAT_IT_WAS_FED).items():
     generate_cached.mistake(_id, _message)
 generate_cached.mistake(
     "never_drafts",

@@ -214,8 +214,8 @@ for _id, _message in (
     ("one_too_many", "You drop one position too many."),
     ("one_too_few", "You drop one position too few."),
     ("nothing_dropped",
-     "Nothing is dropped. A slice is a new tensor, and a copy another cache: what is cut has to be put back into the "
-     "layer that was given (`layer.keys = ...`)."),
+     "Nothing is dropped. Cut the positions, the last axis but one (`[..., :length, :]`). A slice is a new tensor, and "
+     "a copy another cache: what is cut has to be put back into the layer that was given (`layer.keys = ...`)."),
     ("empties",
      "You throw everything away. Only the last n positions were wrong; the others were expensive to compute."),
     ("overwritten",

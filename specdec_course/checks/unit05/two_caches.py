@@ -148,7 +148,7 @@ def _why_nothing_missing(done: CachedPlay, name: str, fed: Fed, stopped: Wrong) 
     if held != end:
         return stopped
     return stopped.but(message=f"A round began with {held} positions in the {name}'s cache, and the text had {end} "
-                               "tokens. In the end nothing was missing, and an append of no ids is an error.",
+                               "tokens. Then nothing is missing, and an append was called with no ids: an error.",
                        otherwise="keeps_newest")
 
 

@@ -145,7 +145,7 @@ def _other_ends(rng) -> list[tuple]:
         ("The texts of the two begin with different tokens", tokenizer(bos=TEXT_END), tokenizer(), False),
         ("One of the two has no token that begins a text", tokenizer(bos=None), tokenizer(), False),
         ("Neither has a token that begins a text", tokenizer(bos=None), tokenizer(bos=None), True),
-        ("One of the two puts that token in front by itself, unless add_special_tokens=False",
+        ("One of the two puts its bos token in front by itself, unless add_special_tokens=False",
          tokenizer(tiny.begins_by_itself), tokenizer(), True),
     ]
 

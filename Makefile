@@ -63,7 +63,7 @@ HUB ?= /opt/specdec-hub
 hub-test:
 	@HUB=$(HUB) sh tests/hub/run.sh $(ARGS)
 
-# The site, in docs/_build/html: it works from the files alone. The first build runs every unit once, a quarter of an hour;
+# The site, in docs/_build/html: it works from the files alone. The first build runs every unit once, some twenty minutes;
 # outputs are kept in docs/_build/kept until a unit's code changes (FRESH=1 runs all again, EXECUTE=0 none).
 # SOLUTIONS=0 leaves the course's own answers out.
 SOLUTIONS ?= 1

@@ -5,7 +5,6 @@ And how tests are dealt out to processes.
 """
 
 import os
-import tempfile
 
 import pytest
 
@@ -13,8 +12,12 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
-# What checks remember of a student's progress is not that of whoever runs the tests.
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="specdec-state-")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_progress(tmp_path_factory):
+    """What checks remember of a student's progress is not that of whoever runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from specdec_course.checks import evaluate, exercises
+from specdec_course.checks import blind, engine, evaluate, exercises, values
 from specdec_course.decoding import generate_cached, generate_speculative
 from specdec_course.decoding.adaptive import AcceptanceTracker, bild_policy, heuristic_schedule, optimal_stop
 from specdec_course.theory import best_k, kv_cache_bytes, speedup
@@ -109,3 +109,12 @@ def test_an_argument_that_is_looked_at_now_and_then_is_not_called_left_out(name,
         report = evaluate(name, ends_where_a_round_ends(loop, place_of_ids), seed=seed)
         assert not report.passed and report.score > AT_MOST, report.message
         assert "stays the same" not in report.message
+
+
+@pytest.mark.parametrize("name", [name for name, one in exercises().items() if not isinstance(one.solution, type)])
+def test_no_plain_question_is_missed_by_looking_at_the_first_part(name):
+    """Where the first part asks none, the later ones ask none."""
+    exercise, seed, asked = exercises()[name], 3, []
+    for part in exercise.parts:
+        engine.run_part(exercise, part, blind.questions_to(exercise.solution, asked), seed)
+    assert values.same(engine._plain_questions(exercise, seed), asked)

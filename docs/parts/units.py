@@ -5,7 +5,6 @@ Knows: which cells are answers, what a page shows of a notebook, when outputs ar
 
 from __future__ import annotations
 
-import ast
 import copy
 import hashlib
 import os
@@ -13,6 +12,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from specdec_course.common.source import without_docstring
 from specdec_course.common.whole import write_text
 from specdec_course.grading.nbgrader.notebook import is_test, run_notebook
 
@@ -155,11 +155,7 @@ def _shown(output):
 def without_contract(source: str) -> str:
     """An answer without nbgrader's marks and without the docstring, which stands above it on the page."""
     lines = [line for line in source.splitlines() if line.strip() not in MARKS]
-    (made,) = ast.parse("\n".join(lines)).body
-    if ast.get_docstring(made) and len(made.body) > 1:
-        first = made.body[0]
-        del lines[first.lineno - 1 : first.end_lineno]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return re.sub(r"\n{3,}", "\n\n", without_docstring("\n".join(lines))).strip()
 
 
 def overview(root: Path) -> str:

@@ -7,15 +7,14 @@ Knows: which exercises exist, and whether a notebook is there to show panels in.
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import inspect
 import pkgutil
-import textwrap
 from dataclasses import replace
 
 from ..common.nearest import did_you_mean
+from ..common.source import without_docstring
 from . import follow, kept, panel
 from .engine import evaluate_exercise
 from .exercise import NOT_ATTEMPTED, WRONG, Exercise, Report
@@ -203,17 +202,7 @@ def solution(function) -> None:
     if not _judge(function, name, seed=0).passed:
         _show(panel.note(f"First yours: `solution({name})` shows the course's own once `check({name})` passes."))
         return
-    _show(panel.source(name, own.__module__, _without_docstring(inspect.getsource(own))))
-
-
-def _without_docstring(source: str) -> str:
-    """The source of a function or class without the contract, which stands in the notebook already."""
-    lines = textwrap.dedent(source).rstrip().split("\n")
-    (made,) = ast.parse("\n".join(lines)).body
-    first = made.body[0]
-    if ast.get_docstring(made) is not None and len(made.body) > 1:
-        del lines[first.lineno - 1 : first.end_lineno]
-    return "\n".join(lines)
+    _show(panel.source(name, own.__module__, without_docstring(inspect.getsource(own))))
 
 
 def yours(function, exercise: str | None = None):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,6 +104,6 @@ def _plain(value) -> bool:
     """Whether a value is numbers and texts through and through."""
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
-    if isinstance(value, SimpleNamespace):
+    if isinstance(value, SimpleNamespace) or is_dataclass(value) and not isinstance(value, type):
         return all(map(_plain, vars(value).values()))
     return value is None or isinstance(value, (bool, int, float, str, torch.Tensor, np.ndarray))

@@ -143,8 +143,11 @@ def _ignored(exercise: Exercise, results: list[tuple], function: Callable, seed:
 
 @functools.lru_cache(maxsize=4)  # a student who tries again is asked the same
 def _plain_questions(exercise: Exercise, seed: int) -> list[dict]:
-    """What the check asks at this seed in numbers and texts alone. None of that in a part: none in the next ones (a
-    loop is always given models)."""
+    """What the check asks at this seed in numbers and texts alone.
+
+    A first part without any says that there is none: whatever is given models is always given them, and to play all
+    parts of a loop for nothing takes as long as its check (a test compares with all parts).
+    """
     found: list[dict] = []
     if inspect.isclass(exercise.solution):
         return found

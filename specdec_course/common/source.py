@@ -9,6 +9,7 @@ import ast
 import functools
 import hashlib
 import io
+import textwrap
 import tokenize
 from collections.abc import Iterable
 from pathlib import Path
@@ -160,6 +161,16 @@ def _lines(module: str) -> list[str]:
             node = node.body[0] if hasattr(node, "body") else node
             lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
     return [line.rstrip() for line in lines]
+
+
+def without_docstring(source: str) -> str:
+    """The text of one function or class without its docstring; as it is where nothing else would be left."""
+    lines = textwrap.dedent(source).rstrip().split("\n")
+    (made,) = ast.parse("\n".join(lines)).body
+    first = made.body[0]
+    if ast.get_docstring(made) is not None and len(made.body) > 1:
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "\n".join(lines)
 
 
 def _is_docstring_of(node: ast.AST) -> bool:

@@ -61,8 +61,8 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
     """Times the parts of a round on one text, alternating between draft lengths; medians.
 
     Rounds of a length are run several together, as they are in a text: a pass finds its weights in the processor's
-    caches if the pass before it was the same. A plain step between other rounds took a quarter longer than one among
-    plain steps.
+    caches if the pass before it was the same. (The bundled target on an Intel Xeon: 7.1 ms for a plain step between
+    other rounds, 5.7 ms among plain steps.)
 
     Args:
         target, drafter: as in `generate`. text: LongTensor [T], a prompt and what was written after it.

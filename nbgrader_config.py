@@ -13,8 +13,8 @@ c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "notebooks"
 # nbgrader copies every file beside a source notebook to the students and, when it grades, beside their
 # notebooks. The sources hold the solutions: they must not travel. (Nor do .py files that a student hands in,
-# such as a json.py that would shadow the library.)
-c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py"]
+# such as a json.py that would shadow the library.) Translations of the sources are for the build.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py", "*.po"]
 
 # The release is kept in git, where nbgrader would find it and skip the assignment, and then the grade book would not
 # know it. Generating again is harmless: it writes the same bytes as `specdec build`.

@@ -16,7 +16,7 @@ from specdec_course.checks import exercises
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "specdec_course"
 FLOORS = [
-    {"common", "_moved"},
+    {"common", "languages", "_moved"},
     {"sampling", "verification", "theory", "trace"},
     {"corpora", "models", "cache"},
     {"drafters"},

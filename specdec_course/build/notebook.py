@@ -49,6 +49,14 @@ own `f` once it is right, the course's until then.
 
 {colab}
 *On your machine:* open it in JupyterLab. Nothing else is needed: the next cell installs the course if it is missing."""
+BESIDE = {"before": " · before: [unit {unit}]({link})", "next": " · next: [unit {unit}]({link})"}
+BONUS = " and {extra} bonus points"
+EXERCISE = """\
+### Exercise {number} · `{name}`
+
+{points} · difficulty {dots} · about {minutes} minutes"""
+POINT, POINTS = "{number} point", "{number} points"
+BONUS_POINT, BONUS_POINTS = "{number} bonus point", "{number} bonus points"
 UPLOAD = """\
 *Open in Colab:* at [colab.research.google.com](https://colab.research.google.com) choose **File → Upload
 notebook** and pick this file."""
@@ -117,7 +125,7 @@ def _beside(path) -> str:
     here = folders.index(path.parent.name) if path.parent.name in folders else -1
     near = [(word, folders[place]) for word, place in (("before", here - 1), ("next", here + 1))
             if here >= 0 and 0 <= place < len(folders)]
-    return "".join(f" · {word}: [unit {folder[:2]}](../{folder}/{folder}.ipynb)" for word, folder in near)
+    return "".join(BESIDE[word].format(unit=folder[:2], link=f"../{folder}/{folder}.ipynb") for word, folder in near)
 
 
 def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str, colab: str) -> str:
@@ -127,7 +135,7 @@ def _head(title: str, number: str, exercises: dict, about: str, reading: int, be
         unit=int(number),
         count=len(exercises),
         points=f"{unit_points(exercises):g}",
-        bonus=f" and {extra:g} bonus points" if extra else "",
+        bonus=BONUS.format(extra=f"{extra:g}") if extra else "",
         minutes=sum(e.minutes for e in exercises.values()),
         about=f"{about}\n\n" if about else "",
         reading=reading,
@@ -168,12 +176,9 @@ def _exercise_cells(exercise, number: str, teaching: str, path) -> list:
 
 def _header(exercise, number: str) -> str:
     dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
-    kind = "bonus point" if exercise.bonus else "point"
-    points = f"{exercise.points:g} {kind}{'' if exercise.points == 1 else 's'}"
-    return (
-        f"### Exercise {number} · `{exercise.name}`\n\n"
-        f"{points} · difficulty {dots} · about {exercise.minutes} minutes"
-    )
+    one, more = (BONUS_POINT, BONUS_POINTS) if exercise.bonus else (POINT, POINTS)
+    points = (one if exercise.points == 1 else more).format(number=f"{exercise.points:g}")
+    return EXERCISE.format(number=number, name=exercise.name, points=points, dots=dots, minutes=exercise.minutes)
 
 
 def _test(exercise) -> str:

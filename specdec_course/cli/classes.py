@@ -18,16 +18,31 @@ from .group import JSON_OPTION, main, write_json
 @click.option("--unit", "units", multiple=True, help="Only this unit (number or folder); may be repeated.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a notebook is not up to date.")
 @click.option("--root", default=".", show_default=True, type=click.Path(file_okay=False), help="Root of the course.")
-def build(units, check, root):
+@click.option("--language", help="Build the notebooks of this language, such as zh_CN; default: English.")
+@click.option("--update", is_flag=True, help="With --language: bring its PO files up to date, for translators.")
+def build(units, check, root, language, update):
     """Rebuild the notebooks from solutions/<unit>/<unit>.py."""
     from ..build import build as build_course
 
+    if update:
+        _update_translations(Path(root), language)
+        return
     changed = build_course(root, units or None, check)
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'}: {path}")
     if not changed:
         click.echo("every notebook is up to date")
     sys.exit(1 if check and changed else 0)
+
+
+def _update_translations(root: Path, language: str | None) -> None:
+    from ..build.wanted import update
+    from ..checks import exercises
+
+    if not language:
+        raise ValueError("--update brings translations up to date: say of which language, as --language zh_CN")
+    written = update(root, language, exercises())
+    click.echo("\n".join(f"wrote: {path}" for path in written) or "every PO file asks for what the sources say")
 
 
 GRADEBOOK = click.option(

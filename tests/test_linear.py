@@ -1,6 +1,7 @@
 """The linear layer for few rows: torch's numbers, the same bits for one row as for nine, and torch's own elsewhere."""
 
 import logging
+import platform
 
 import pytest
 import torch
@@ -92,3 +93,12 @@ def test_it_is_compiled_once_for_a_processor(monkeypatch, tmp_path):
     monkeypatch.setattr(linear, "_processor", lambda: "flags: another machine with the same home")
     with pytest.raises(pytest.fail.Exception):
         linear._library()
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of another kind of processor")
+@pytest.mark.parametrize("kind", ["x86-64", "haswell", "skylake-avx512"])
+def test_it_can_be_compiled_for_older_and_newer_processors(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(linear, "FLAGS", tuple(f"-march={kind}" if "march" in flag else flag for flag in linear.FLAGS))
+    linear._compile(linear.get_cxx_compiler(), tmp_path / "linear.so")
+    assert (tmp_path / "linear.so").stat().st_size > 1000

@@ -3,27 +3,46 @@
 // A general matrix product first copies what it reads into blocks, which pays when every weight is used for many rows.
 // In decoding it is used for a handful, and reading it is all the work there is. A row of y is added up in the same order
 // whatever the number of rows, so that one token and five verified at once get the same numbers, bit for bit.
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
 namespace {
 
-constexpr int LANES = 16;  // floats in a vector: of 512 bits, or two of 256
+#ifdef __AVX512F__
+constexpr int LANES = 16;
+#else
+constexpr int LANES = 8;  // floats in one register: longer vectors would be spilled to memory where rows are many
+#endif
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int8_t Bytes __attribute__((vector_size(LANES), aligned(1)));
 
-// y[0..M) at one output: M rows of x [M, K] against one row of weights [K].
-template <int M>
-inline void dot(const float* x, const float* w, float* y, int64_t K, int64_t stride) {
+inline Lanes load(const float* from) { return *(const Lanes*)from; }
+inline Lanes load(const int8_t* from) {  // by hand where compilers make slow code of it
+#if defined(__AVX512F__)
+  return (Lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)from)));
+#elif defined(__AVX2__)
+  return (Lanes)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from)));
+#else
+  return __builtin_convertvector(*(const Bytes*)from, Lanes);
+#endif
+}
+
+// y[0..M) at one output: M rows of x [M, K] against one row of weights [K], times scale.
+template <int M, typename W>
+inline void dot(const float* x, const W* w, float scale, float* y, int64_t K, int64_t stride) {
   Lanes even[M] = {}, odd[M] = {};
   int64_t k = 0;
   for (; k + 2 * LANES <= K; k += 2 * LANES) {
-    __builtin_prefetch(w + k + 1024);
-    __builtin_prefetch(w + k + 1024 + LANES);
-    const Lanes first = *(const Lanes*)(w + k), second = *(const Lanes*)(w + k + LANES);
+    __builtin_prefetch(w + k + 4096 / sizeof(W));
+    __builtin_prefetch(w + k + 4096 / sizeof(W) + LANES);
+    const Lanes first = load(w + k), second = load(w + k + LANES);
     for (int m = 0; m < M; m++) {
-      even[m] += first * *(const Lanes*)(x + m * K + k);
-      odd[m] += second * *(const Lanes*)(x + m * K + k + LANES);
+      even[m] += first * load(x + m * K + k);
+      odd[m] += second * load(x + m * K + k + LANES);
     }
   }
   for (int m = 0; m < M; m++) {
@@ -31,30 +50,48 @@ inline void dot(const float* x, const float* w, float* y, int64_t K, int64_t str
     float sum = 0;
     for (int lane = 0; lane < LANES; lane++) sum += both[lane];
     for (int64_t j = k; j < K; j++) sum += w[j] * x[m * K + j];
-    y[m * stride] = sum;
+    y[m * stride] = scale * sum;
   }
 }
 
-void some(int64_t M, const float* x, const float* w, float* y, int64_t K, int64_t N) {
-  for (; M >= 5; M -= 5, x += 5 * K, y += 5 * N) dot<5>(x, w, y, K, N);
-  if (M >= 4) { dot<4>(x, w, y, K, N); return; }
-  for (; M >= 2; M -= 2, x += 2 * K, y += 2 * N) dot<2>(x, w, y, K, N);
-  if (M == 1) dot<1>(x, w, y, K, N);
+template <typename W>
+void some(int64_t M, const float* x, const W* w, float scale, float* y, int64_t K, int64_t N) {
+  for (; M >= 5; M -= 5, x += 5 * K, y += 5 * N) dot<5>(x, w, scale, y, K, N);
+  if (M >= 4) { dot<4>(x, w, scale, y, K, N); return; }
+  for (; M >= 2; M -= 2, x += 2 * K, y += 2 * N) dot<2>(x, w, scale, y, K, N);
+  if (M == 1) dot<1>(x, w, scale, y, K, N);
 }
 
-torch::stable::Tensor few_rows(const torch::stable::Tensor& x, const torch::stable::Tensor& w) {
+// Every row of weights by itself; scales [N], or null where the weights are what they are.
+template <typename W>
+torch::stable::Tensor rows_of(const torch::stable::Tensor& x, const torch::stable::Tensor& w, const float* scales) {
   const int64_t M = x.size(0), K = x.size(1), N = w.size(0);
   auto y = torch::stable::new_empty(x, {M, N});
   const float* from = static_cast<const float*>(x.data_ptr());
-  const float* weights = static_cast<const float*>(w.data_ptr());
+  const W* weights = static_cast<const W*>(w.data_ptr());
   float* to = static_cast<float*>(y.data_ptr());
   torch::stable::parallel_for(0, N, 1 + (1 << 17) / (K + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; n++) some(M, from, weights + n * K, to + n, K, N);
+    for (int64_t n = begin; n < end; n++) some(M, from, weights + n * K, scales ? scales[n] : 1.0f, to + n, K, N);
   });
   return y;
 }
 
+torch::stable::Tensor few_rows(const torch::stable::Tensor& x, const torch::stable::Tensor& w) {
+  return rows_of<float>(x, w, nullptr);
+}
+
+torch::stable::Tensor few_rows_int8(const torch::stable::Tensor& x, const torch::stable::Tensor& w,
+                                    const torch::stable::Tensor& scales) {
+  return rows_of<int8_t>(x, w, static_cast<const float*>(scales.data_ptr()));
+}
+
 }  // namespace
 
-STABLE_TORCH_LIBRARY(specdec, m) { m.def("few_rows(Tensor x, Tensor w) -> Tensor"); }
-STABLE_TORCH_LIBRARY_IMPL(specdec, CPU, m) { m.impl("few_rows", TORCH_BOX(&few_rows)); }
+STABLE_TORCH_LIBRARY(specdec, m) {
+  m.def("few_rows(Tensor x, Tensor w) -> Tensor");
+  m.def("few_rows_int8(Tensor x, Tensor w, Tensor scales) -> Tensor");
+}
+STABLE_TORCH_LIBRARY_IMPL(specdec, CPU, m) {
+  m.impl("few_rows", TORCH_BOX(&few_rows));
+  m.impl("few_rows_int8", TORCH_BOX(&few_rows_int8));
+}

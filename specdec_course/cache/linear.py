@@ -49,10 +49,11 @@ def few_rows_fast():
 
 @functools.cache
 def available() -> bool:
-    """Whether the operator `specdec::few_rows` is there: compiled if need be, loaded, and right on an example."""
+    """Whether the operators of linear.cpp are there: compiled if need be, loaded, and right on an example."""
     try:
         torch.ops.load_library(str(_library()))
         torch.library.register_fake("specdec::few_rows", lambda x, w: x.new_empty(x.shape[0], w.shape[0]))
+        torch.library.register_fake("specdec::few_rows_int8", lambda x, w, s: x.new_empty(x.shape[0], w.shape[0]))
         x, w = torch.linspace(-1, 1, 3 * 77).reshape(3, 77), torch.linspace(-2, 1, 50 * 77).reshape(50, 77)
         return torch.allclose(torch.ops.specdec.few_rows(x, w), x @ w.T, atol=1e-3)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:

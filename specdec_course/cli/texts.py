@@ -20,7 +20,10 @@ class DraftLength(click.ParamType):
 
 
 K_OPTION = click.option("--k", default="4", type=DraftLength(), show_default=True, help="Draft length, or a schedule.")
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPE_OPTION = click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16", "int8"]),
+    help="Precision; default: what suits the pair and the device. int8, on a CPU, rounds the weights: another model.",
+)
 
 
 @main.command()
@@ -44,7 +47,7 @@ DTYPES = ("float32", "bfloat16", "float16")
               help="Above 1: what is in the text already becomes less likely (as in Hugging Face's generate).")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="eager", show_default=True)
-@click.option("--dtype", type=click.Choice(DTYPES), help="Precision; default: what suits the pair and the device.")
+@DTYPE_OPTION
 @click.option("--ignore-eos", is_flag=True, help="Write on where the model would end the text.")
 @click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
 @JSON_OPTION
@@ -53,8 +56,6 @@ def generate(
     stop_strings, repetition_penalty, seed, engine, dtype, ignore_eos, verify, json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
-    import torch
-
     from ..corpora import prompts
     from ..decoding.ends import ends_of, law_until_end
     from ..decoding.engine import finished, generate_rounds
@@ -67,7 +68,7 @@ def generate(
     sampling = Sampling(**how, processors=_penalties(repetition_penalty))
     if verify and not sampling.greedy:
         raise ValueError("--verify compares greedy texts; leave out --temperature")
-    pair = chosen_pair(pair_name, target, draft, dtype=getattr(torch, dtype) if dtype else None)
+    pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
     proposer = named_drafter(drafter, pair, corpus, say=click.echo)
     eos = None if ignore_eos else sorted(ends_of(pair.target, "model"))
     ending = {"min_new_tokens": min_new_tokens, "tokenizer": pair.tokenizer,
@@ -97,6 +98,12 @@ def generate(
     sys.exit(0 if all(e["good"] for e in equal) else 1)
 
 
+def _dtype(name: str | None):
+    import torch
+
+    return getattr(torch, name) if name else None
+
+
 def _penalties(repetition_penalty) -> list:
     if repetition_penalty is None:
         return []
@@ -115,6 +122,7 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--temperature", default=0.0, show_default=True)
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
+@DTYPE_OPTION
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
 @click.option("--cuda-suite", is_flag=True, help="Measure instead all that needs a GPU; run again, it goes on.")
 @click.option("--part", "parts", multiple=True, help="Of the suite only this part; may be repeated.")
@@ -123,7 +131,7 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--out", default="data/measurements", show_default=True, type=click.Path(file_okay=False),
               help="Folder of the suite's records.")
 @JSON_OPTION
-def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, json_file, plot, **how):
+def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, dtype, json_file, plot, **how):
     """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is."""
     if cuda_suite:
         from ..measure.cuda import run
@@ -133,7 +141,7 @@ def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, json
         sys.exit(1 if outcome["failed"] else 0)
     from ..measure.report import bench as run_bench
 
-    pair = chosen_pair(pair_name, target, draft)
+    pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
     models = {"pair": None if target else pair_name, "target": target, "draft": draft}
     report = run_bench(pair, {name: place for name, place in models.items() if place}, say=click.echo, **how)
     write_json(json_file, report)

@@ -38,12 +38,16 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
     target, draft: folders or Hub ids of your own models instead of a name; the draft may be left out
     device: CUDA if there is one, else the CPU
     dtype: on CUDA bfloat16 if the device has it, else float16; elsewhere float32, or bfloat16 if that does not fit;
-        for the classroom pair always float32
+        for the classroom pair float32. "int8", on a CPU: float32 with weights rounded to eight bits, which is another
+        model (see `int8.to_int8`)
     say: is told in one line what was chosen and why, and when the draft is larger than the target
     raises: ValueError for an unknown name, a damaged or missing file, models that will not fit in the free memory
         (before they are loaded), a model that can be had neither from the Hub nor from a cache, and for a draft
         that cannot guess for this target: another tokenizer, another kind of model
     """
+    if dtype in ("int8", torch.int8):
+        pair = load_pair(name, target=target, draft=draft, device=device or "cpu", dtype=torch.float32, say=say)
+        return rounded(pair)
     device = usual_device(device)
     if target is not None:
         name = Path(target).name
@@ -66,6 +70,13 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
     dtype = fitting_dtype(" and ".join(map(str, pair)), sum(counts), device, dtype, say)
     models = [load_model(place, config, device, dtype) for place, config in zip(pair, configs, strict=True)]
     return Pair(str(name), models[0], models[1] if draft else None, tokenizer)
+
+
+def rounded(pair: Pair) -> Pair:
+    """The same pair with weights in eight bits: another pair, with laws of its own."""
+    from .int8 import to_int8
+
+    return Pair(f"{pair.name} (int8)", to_int8(pair.target), pair.draft and to_int8(pair.draft), pair.tokenizer)
 
 
 def as_forward(model) -> Callable[[torch.Tensor], torch.Tensor]:

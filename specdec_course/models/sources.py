@@ -188,7 +188,7 @@ def usual_dtypes(device: torch.device, dtype=None) -> list[torch.dtype]:
     that is asked for, if one is; ValueError if that is none."""
     if dtype is not None:
         if not isinstance(dtype, torch.dtype):
-            raise ValueError(f"dtype is {dtype!r}; expected a torch.dtype, for example torch.bfloat16.")
+            raise ValueError(f"dtype is {dtype!r}; expected a torch.dtype, for example torch.bfloat16, or \"int8\".")
         return [dtype]
     if device.type != "cuda":
         return [torch.float32, torch.bfloat16]

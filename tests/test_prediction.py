@@ -49,6 +49,16 @@ def test_a_prediction_is_the_sum_of_its_rounds(padded):
     assert why.k == 5.0 and why.v == pytest.approx((check(6) * 2 + check(3)) / 3)
 
 
+def test_of_several_texts_the_median_is_predicted_as_it_is_measured():
+    def text(rounds, per_round):
+        return Output(torch.zeros(5 + rounds * per_round, dtype=torch.long),
+                      Trace(5, [Round(4, per_round - 1, per_round)] * rounds))
+
+    outs = [text(30, 1), text(10, 3), text(6, 5)]  # one text takes most of the time
+    single = [explain("a row", [out], 1.0, costs(True), overlap=0.9).predicted for out in outs]
+    assert explain("a row", outs, 1.0, costs(True), overlap=0.9).predicted == sorted(single)[1]
+
+
 def test_the_mean_of_costs_stays_padded():
     assert mean_costs([costs(True), costs(True)]) == costs(True)
     assert not mean_costs([costs(False)]).padded

@@ -138,15 +138,18 @@ class Explained:
 
 
 def explain(name, outputs, measured: float, costs: Costs, overlap: float) -> Explained:
-    """The reasons of one row: its outputs, with rounds, and its measured speed-up over plain decoding, same engine."""
+    """The reasons of one row: its outputs, with rounds, and its measured speed-up over plain decoding, same engine.
+
+    What is predicted is, like what was measured, the median of the ratios of single texts: where texts differ much, as
+    sampled ones do, the ratio of all times together is another number.
+    """
     rounds = [r for out in outputs for r in out.trace.rounds]
     judged = [r for r in rounds if r.emitted > r.accepted]  # the others were cut, not rejected
     alpha = estimate_alpha([r.accepted for r in judged], [r.drafted for r in judged])
     drafted = [r.drafted for r in rounds if r.drafted] or [0]
     k, v = statistics.mean(drafted), statistics.mean(map(costs.checking, drafted)) / costs.plain
-    new = [len(out.tokens) - out.trace.prompt_length for out in outputs]
-    plainly = sum(costs.prefill + (n - 1) * costs.plain for n in new)
-    predicted = plainly / sum(costs.whole(out.trace.rounds) for out in outputs)
+    alone = [costs.prefill + (len(out.tokens) - out.trace.prompt_length - 1) * costs.plain for out in outputs]
+    predicted = statistics.median(t / costs.whole(out.trace.rounds) for t, out in zip(alone, outputs, strict=True))
     lengths = range(max(costs.verify, default=0) + 1)
     rates = {n: expected_tokens(alpha, n) * costs.plain / costs.round(n) for n in lengths}
     best = max(rates, key=rates.get)

@@ -147,7 +147,7 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 # Now the question itself. For each length n, feed the model n random tokens, time it with your `time_call`, and keep
 # one number.
 #
-# Which one? Suppose five calls took 2, 2, 4, 12 and 40 ms. The mean is 12 ms, and no call took about that long: a
+# Which one? Suppose five calls took 2, 2, 4, 5 and 47 ms. The mean is 12 ms, and no call took about that long: a
 # single disturbed call moved it. The minimum is 2 ms: a lucky call, and the longer you measure, the luckier you get.
 # The **median** is 4 ms: half of the calls were faster, half slower.
 #

@@ -321,8 +321,8 @@ for word in (" of", " the", " was", " ="):
 # Some rows are sure, some are not: that is what the favourite alone cannot tell.
 #
 # How much smoothing is best? Ask the held-out text: how many bits of surprise, −log₂ q(token), does it hold per
-# token? One token that q calls impossible makes the average infinite. One that wastes its probability on 4096 ids is
-# never surprised, and never right. Predict which value wins.
+# token? A q that calls one token of the text impossible makes the average infinite. A q that spreads its probability
+# over all 4096 ids is never surprised, and never right. Predict which value wins.
 
 # %%
 sample = test[:400].tolist()
@@ -345,7 +345,7 @@ print(f"knowing nothing   {np.log2(VOCAB_SIZE):6.2f} bits per token")
 my_speed_at_32 = None
 
 # %% [markdown]
-# Now by the clock, on the machine that you are sitting at. The two ways take turns, so that a busy moment hits both.
+# Now by the clock, on the machine that you are sitting at. The ways take turns, so that a busy moment hits all.
 
 # %%
 ks = (1, 2, 4, 8, 32)

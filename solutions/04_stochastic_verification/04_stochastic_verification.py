@@ -83,7 +83,7 @@ my_bet = None  # for example 0.5
 # %% exercise: next_token_distribution
 
 # %% [markdown]
-# Two knobs on one set of logits. Which of the rows has the most zeros, and why?
+# Three knobs on one set of logits. Which of the rows has the most zeros, and why?
 
 # %%
 warp = yours(next_token_distribution)

@@ -338,7 +338,8 @@ acceptance_along({"everything fed": whole.rounds, "only the newest token fed": h
 # and all positions behind it are off by one. A drafter that is never wrong is now wrong as often as you see above.
 #
 # So keep the two tests that find it: **a model that drafts for itself must be accepted to the end, at 100 %, for hundreds
-# of tokens**; and at the start of a round, both caches hold all tokens but the newest (the draft may lag by that one).
+# of tokens**; and at the start of a round, both caches hold all tokens but the newest (the draft's may lack
+# one more, the last guess it wrote).
 #
 # ## What the caches bring
 #
@@ -379,7 +380,7 @@ for n in (50, 200) if clocks.in_a_hurry() else (50, 200, 800):
 #
 # $$ 28 \text{ layers} \cdot 2 \cdot 4 \text{ heads} \cdot 128 \cdot 2 \text{ bytes} = 57\,344 \text{ bytes per position} $$
 #
-# A text of 32 768 tokens: 1.88 GB. If each of the 28 query heads had keys and values of its own, it would be 7 times that,
+# A text of 32,768 tokens: 1.88 GB. If each of the 28 query heads had keys and values of its own, it would be 7 times that,
 # 13.2 GB, nearly as much as the weights (7.6 billion of them, 15.2 GB).
 
 # %% exercise: kv_cache_bytes

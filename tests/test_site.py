@@ -37,6 +37,16 @@ def parts():
 # ---- sources
 
 
+def test_the_picture_of_the_readme_is_what_the_pair_writes(parts):
+    from parts import picture
+
+    drawn, kept = (re.search('aria-label="([^"]*)"', svg)[1] for svg in (picture.picture(), picture.PLACE.read_text()))
+    assert drawn == kept, "run python docs/parts/picture.py"
+    said = re.search(r"(\d+) tokens in (\d+) passes", (ROOT / "README.md").read_text())
+    calls, tokens = kept.count("(corrected)") + kept.count("(bonus)"), len(re.findall(r"\((?:accep|corr|bonus)", kept))
+    assert (tokens, calls) == tuple(map(int, said.groups()))
+
+
 def without_code(text: str) -> str:
     return re.sub(r"(?ms)^```.*?^```$|`[^`\n]*`", "", text)
 

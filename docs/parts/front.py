@@ -6,6 +6,7 @@ Knows: which text, how it is written, and when what is kept is out of date. Does
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ def measured() -> dict[str, str]:
     from specdec_course.corpora import held_out_prompts
     from specdec_course.drafters import ModelDrafter
     from specdec_course.figures.race import race
-    from specdec_course.figures.rounds import strip, token_pieces
+    from specdec_course.figures.rounds import token_pieces
     from specdec_course.measure.machine import machine
 
     pair = load_pair("classroom", device="cpu", say=lambda line: None)
@@ -54,15 +55,18 @@ def measured() -> dict[str, str]:
         raise ValueError("the bundled pair writes another text with its draft model than alone, which must not be: "
                          "run `specdec generate --verify` and the tests of decoding")
     pieces, rounds, _ = lanes[HELPED]
-    first, emitted = [], 0
-    for one in rounds:
-        if emitted + one.emitted > IN_THE_STRIP:
-            break
-        first.append(one)
-        emitted += one.emitted
     alone, helped = (out.trace.seconds for out in outs)
     words = (f"{TOKENS} tokens, greedy, k = {K}, compiled: {alone:.2f} s alone, {helped:.2f} s with the draft model, "
              f"{outs[1].trace.tokens_per_call:.2f} tokens per call of the large model. {machine()}, "
              f"{time.strftime('%Y-%m-%d')}, when this page was made.")
-    drawn = strip(pieces[:emitted], first, token_pieces(pair.tokenizer, opening))
+    drawn = beginning(pieces, rounds, token_pieces(pair.tokenizer, opening))
     return {"race": race(lanes, slower=SLOWER)._repr_html_(), "strip": drawn.page, "words": words}
+
+
+def beginning(pieces, rounds, opening):
+    """The strip of the first rounds, those that fit into IN_THE_STRIP tokens."""
+    from specdec_course.figures.rounds import strip
+
+    ends = list(itertools.accumulate(one.emitted for one in rounds))
+    count = sum(end <= IN_THE_STRIP for end in ends)
+    return strip(pieces[: ends[count - 1]], rounds[:count], opening)

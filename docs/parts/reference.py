@@ -16,7 +16,7 @@ import specdec_course
 
 METHOD = ("verification", "sampling", "theory", "trace")
 ROOMS = ("models", "corpora", "drafters", "decoding", "cache", "measure", "figures", "checks")
-BEHIND = ("common", "training", "grading", "build", "cli")  # for who changes them: what each module knows
+BEHIND = ("common", "languages", "training", "grading", "build", "cli")  # for who changes them: what each module knows
 HEADS = re.compile(r"(Args|Returns|Raises|Yields|Keeps|Example|Examples):$")
 ENTRY = re.compile(r"((?:\*{0,2}[\w.]+)(?:, \*{0,2}[\w.]+)*): +(.*)")
 

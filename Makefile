@@ -44,6 +44,7 @@ test-colab: $(COLAB)/.installed
 
 course: install
 	@$(BIN)/specdec build
+	@$(BIN)/specdec build --language zh_CN
 
 # The students' view: JupyterLab on a copy of the release, which git does not see.
 lab: install

@@ -56,7 +56,8 @@ def made(app) -> None:
     found = tables.records(ROOT / "data" / "measurements")
     seen = front.shown(BUILT / "kept")
     fragments = {
-        "units.md": units.overview(ROOT), "speeds.md": tables.front_table(found),
+        "units.md": units.overview(ROOT), "units_zh_CN.md": units.titles(ROOT, "zh_CN"),
+        "speeds.md": tables.front_table(found),
         "measured.md": tables.all_tables(found),
         "race.html": seen["race"], "strip.html": seen["strip"], "words.md": seen["words"] + "\n",
     }

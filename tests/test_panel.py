@@ -87,6 +87,6 @@ def test_after_a_crash_everywhere_there_is_one_line_not_a_list_of_crosses():
 
 def test_the_courses_own_answer_comes_without_its_contract():
     for name, exercise in checks.exercises().items():
-        text = checks._without_docstring(checks.inspect.getsource(exercise.solution))
+        text = checks.without_docstring(checks.inspect.getsource(exercise.solution))
         assert '"""' not in text.split("\n")[1] and name in text.split("\n")[0]
         compile(text, name, "exec")

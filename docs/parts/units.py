@@ -20,6 +20,7 @@ MARKS = ("### BEGIN SOLUTION", "### END SOLUTION")
 # Nothing on a page of files can answer a widget, and what a bonus earns is nbgrader's business.
 NOT_SHOWN = ("application/vnd.jupyter.widget-view+json", "application/vnd.specdec.bonus+json")
 BADGE = re.compile(r"!\[([^\]]*)\]\(https?://[^)]*\)")
+DOWNLOAD = {"": "Download the student notebook", "zh_CN": "下载学生笔记本"}  # also: the languages that have pages
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}  # which knows `%pip`
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -31,7 +32,7 @@ def names(root: Path) -> list[str]:
 
 
 def make(root: Path, to: Path, kept: Path, solutions: bool, execute: bool, say=print) -> list[Path]:
-    """Writes `<to>/<unit>/<unit>.ipynb` for every unit, and takes away what is of none.
+    """Writes `<to>/<unit>/<unit>.ipynb` for every unit, also in `<to>/<language>/`, and takes away what is of none.
 
     Args:
         root: the course's root. kept: the folder of executed notebooks.
@@ -48,7 +49,13 @@ def make(root: Path, to: Path, kept: Path, solutions: bool, execute: bool, say=p
         release = nbformat.read(root / "notebooks" / name / f"{name}.ipynb", as_version=4)
         ran = with_outputs(name, source, kept, execute, say)
         written.append(write_changed(to / name / f"{name}.ipynb", nbformat.writes(page(name, ran, release, solutions))))
-    for old in set(to.glob("*/*.ipynb")) - set(written):
+        for language in filter(None, DOWNLOAD):
+            there = root / "notebooks" / language / name / f"{name}.ipynb"
+            if there.is_file():
+                words = in_words_of(ran, nbformat.read(there, as_version=4))
+                made = nbformat.writes(page(name, words, release, solutions, language))
+                written.append(write_changed(to / language / name / f"{name}.ipynb", made))
+    for old in {*to.glob("*/*.ipynb"), *to.glob("*/*/*.ipynb")} - set(written):
         old.unlink()
     return written
 
@@ -96,7 +103,16 @@ def _refreshed(source, ran):
     return fresh
 
 
-def page(name: str, ran, release, solutions: bool):
+def in_words_of(ran, translated):
+    """An executed notebook with the text of its translation: cells have the same ids in all languages."""
+    made, words = copy.deepcopy(ran), {cell.id: cell.source for cell in translated.cells}
+    for cell in made.cells:
+        if cell.cell_type == "markdown" or cell.id == "setup":
+            cell.source = words[cell.id]
+    return made
+
+
+def page(name: str, ran, release, solutions: bool, language: str = ""):
     """What a reader gets of an executed notebook.
 
     Each exercise stands there as students get it; the course's own answer follows, folded, if `solutions`. Test cells
@@ -123,7 +139,8 @@ def page(name: str, ran, release, solutions: bool):
     rest = BADGE.sub(r"\1", rest)  # a picture from elsewhere becomes words: the site loads nothing
     cells[0].source = f"# {int(name[:2])} · {title.removeprefix('# ')}\n{rest}"
     file = f"../../../notebooks/{name}/{name}.ipynb"
-    cells.insert(1, new_markdown_cell(f"{{download}}`Download the student notebook <{file}>`", id="download"))
+    file = f"../../../../notebooks/{language}/{name}/{name}.ipynb" if language else file
+    cells.insert(1, new_markdown_cell(f"{{download}}`{DOWNLOAD[language]} <{file}>`", id="download"))
     return new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": LANGUAGE})
 
 
@@ -174,6 +191,16 @@ def overview(root: Path) -> str:
         link = f"[{int(name[:2])} · {title}](units/{name}/{name}.ipynb)"
         rows.append(f"| {link} | {exercises} | {points} | {read}, {write} |")
     return "\n".join(rows) + "\n"
+
+
+def titles(root: Path, language: str) -> str:
+    """A list of the units that there are in a language, by their titles."""
+    import nbformat
+
+    found = {name: root / "notebooks" / language / name / f"{name}.ipynb" for name in names(root)}
+    heads = {name: nbformat.read(path, as_version=4).cells[0].source for name, path in found.items() if path.is_file()}
+    return "".join(f"* [{int(name[:2])} · {head.partition(chr(10))[0].removeprefix('# ')}]"
+                   f"(units/{language}/{name}/{name}.ipynb)\n" for name, head in heads.items())
 
 
 def write_changed(path: Path, text: str) -> Path:

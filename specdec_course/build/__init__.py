@@ -17,7 +17,7 @@ from ..common.units import meant
 __all__ = ["build", "unit_names"]
 
 
-def build(root, units=None, check=False, registry=None) -> list[Path]:
+def build(root, units=None, check=False, registry=None, language: str = "") -> list[Path]:
     """Write every notebook of the course that is not up to date.
 
     Args:
@@ -25,6 +25,8 @@ def build(root, units=None, check=False, registry=None) -> list[Path]:
         units: folder names or numbers ("03_greedy_verification", "03"); None for all.
         check: write nothing, only say what would be written.
         registry: exercises by name; None for those of `specdec_course.checks`.
+        language: build the students' notebooks of this language, such as "zh_CN", into `notebooks/<language>/`, and
+            nothing else; only units that have been translated; "" is English.
 
     Returns:
         the files written (with `check`: those that are not up to date), relative to `root`. Notebooks without
@@ -38,8 +40,8 @@ def build(root, units=None, check=False, registry=None) -> list[Path]:
 
         registry = exercises()
     changed = []
-    for unit in _chosen(root, units):
-        for path, text in notebooks_of(root, unit, registry).items():
+    for unit in _chosen(root, units, language):
+        for path, text in notebooks_of(root, unit, registry, language).items():
             if not path.is_file() or path.read_bytes() != text.encode():
                 changed.append(path.relative_to(root))
                 if not check:
@@ -47,26 +49,30 @@ def build(root, units=None, check=False, registry=None) -> list[Path]:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(text.encode())
     if check and units is None:
-        changed += _orphans(root)
+        changed += _orphans(root, language)
     return changed
 
 
-def notebooks_of(root: Path, unit: str, registry: dict) -> dict[Path, str]:
-    """The text of both notebooks of one unit, by path."""
+def notebooks_of(root: Path, unit: str, registry: dict, language: str = "") -> dict[Path, str]:
+    """The text of both notebooks of one unit, by path; of a translation the students' one."""
     import nbformat
 
-    from .notebook import folder_number, solution_notebook
+    from .notebook import as_it_is, folder_number, solution_notebook
     from .release import leaks, release_text
+    from .translated import sayer
 
     number = folder_number(unit)
     exercises = {name: e for name, e in registry.items() if e.unit == number}
     source, repository = root / "solutions" / unit / f"{unit}.py", setting(root, "repository", "")
-    solution = solution_notebook(source, exercises, _install_source(root), repository)
+    say = sayer(source, language) if language else as_it_is
+    solution = solution_notebook(source, exercises, _install_source(root), repository, language, say)
     release = release_text(solution, root)
     left = leaks(solution, nbformat.reads(release, as_version=4))
     if left:
         shown = "\n  ".join(left)
         raise ValueError(f"{source}: the students' notebook would show lines of a solution:\n  {shown}")
+    if language:
+        return {root / "notebooks" / language / unit / f"{unit}.ipynb": release}
     return {
         source.with_suffix(".ipynb"): nbformat.writes(solution) + "\n",
         root / "notebooks" / unit / f"{unit}.ipynb": release,
@@ -97,8 +103,13 @@ def unit_names(root) -> list[str]:
     return sorted(p.parent.name for p in Path(root).glob("solutions/*/*.py") if p.stem == p.parent.name)
 
 
-def _chosen(root: Path, units) -> list[str]:
+def _chosen(root: Path, units, language: str) -> list[str]:
     known = unit_names(root)
+    if known and language:
+        from .translated import is_known, is_translated
+
+        is_known(language)
+        known = [unit for unit in known if is_translated(root / "solutions" / unit / f"{unit}.py", language)]
     if not known:
         raise ValueError(f"{root} is not the root of the course: it has no solutions/<unit>/<unit>.py")
     if units is None:
@@ -118,8 +129,11 @@ def _install_source(root: Path) -> str:
         ) from error
 
 
-def _orphans(root: Path) -> list[Path]:
+def _orphans(root: Path, language: str) -> list[Path]:
     """Notebooks that no source makes."""
-    known = set(unit_names(root))
+    known = set(_chosen(root, None, language))
+    if language:
+        found = root.glob(f"notebooks/{language}/*/*.ipynb")
+        return sorted(p.relative_to(root) for p in found if p.stem not in known or p.parent.name != p.stem)
     found = [*root.glob("notebooks/*/*.ipynb"), *root.glob("solutions/*/*.ipynb")]
     return sorted(p.relative_to(root) for p in found if p.stem not in known or p.parent.name != p.stem)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+from collections.abc import Callable
 
+from ..languages.blocks import in_other_words
+from .contract import contract_text, contracts
 from .exercise import solution_cell
 from .names import undefined
 from .source import Cell, read_source, split_title
@@ -26,6 +29,9 @@ if importlib.util.find_spec("specdec_course") is None:
 {install}
 
 {imports}"""
+SPEAKS = """\
+os.environ.setdefault("SPECDEC_LANGUAGE", "{language}")  # what checks and hints say
+"""
 FROM_ADDRESS = """\
     %pip install -q "{address}\""""
 FROM_WHEEL = """\
@@ -62,10 +68,16 @@ UPLOAD = """\
 notebook** and pick this file."""
 BADGE = """\
 [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]\
-(https://colab.research.google.com/github/{place}/blob/{branch}/notebooks/{unit}/{unit}.ipynb)"""
+(https://colab.research.google.com/github/{place}/blob/{branch}/{folder}/{unit}/{unit}.ipynb)"""
 
 
-def solution_notebook(path, exercises: dict, install: str, repository: str = ""):
+def as_it_is(kind: str, text: str) -> str:
+    """What English says of a block of prose."""
+    return text
+
+
+def solution_notebook(path, exercises: dict, install: str, repository: str = "", language: str = "",
+                      say: Callable[[str, str], str] = as_it_is):
     """The solution notebook of one unit.
 
     Args:
@@ -73,6 +85,8 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "")
         exercises: the unit's exercises by name, as `specdec_course.checks.exercises` gives them.
         install: what `pip install` gets when the package is missing; empty: a wheel that lies beside the notebook.
         repository: the GitHub address that Colab opens this notebook from, maybe with /tree/BRANCH; empty: none.
+        language, say: of a translation, its code and `say(kind, block)`. All code cells are as in English, but for a
+            line in the first one; text is translated, and contracts stand above their exercises.
 
     Returns:
         an nbformat notebook. The same source gives the same notebook, to the byte.
@@ -83,19 +97,32 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "")
     _same_exercises(path, [cell.name for cell in cells if cell.kind == "exercise"], exercises)
     number = path.stem.split("_")[0]
     how = FROM_ADDRESS.format(address=install) if install else FROM_WHEEL
-    setup = SETUP.format(install=how, imports=cells[0].text.strip())
-    colab, reading = _colab(repository, path.stem), _reading_minutes(cells[1:])
-    head = _head(title, number, exercises, about, reading, _beside(path), colab)
+    speaks = SPEAKS.format(language=language) if language else ""
+    setup = SETUP.format(install=how, imports=speaks + cells[0].text.strip())
+
+    def head_says(text: str) -> str:
+        return in_other_words(text, lambda block: say("head of a notebook", block))
+
+    def text_says(text: str) -> str:
+        return in_other_words(text, lambda block: say("text", block))
+
+    colab, reading = _colab(repository, path.stem, language, head_says), _reading_minutes(cells[1:])
+    title, about = text_says(f"# {title}").removeprefix("# "), text_says(about)
+    head = _head(title, number, exercises, about, reading, _beside(path, language, head_says), colab, head_says)
     nodes = [_markdown("head", head), _code("setup", setup)]
     seen: dict[str, int] = {}
     place = 0
     for cell in cells[1:]:
         if cell.kind == "exercise":
             place += 1
-            nodes += _exercise_cells(exercises[cell.name], f"{int(number)}.{place}", cell.text, path)
+            one = exercises[cell.name]
+            header = _header(one, f"{int(number)}.{place}", head_says)
+            contract = f"\n\n{contract_text(contracts(one), say)}" if language else ""
+            nodes += _exercise_cells(one, header + contract, cell.text, path)
+        elif cell.kind == "markdown":
+            nodes.append(_markdown(_content_id(cell, seen), text_says(cell.text)))
         else:
-            make = _markdown if cell.kind == "markdown" else _code
-            nodes.append(make(_content_id(cell, seen), cell.text))
+            nodes.append(_code(_content_id(cell, seen), cell.text))
     _all_defined(path, nodes)
     return _finished(nodes)
 
@@ -119,23 +146,26 @@ def _reading_minutes(cells: list[Cell]) -> int:
     return max(5, 5 * round((words / 180 + lines / 12) / 5))
 
 
-def _beside(path) -> str:
-    """Links to the units before and after this one."""
+def _beside(path, language: str, says: Callable[[str], str]) -> str:
+    """Links to the units before and after this one; of a translation, to those that it has too."""
     folders = sorted(one.name for one in path.parent.parent.iterdir() if re.fullmatch(r"\d\d_\w+", one.name))
+    folders = [one for one in folders if not language or (path.parent.parent / one / f"{language}.po").is_file()]
     here = folders.index(path.parent.name) if path.parent.name in folders else -1
     near = [(word, folders[place]) for word, place in (("before", here - 1), ("next", here + 1))
             if here >= 0 and 0 <= place < len(folders)]
-    return "".join(BESIDE[word].format(unit=folder[:2], link=f"../{folder}/{folder}.ipynb") for word, folder in near)
+    links = [(word, folder[:2], f"../{folder}/{folder}.ipynb") for word, folder in near]
+    return "".join(says(BESIDE[word]).format(unit=number, link=link) for word, number, link in links)
 
 
-def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str, colab: str) -> str:
+def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str, colab: str,
+          says: Callable[[str], str]) -> str:
     extra = sum(e.points for e in exercises.values() if e.bonus)
-    return HEAD.format(
+    return says(HEAD).format(
         title=title,
         unit=int(number),
         count=len(exercises),
         points=f"{unit_points(exercises):g}",
-        bonus=BONUS.format(extra=f"{extra:g}") if extra else "",
+        bonus=says(BONUS).format(extra=f"{extra:g}") if extra else "",
         minutes=sum(e.minutes for e in exercises.values()),
         about=f"{about}\n\n" if about else "",
         reading=reading,
@@ -144,15 +174,16 @@ def _head(title: str, number: str, exercises: dict, about: str, reading: int, be
     )
 
 
-def _colab(repository: str, unit: str) -> str:
+def _colab(repository: str, unit: str, language: str, says: Callable[[str], str]) -> str:
     """How this notebook comes into Colab: by one click, where it lies on GitHub; else by hand."""
     if not repository:
-        return UPLOAD
+        return says(UPLOAD)
     address = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?(?:/tree/([\w./-]+))?", repository)
     if not address:
         raise ValueError(f"repository of [tool.specdec] is {repository!r}; expected an address that Colab can open, "
                          "like https://github.com/owner/name or https://github.com/owner/name/tree/branch")
-    return BADGE.format(place=address[1], branch=address[2] or "main", unit=unit)
+    folder = f"notebooks/{language}" if language else "notebooks"
+    return BADGE.format(place=address[1], branch=address[2] or "main", folder=folder, unit=unit)
 
 
 def unit_points(exercises: dict) -> float:
@@ -160,25 +191,25 @@ def unit_points(exercises: dict) -> float:
     return sum(e.points for e in exercises.values() if not e.bonus)
 
 
-def _exercise_cells(exercise, number: str, teaching: str, path) -> list:
+def _exercise_cells(exercise, about: str, teaching: str, path) -> list:
     name, points = exercise.name, 0 if exercise.bonus else exercise.points
     try:
         solution = solution_cell(name, inspect.getsource(exercise.solution), teaching)
     except (ValueError, SyntaxError) as error:
         raise ValueError(f"{path}: {error}") from error
     return [
-        _markdown(f"about_{name}", _header(exercise, number)),
+        _markdown(f"about_{name}", about),
         _code(name, solution, _nbgrader(name, solution=True)),
         _code(f"check_{name}", f"check({name})\n# hint({name})\n# hint({name}, 2)"),
         _code(f"grade_{name}", _test(exercise), _nbgrader(f"grade_{name}", points=points)),
     ]
 
 
-def _header(exercise, number: str) -> str:
+def _header(exercise, number: str, says: Callable[[str], str]) -> str:
     dots = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
     one, more = (BONUS_POINT, BONUS_POINTS) if exercise.bonus else (POINT, POINTS)
-    points = (one if exercise.points == 1 else more).format(number=f"{exercise.points:g}")
-    return EXERCISE.format(number=number, name=exercise.name, points=points, dots=dots, minutes=exercise.minutes)
+    points = says(one if exercise.points == 1 else more).format(number=f"{exercise.points:g}")
+    return says(EXERCISE).format(number=number, name=exercise.name, points=points, dots=dots, minutes=exercise.minutes)
 
 
 def _test(exercise) -> str:

@@ -5,9 +5,7 @@ Knows: where a student meets words. Does not know: languages, or how translation
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..common.source import modules_in
@@ -16,13 +14,16 @@ from ..languages.blocks import blocks, has_words
 from ..languages.messages import messages_of
 from ..languages.po import Text
 from . import notebook
+from .contract import contracts
 from .source import read_source
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "languages"
 UNITS = ("01", "02", "03", "04", "05", "06")  # those that are translated
 PICTURES = ("specdec_course.checks.unit04.wrong_rules",)  # words in pictures, whose fonts know no other letters
+ALSO = ("specdec_course.sampling",)  # what dice and laws say of a student's numbers, inside a message of a check
 STATES = ("right", "wrong")  # single words, which no rule could tell from names
-NEVER_SHOWN = ("out of calls", "no exception")
+NEVER_SHOWN = ("out of calls", "no exception", "Sampling({0})", "mistake", "otherwise", "problems", "usable", "wraps",
+               "word{0}", "same_place, of all but the first", "same_place, of all but the last")
 TEMPLATES = (notebook.HEAD, notebook.BONUS, *notebook.BESIDE.values(), notebook.EXERCISE, notebook.POINT,
              notebook.POINTS, notebook.BONUS_POINT, notebook.BONUS_POINTS, notebook.UPLOAD)  # fmt: skip
 
@@ -45,22 +46,11 @@ def of_unit(source: Path, exercises: dict) -> list[Text]:
     return found
 
 
-def contracts(exercise) -> Iterator[tuple[str, str]]:
-    """(name, docstring) of an exercise's function; of a class also of its public methods."""
-    thing = exercise.solution
-    yield exercise.name, inspect.getdoc(thing) or ""
-    if inspect.isclass(thing):
-        for name, member in vars(thing).items():
-            method = member.fget if isinstance(member, property) else member
-            if inspect.isfunction(method) and method.__doc__ and (name[0] != "_" or name.endswith("__")):
-                yield f"{exercise.name}.{name}", inspect.getdoc(method)
-
-
 def of_course() -> list[Text]:
     """What stands at the head of notebooks and exercises, and all that checks can say of the units translated."""
     heads = [Text(block, "head of a notebook", "", "{" in block) for one in TEMPLATES for block in _cut(one)]
     said = [Text(one.text, "", one.module.removeprefix("specdec_course."), one.holes)
-            for module in modules_in("checks") if _is_translated(module) for one in messages_of(module)]
+            for module in (*modules_in("checks"), *ALSO) if _is_translated(module) for one in messages_of(module)]
     states = [Text(one, "", "checks.exercise") for one in STATES]
     return [*heads, *states, *(one for one in said if one.text not in NEVER_SHOWN)]
 

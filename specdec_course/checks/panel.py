@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import html
 import re
-import textwrap
 from dataclasses import dataclass
 
+from ..languages.spoken import said
+from ..languages.widths import filled
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Report, ticked
 
 WIDTH = 90  # characters of a line
@@ -37,16 +38,22 @@ def verdict(report: Report) -> Panel:
     """The verdict on a function: its state, what is wrong and why, the smallest failing input, and every part."""
     first, *lines = report.message.split("\n")
     marks = {ticked(name, passed) for name, passed in report.parts}
-    name, colon, title = first.partition(": ")
-    if colon and name == report.exercise:
-        title, stop, more = title.partition(". ")
+    named = re.fullmatch(rf"({re.escape(report.exercise)})(?:: |：)(.*)", said(first))
+    if named:
+        title, more = _first_sentence(named[2])
         lines = [more, *lines] if more and not report.passed else lines
-        title = f"{_code(name)} {_prose(title + stop.strip() + (f' {more}' if report.passed else ''))}"
+        title = f"{_code(named[1])} {_prose(named[2] if report.passed else title)}"
     else:
-        title = _prose(first)
-    said = "".join(_example(found) if (found := EXAMPLE.fullmatch(line)) else f"<div>{_prose(line)}</div>"
-                   for line in lines if line not in marks)
-    return Panel(wrapped(report.message), _panel(report.state, title, said + _parts(report)))
+        title = _prose(said(first))
+    shown = "".join(_example(found) if (found := EXAMPLE.fullmatch(line)) else f"<div>{_prose(said(line))}</div>"
+                    for line in lines if line not in marks)
+    return Panel(wrapped(said(report.message)), _panel(report.state, title, shown + _parts(report)))
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """(the first sentence, the others)."""
+    found = re.match(r"(.*?(?:\.(?= )|。)) *(.*)", text)
+    return (found[1], found[2]) if found else (text, "")
 
 
 def _parts(report: Report) -> str:
@@ -55,13 +62,13 @@ def _parts(report: Report) -> str:
         return ""
     rows = "".join(
         f'<div style="padding-left: 1.6em; text-indent: -1.6em">{_icon(RIGHT if passed else WRONG)}'
-        f"&nbsp; {_prose(name)}</div>" for name, passed in report.parts
+        f"&nbsp; {_prose(said(name))}</div>" for name, passed in report.parts
     )
     return f'<div style="margin-top: .5em">{rows}</div>'
 
 
 def _example(found: re.Match) -> str:
-    rows = [("called with", found["given"] or found["only"]), ("it returned", found["got"])]
+    rows = [(said("called with"), found["given"] or found["only"]), (said("it returned"), found["got"])]
     return (
         '<div style="font-family: monospace; overflow-wrap: anywhere; border: 1px solid #80808066; border-radius: 3px; '
         'padding: .3em .7em; margin: .4em 0">'
@@ -75,28 +82,31 @@ def hint(name: str, level: int, text: str) -> Panel:
     """Hint 1, a question, or 2, nearly the answer."""
     kind = ("a question", "nearly the answer")[level - 1]
     again = f"Then, if you need it: hint({name}, 2)" if level == 1 else ""
-    lines = [f"Hint {level} of 2 for {name}, {kind}:", text, *([again] if again else [])]
+    text, again = said(text), said(again)
+    lines = [said(f"Hint {level} of 2 for {name}, {kind}:"), text, *([again] if again else [])]
     page = f"<div>{_prose(text)}</div>" + (f'<div style="opacity: .75">{_prose(again)}</div>' if again else "")
-    return Panel(wrapped("\n".join(lines)), _panel(NOT_ATTEMPTED, f"Hint {level} of 2 for {_code(name)}, {kind}", page))
+    title = said(f"Hint {level} of 2 for `{name}`, {kind}")
+    return Panel(wrapped("\n".join(lines)), _panel(NOT_ATTEMPTED, _prose(title), page))
 
 
 def points(name: str, state: str, earned: float, worth: float) -> Panel:
     """What an answer earns. The points only: `check` says why."""
-    said = f"{earned:g} of {worth:g} points"
-    why = "" if state == RIGHT else f" `check({name})` says why."
-    return Panel(f"{name}: {said}.{why.replace('`', '')}", _panel(state, f"{_code(name)} {said}", _prose(why)))
+    got = said(f"{earned:g} of {worth:g} points")
+    why = "" if state == RIGHT else said(f" `check({name})` says why.")
+    stop = "." if got.isascii() else "。"
+    return Panel(f"{name}: {got}{stop}{why.replace('`', '')}", _panel(state, f"{_code(name)} {got}", _prose(why)))
 
 
 def standing(units: list[tuple[str, float, float, list[tuple[str, str]]]]) -> Panel:
     """The units that were checked: (unit, points earned, of how many, [(exercise, state)])."""
     lines, pages = [], []
     for unit, earned, worth, states in units:
-        title = f"Unit {unit}: {earned:g} of {worth:g} points, as last checked"
-        lines += [title, *(f"  {LOOKS[state][0]} {name}: {state}" for name, state in states)]
+        title = said(f"Unit {unit}: {earned:g} of {worth:g} points, as last checked")
+        lines += [title, *(f"  {LOOKS[state][0]} {name}: {said(state)}" for name, state in states)]
         bar = (f'<div style="background: #80808040; height: .5em; border-radius: 3px; margin: .3em 0">'
                f'<div style="background: {GREEN}; width: {earned / worth:.0%}; height: .5em; border-radius: 3px">'
                "</div></div>")
-        rows = "".join(f'<div>{_icon(state)}&nbsp; {_code(name)} <span style="opacity: .75">{state}</span></div>'
+        rows = "".join(f'<div>{_icon(state)}&nbsp; {_code(name)} <span style="opacity: .75">{said(state)}</span></div>'
                        for name, state in states)
         pages.append(_panel(RIGHT if earned >= worth else PARTLY if earned else NOT_ATTEMPTED, title, bar + rows))
     return Panel("\n".join(lines), "".join(pages))
@@ -104,23 +114,20 @@ def standing(units: list[tuple[str, float, float, list[tuple[str, str]]]]) -> Pa
 
 def source(name: str, module: str, text: str) -> Panel:
     """The course's own answer, for whoever has one."""
-    title = f"The course's own {name} (in {module}); yours may be another and as good:"
+    title = said(f"The course's own {name} (in {module}); yours may be another and as good:")
     page = f'<pre style="background: none; color: inherit; margin: .3em 0; overflow-x: auto">{html.escape(text)}</pre>'
     return Panel(f"{title}\n\n{text}", _panel(RIGHT, _prose(title), page))
 
 
 def note(text: str) -> Panel:
     """A line beside a result."""
+    text = said(text)
     return Panel(wrapped(text), _panel(NOT_ATTEMPTED, _prose(text), ""))
 
 
 def wrapped(text: str) -> str:
     """No line longer than WIDTH, no word broken; what belongs to a line of a list stands below its first word."""
-    return "\n".join(
-        textwrap.fill(line, WIDTH, subsequent_indent="    " if line[:2] == "  " else "", break_long_words=False,
-                      break_on_hyphens=False, replace_whitespace=False, drop_whitespace=True)
-        for line in text.split("\n")
-    )
+    return "\n".join(filled(line, WIDTH, "    " if line[:2] == "  " else "") for line in text.split("\n"))
 
 
 def _panel(state: str, title: str, page: str) -> str:
@@ -134,7 +141,7 @@ def _panel(state: str, title: str, page: str) -> str:
 
 def _icon(state: str) -> str:
     shape, colour = LOOKS.get(state, LOOKS[NOT_ATTEMPTED])
-    return f'<span role="img" aria-label="{state}" style="color: {colour}; font-weight: bold">{shape}</span>'
+    return f'<span role="img" aria-label="{said(state)}" style="color: {colour}; font-weight: bold">{shape}</span>'
 
 
 def _code(name: str) -> str:

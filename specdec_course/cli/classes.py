@@ -27,7 +27,7 @@ def build(units, check, root, language, update):
     if update:
         _update_translations(Path(root), language)
         return
-    changed = build_course(root, units or None, check)
+    changed = build_course(root, units or None, check, language=language or "")
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'}: {path}")
     if not changed:

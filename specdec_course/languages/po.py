@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..common.whole import write_bytes
 
-ALIKE = 0.5  # a text that is new may be an old one, reworded, where they have this much in common
+ALIKE = 0.6  # a text that is new may be an old one, reworded, where they have this much in common
 TRIES = 5
 
 

@@ -67,7 +67,7 @@ def _close(value, truth, what, when):
     if truth and value / truth > 100:
         raise Wrong(f"{what} far too large {when}: is something counted for every token that is needed once?")
     if abs(value - truth) > TOLERANCE * truth:
-        raise Wrong(f"{what} {'too large' if value > truth else 'too small'} {when}.")
+        raise Wrong(f"{what} too large {when}." if value > truth else f"{what} too small {when}.")
 
 
 def _remark_on_none(student, config) -> None:

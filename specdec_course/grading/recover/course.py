@@ -6,7 +6,7 @@ Knows: nbgrader's marks in a release notebook. Does not know: files of students,
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .blank import is_blank, reached, written_names
@@ -37,15 +37,19 @@ def same(text: str) -> str:
 
 
 def read_release(path: Path) -> Release:
-    """The release notebook at `path`. Raises ValueError when it is no notebook of the course."""
+    """The release notebook at `path`, and its translations, `<language>/<unit>/<unit>.ipynb` in the same folder, whose
+    code cells were given out as well. Raises ValueError when it is no notebook of the course."""
     try:
         data = path.read_bytes()
+        others = [one.read_bytes() for one in sorted(path.parent.parent.glob(f"[a-z]*/{path.parent.name}/{path.name}"))]
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); expected the unit's release notebook") from None
-    return _release(data, str(path))
+    release = _release(data, str(path))
+    given = [_release(other, f"a translation of {path}").provided for other in others]
+    return replace(release, provided=release.provided.union(*given)) if given else release
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def _release(data: bytes, path: str) -> Release:
     try:
         cells, _ = notebook_cells(data)

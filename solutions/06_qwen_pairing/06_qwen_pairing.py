@@ -14,6 +14,7 @@ from specdec_course.figures.pairing import (
     censoring_figure,
     costs_figure,
     gain_map,
+    lengths_figure,
     measured_figure,
     pareto,
     prediction_figure,
@@ -21,6 +22,7 @@ from specdec_course.figures.pairing import (
     recorded_pairings,
     sizes_figure,
 )
+from specdec_course.figures.sliders import with_sliders
 from specdec_course.measure import clocks, profiles
 from specdec_course.measure.benchmark import compare
 from specdec_course.measure.machine import machine
@@ -220,6 +222,14 @@ def the_map(alphas, title, points=None, chosen=None):
 
 
 the_map(np.linspace(0.05, 0.95, 37), "The best that a draft can bring (computed; flat latency curve, idle host)")
+
+# %% [markdown]
+# One point of the map from nearby. **How much is lost by a k that is twice the best one?** Where your page has sliders, move
+# them: is a wrong k dearer with a good draft or with a poor one?
+
+# %%
+with_sliders(lambda alpha, c, k: lengths_figure([gain(alpha, n, c) for n in range(17)], k),
+             alpha=(0.0, 0.7, 1.0, 0.05), c=(0.01, 0.1, 1.0, 0.01), k=(0, 8, 16, 1))
 
 # %% [markdown]
 # To the right: better guesses. Down: cheaper guesses. The lines are speed-ups, the small letters the k that gives them. In

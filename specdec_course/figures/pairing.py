@@ -220,6 +220,28 @@ def costs_figure(curves, alpha: float):
     return figure
 
 
+def lengths_figure(gains, k: int):
+    """Speed-up against the draft length: where k stands, and the best.
+
+    Args:
+        gains: list of speed-ups at k = 0, 1, 2, ... k: the length to mark.
+    """
+    figure, axis = new_figure(7.0, 3.4)
+    best = max(range(len(gains)), key=gains.__getitem__)
+    axis.plot(range(len(gains)), gains, color=CYCLE[0], marker="o", markersize=4)
+    axis.axhline(1, color="#222222", linewidth=1)
+    axis.plot(best, gains[best], marker="*", markersize=15, color=ACCEPTED)
+    axis.plot(k, gains[k], marker="o", markersize=9, color=CORRECTED)
+    axis.set_ylim(0, max(*gains, 1.0) * 1.15)
+    axis.set_xticks(range(0, len(gains), 2))
+    axis.set_xlabel("draft length k")
+    axis.set_ylabel("speed-up")
+    title = f"k = {k}: {gains[k]:.2f}x    best, k = {best}: {gains[best]:.2f}x"
+    axis.set_title(title, fontsize=11, loc="left")
+    figure.alt = title + ". " + ", ".join(f"k = {n}: {gain:.2f}x" for n, gain in enumerate(gains))
+    return figure
+
+
 def recorded_pairings(say=print) -> list[dict]:
     """The GPU measurements of pairs that come with the course, as `specdec bench --cuda-suite` writes them; says what
     there is, also when there is nothing.

@@ -13,6 +13,7 @@ import nbformat
 import polib
 import pytest
 from answers import all_answers
+from markdown_it import MarkdownIt
 
 pytest.importorskip("nbgrader", reason="the build needs the [instructor] extra")
 from specdec_course.build import build, notebooks_of, wanted
@@ -68,7 +69,26 @@ def changed(english: str, other: str) -> list[str]:
     return [*found, "numbers"] if lost else found
 
 
+@pytest.mark.parametrize("file", FILES[1:], ids=lambda path: path.parent.name)
+def test_a_page_shows_a_translation_in_the_same_form(file):
+    """Stars beside Chinese signs are easily no emphasis: `**one。**two` shows its stars."""
+    entries = [entry for entry in polib.pofile(str(file)) if entry.msgctxt == "text" and entry.translated()]
+    other = [entry.msgstr for entry in entries if forms(entry.msgid) != forms(entry.msgstr)]
+    assert not other, f"{len(other)} in another form, the first: {other[0]}"
+
+
+def forms(text: str) -> Counter:
+    """How often a text has emphasis, code, links, items, rows, headings."""
+    tokens = MARKDOWN.parse(text)
+    return Counter(one.type for token in tokens for one in (token, *(token.children or ())) if one.type in FORMS)
+
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+FORMS = {f"{kind}_open" for kind in ("strong", "em", "link", "list_item", "tr", "td", "heading")} | {"code_inline"}
+
+
 def test_a_translation_that_loses_something_is_found_out():
+    assert forms("**One.** Two") == forms("**一**。二") != forms("**一。**二")
     assert changed("{0} of `x` is $p$, 3", "{0} `x` $p$ 三") == ["numbers"]
     assert changed("{0} of `x`", "`y` 的一个") == ["holes", "code"]
     assert changed("see [it](a.md)", "见[它](b.md)") == ["links"] and changed("the $p$", "这个") == ["formulas"]

@@ -34,15 +34,17 @@ def catalogue(language: str) -> Path:
 
 
 def of_unit(source: Path, exercises: dict) -> list[Text]:
-    """The prose of one unit, and the contracts of its exercises, in the order of its notebook."""
-    found, cells = [], read_source(source)
-    for number, cell in enumerate(cells):
-        place = f"cell {number + 1} of {len(cells)}"
+    """The prose of one unit and the contracts of its exercises, in the order of its notebook, each with the heading it
+    stands under."""
+    found, place = [], ""
+    for cell in read_source(source):
         if cell.kind == "markdown":
-            found += [Text(block, "text", place) for block in blocks(cell.text) if has_words(block)]
+            for block in filter(has_words, blocks(cell.text)):
+                place = f"under: {block.partition(chr(10))[0].lstrip('# ')}" if block.startswith("#") else place
+                found.append(Text(block, "text", place))
         elif cell.kind == "exercise" and cell.name in exercises:
             found += [Text(block, f"contract of {name}", place)
-                      for name, text in contracts(exercises[cell.name]) for block in blocks(text) if has_words(block)]
+                      for name, text in contracts(exercises[cell.name]) for block in filter(has_words, blocks(text))]
     return found
 
 

@@ -93,8 +93,9 @@ def points(name: str, state: str, earned: float, worth: float) -> Panel:
     """What an answer earns. The points only: `check` says why."""
     got = said(f"{earned:g} of {worth:g} points")
     why = "" if state == RIGHT else said(f" `check({name})` says why.")
-    stop = "." if got.isascii() else "。"
-    return Panel(f"{name}: {got}{stop}{why.replace('`', '')}", _panel(state, f"{_code(name)} {got}", _prose(why)))
+    stop, why_too = (".", why) if got.isascii() else ("。", why.strip())
+    text = f"{name}: {got}{stop}{why_too.replace('`', '')}"
+    return Panel(text, _panel(state, f"{_code(name)} {got}", _prose(why)))
 
 
 def standing(units: list[tuple[str, float, float, list[tuple[str, str]]]]) -> Panel:

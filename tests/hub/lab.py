@@ -121,9 +121,11 @@ def close_dialog(page: Page) -> None:
 
 
 def assignments(page: Page) -> None:
-    """Opens nbgrader's list of assignments."""
+    """Opens nbgrader's list of assignments; it is loaded."""
     choose(page, "Nbgrader", "Assignment List")
     page.wait_for_selector("#released_assignments_list")
+    for part in ("released", "fetched", "submitted"):
+        expect(page.locator(f"#{part}_assignments_list_loading")).to_be_hidden()
 
 
 def press(page: Page, part: str, unit: str, button: str) -> None:

@@ -50,9 +50,14 @@ class Environment:
         venv.create(folder, with_pip=True)
         self.python = folder / "bin" / "python"
         self.packages = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-        # Only a folder that Python itself finds has its .pth files read: the course, where it is installed from its
-        # sources, is not seen.
-        (self.packages / "shipped.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        # What is installed beside this test, without the course: an installation from its sources leaves a folder of
+        # its name there, too.
+        shipped = folder / "shipped"
+        shipped.mkdir()
+        for one in Path(sysconfig.get_path("purelib")).iterdir():
+            if OURS not in one.name:
+                (shipped / one.name).symlink_to(one)
+        (self.packages / "shipped.pth").write_text(f"{shipped}\n")
         colab = self.packages / "google" / "colab"
         colab.mkdir(parents=True)
         for name, text in GOOGLE_COLAB.items():

@@ -35,9 +35,13 @@ def translations(path: Path) -> dict[tuple[str, str], str]:
     return {(e.msgctxt or "", e.msgid): e.msgstr for e in _read(path) if e.translated()}
 
 
-def templates(path: Path) -> dict[str, str]:
-    """{text: translation} of what has holes, whatever its kind."""
-    return {e.msgid: e.msgstr for e in _read(path) if e.translated() and "python-brace-format" in e.flags}
+def messages(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """{text: translation} of what is said as it is, and of what has holes, whatever their kinds."""
+    plain, holed = {}, {}
+    for e in _read(path):
+        if e.translated():
+            (holed if "python-brace-format" in e.flags else plain)[e.msgid] = e.msgstr
+    return plain, holed
 
 
 def update(path: Path, language: str, wanted: Iterable[Text]) -> bool:

@@ -66,11 +66,9 @@ def _book(wanted: str) -> Book | None:
     try:
         from . import po
 
-        all_said = {text: said for (_, text), said in po.translations(path).items()}
-        holed = po.templates(path)
+        plain, holed = po.messages(path)
     except (ImportError, ValueError):
         return None
-    plain = {text: one for text, one in all_said.items() if text not in holed}
     return Book({**_by_lines(plain), **plain}, {**_by_lines(holed), **holed})
 
 

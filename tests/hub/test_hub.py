@@ -266,7 +266,15 @@ def test_no_student_reads_another_or_the_course(hub, pages):
     assert not list(machine.HUB.rglob("solutions/*/*.ipynb"))
 
 
-def test_everybody_is_somebody_else(hub):
+def test_everybody_is_somebody_else_with_kernels_of_one_thread_that_speak_encrypted(hub):
     for name in (ANN, BOB, TEACHER):
-        assert machine.processes(pwd.getpwnam(name).pw_uid), f"nothing runs as {name}"
+        running = machine.processes(pwd.getpwnam(name).pw_uid)
+        assert running, f"nothing runs as {name}"
+        for process in running:
+            if "ipykernel_launcher" in process.cmdline():
+                found = process.environ()
+                assert (found["OMP_NUM_THREADS"], found["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
+    for name in (ANN, BOB):
+        kernels = list((hub.homes[name] / ".local/share/jupyter/runtime").glob("kernel-*.json"))
+        assert kernels and all("curve_secretkey" in kernel.read_text() for kernel in kernels)
     assert sys.prefix == str(machine.HUB)

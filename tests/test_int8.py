@@ -43,7 +43,8 @@ def test_it_computes_with_the_rounded_weights(inputs, fast):
     for shape in ((inputs,), (1, inputs), (2, 9, inputs), (1, 5, inputs), (0, inputs)):
         x = torch.randn(shape)
         expected = x.double() @ rounded.T + small.bias.double()
-        torch.testing.assert_close(small(x).double(), expected, atol=1e-3, rtol=1e-4)
+        summed = x.double().abs() @ rounded.abs().T + small.bias.double().abs()  # what round-off is a share of
+        assert ((small(x).double() - expected).abs() <= 1e-5 * summed).all()
 
 
 @pytest.mark.skipif(not linear.available(), reason="no C++ compiler that can make it")

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+import transformers
+from packaging.version import Version
 
 from answers import right, wrong
 from specdec_course.cache import CachedModel as _Cached
@@ -86,14 +88,17 @@ def crop_whatever_n_is(cache, n):
     cache.crop(-n)
 
 
-# Right in transformers 5.10, where crop(+n) keeps n; an error from 5.18 on.
-@wrong("rollback", named="plus_n")
+# In transformers before 5.18 crop(+n) keeps n; from then on it is an error.
+PLUS_IS_AN_ERROR = Version(transformers.__version__) >= Version("5.18")
+
+
+@wrong("rollback", named="plus_n" if PLUS_IS_AN_ERROR else None)
 def crop_to_the_rest(cache, n):
     _too_many(cache, n)
     cache.crop(cache.get_seq_length() - n)
 
 
-@wrong("rollback", named="plus_n")
+@wrong("rollback", named="plus_n" if PLUS_IS_AN_ERROR else "keeps_n")
 def crop_by_plus_n(cache, n):
     _too_many(cache, n)
     cache.crop(n)

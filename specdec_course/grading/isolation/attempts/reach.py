@@ -10,7 +10,8 @@ from tools import LIBC, ROOM, call, make_file, stopped
 
 ENVIRONMENT = {"PATH", "LANG", "HOME", "MPLBACKEND", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 ENVIRONMENT |= {"OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8"}
-LIBRARIES = {"TOKENIZERS_PARALLELISM", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK", "LC_CTYPE"}  # set by what is loaded
+# Set by what is loaded in the room itself; the last one by torch's compiler.
+LIBRARIES = {"TOKENIZERS_PARALLELISM", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK", "LC_CTYPE", "TORCHINDUCTOR_CACHE_DIR"}
 
 
 def read_outside(facts):

@@ -155,11 +155,13 @@ def _(student, rng):
 @build_ngram_tables.part("goes through the text once", weight=1, rests_on=(
     "One pass over the text is enough: the time grows with the text, not with its square"))
 def _(student, rng):
-    texts = [windows(rng, 1, 3000, 12) for _ in range(5)]
-    given, answers = [torch.tensor(rows) for rows in texts], []
+    texts = [windows(rng, 1, 3000, 12) for _ in range(2)]
+    ask(student, [(torch.tensor(rows), 3, rows) for rows in texts])  # speed counts once the answers are right
+    moved = [[[token + 1 + turn for token in row] for row in texts[turn % 2]] for turn in range(5)]
+    given, answers = [torch.tensor(rows) for rows in moved], []  # other ids and the same ties: nobody knows them yet
     ratio = times_slower(lambda: answers.append(student.quiet(given[len(answers)], 3)), lambda: counted(texts[0], 3),
-                         TOO_SLOW, repeats=len(texts))
-    for answer, rows in zip(answers, texts, strict=False):  # speed counts once the answers are right
+                         TOO_SLOW, repeats=len(given))
+    for answer, rows in zip(answers, moved, strict=False):
         wrong = judge(answer, rows, 3)
         if wrong:
             raise wrong

@@ -177,8 +177,8 @@ def test_the_index_finds_the_longest_match(text, context, depth):
     n, place = index.longest_match(context)
     alike = [next((i for i in range(min(end, len(context), depth)) if text[end - 1 - i] != context[-1 - i]),
                   min(end, len(context), depth)) for end in range(1, len(text))]
-    assert n == max(alike, default=0) and 0 < place < len(text)
-    assert alike[place - 1] == n
+    assert n == max(alike, default=0)
+    assert 0 < place < len(text) and alike[place - 1] == n if n else place == 0
 
 
 @settings(deadline=None)
@@ -191,7 +191,7 @@ def test_places_are_sorted_by_what_stands_in_front_of_them(text, depth, factor):
     assert backwards == sorted(backwards)
 
 
-def test_a_million_tokens_are_indexed_and_asked(record_property):
+def test_a_million_tokens_are_indexed_and_asked():
     """Printed, not asserted: seconds to index, median microseconds of a proposal."""
     ids = (torch.rand(1_000_000, generator=rng(3)) ** 3 * 49_152).long()
     ids[500_000:] = ids[:500_000].roll(7)  # long matches, too
@@ -205,7 +205,6 @@ def test_a_million_tokens_are_indexed_and_asked(record_property):
         assert len(draft) == 8
     median = 1e6 * float(np.median(seconds))
     print(f"\n1,000,000 tokens: indexed in {built:.2f} s, median proposal {median:.0f} microseconds")
-
 
 
 # drafters -----------------------------------------------------------------------------------------------------------
@@ -391,7 +390,9 @@ def test_what_is_owed_to_the_prompt():
     copied = torch.tensor([1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6])
     assert from_the_prompt([(copied, 7)], PromptLookupDrafter(), 4) == 1
     own = torch.tensor([9, 8, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7])
-    assert from_the_prompt([(own, 2)], PromptLookupDrafter(), 4) < 0.5
+    assert from_the_prompt([(own, 2)], PromptLookupDrafter(), 4) == 0
+    loop = torch.tensor([9, 8, *[1, 2, 3] * 6])
+    assert from_the_prompt([(loop, 2)], SuffixDrafter(), 4) == 0
 
 
 def test_prompts_come_by_category(tmp_path):

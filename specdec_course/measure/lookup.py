@@ -107,12 +107,18 @@ def from_the_prompt(texts, drafter, k: int) -> float:
             drafter.begin(int(ids.max()) + 1, len(ids), "eager")
             ask = min(k, len(ids) - at - 1)
             kept = _agreed(drafter.propose(ids[:at], ask, None, None).ids, ids[at:])
-            newest = torch.cat([ids[:start], ids[max(start, at - 8) : at]])
+            alone = torch.cat([ids[:start], _newest(ids[max(start, at - 8) : at])])
             drafter.begin(int(ids.max()) + 1, len(ids), "eager")
-            owed += min(kept, _agreed(drafter.propose(newest, ask, None, None).ids, ids[at:]))
+            owed += min(kept, _agreed(drafter.propose(alone, ask, None, None).ids, ids[at:]))
             accepted += kept
             at += kept + 1
     return owed / accepted if accepted else 0.0
+
+
+def _newest(ids):
+    """The end of ids in which the last token stands once only, so that no ending is found within it."""
+    before = (ids[:-1] == ids[-1:]).nonzero()
+    return ids[int(before[-1]) + 1 :] if len(before) else ids
 
 
 def _agreed(draft, truth) -> int:

@@ -197,6 +197,39 @@ def shares_one_dict(train_data, n):
     return [dict(itertools.chain(*(table.items() for table in table_by_table(train_data, n))))] * n
 
 
+@right("build_ngram_tables")
+def grouped(train_data, n):
+    tables = []
+    for m in range(n):
+        grams = sorted(tuple(row[i : i + m + 1]) for row in as_rows(train_data) for i in range(len(row) - m))
+        best_of = {}
+        for gram, same in itertools.groupby(grams):
+            count = len(list(same))
+            if count > best_of.get(gram[:-1], (0, 0))[0]:
+                best_of[gram[:-1]] = count, gram[-1]
+        tables.append({context: np.int64(token) for context, (_, token) in best_of.items()})
+    return tables
+
+
+wrong_tables("only_where_an_ngram_begins", "ends_left_out", lambda row, m, n: [
+    (row[i : i + m], row[i + m]) for i in range(len(row) - n + 1)])
+wrong_tables("the_largest_id", "tie", pick=lambda after: max(after, key=lambda token: (after[token], token)))
+
+
+@wrong("build_ngram_tables", named="counts_left")
+def counts_and_all(train_data, n):
+    counts = [defaultdict(Counter) for _ in range(n)]
+    for row in as_rows(train_data):
+        for m in range(n):
+            for context, token in all_pairs(row, m):
+                counts[m][tuple(context)][token] += 1
+    return counts
+
+
+wrong_tables("minus_zero_of_the_row", "minus_zero", lambda row, m, n: [
+    (row[:i][-m:], row[i]) for i in range(m, len(row))])
+
+
 # draft_with_backoff -------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +394,29 @@ def keys_of_tensors(context, tables, k):
     return text[len(context) :]
 
 
+@right("draft_with_backoff")
+def newest_tokens_only(context, tables, k):
+    newest, draft, unknown = deque(context.tolist(), maxlen=len(tables) - 1), [], object()
+    while len(draft) < k:
+        key = tuple(newest)
+        asked = (tables[len(key) - less].get(key[less:], unknown) for less in range(len(key) + 1))
+        guess = next((token for token in asked if token is not unknown), unknown)
+        if guess is unknown:
+            break
+        draft.append(guess)
+        newest.append(guess)
+    return context.new_tensor(draft)
+
+
+looked_up("never_the_longest", "one_short", lambda text, n, start: endings(text, max(1, n - 1)))
+
+
+@wrong("draft_with_backoff")
+def filled_up(context, tables, k):
+    draft = with_next(context, tables, k).tolist()
+    return torch.tensor((draft + [draft[-1] if draft else 0] * k)[:k], dtype=LONG)
+
+
 # prompt_lookup ------------------------------------------------------------------------------------------------------
 
 
@@ -498,6 +554,32 @@ def remembers_by_the_ending(ids, k, max_ngram=3):
 def sixteen_bits(ids, k, max_ngram=3):
     found = two_loops(ids.to(torch.int16).long(), k, max_ngram)
     return found
+
+
+@right("prompt_lookup")
+def z_of_the_text_read_backwards(ids, k, max_ngram=3):
+    text = ids.tolist()[::-1]
+    z, left, end, best_n, best_place = [0] * len(text), 0, 0, 0, 0
+    for i in range(1, len(text)):
+        z[i] = min(end - i, z[i - left]) if i < end else 0
+        while i + z[i] < len(text) and text[z[i]] == text[i + z[i]]:
+            z[i] += 1
+        if i + z[i] > end:
+            left, end = i, i + z[i]
+        if min(z[i], max_ngram) > best_n:
+            best_n, best_place = min(z[i], max_ngram), len(text) - i
+    return ids[best_place : best_place + k] if best_n else ids[:0]
+
+
+copied("one_start_missed", "starts_too_early", keep=lambda starts, length, n, k: [
+    s for s in starts if s < length - n - 1])
+copied("never_at_place_0", "beginning_left_out", keep=lambda starts, length, n, k: [s for s in starts if s > 0])
+
+
+@wrong("prompt_lookup")
+def repeats_the_last_token(ids, k, max_ngram=3):
+    draft = two_loops(ids, k, max_ngram)
+    return draft if len(draft) else ids[-1:].repeat(k)
 
 
 # SuffixAutomaton ----------------------------------------------------------------------------------------------------
@@ -806,6 +888,70 @@ class OneForAll(WithStates):
         self.__dict__ = OneForAll.kept[-1].__dict__
 
 
+@right("SuffixAutomaton")
+class CatchesUpWhenAsked(WithStates):
+    def __init__(self, ids=()):
+        super().__init__()
+        self.waiting = [int(token) for token in ids]
+
+    def extend(self, token):
+        self.waiting.append(int(token))
+
+    def propose(self, k):
+        for token in self.waiting:
+            super().extend(token)
+        self.waiting = []
+        return super().propose(k)
+
+
+@wrong("SuffixAutomaton", named="goes_on")
+class FollowsOneMatch:
+    def __init__(self, ids=()):
+        self.text, self.match, self.last_seen = [], None, {}
+        for token in ids:
+            self.extend(token)
+
+    def extend(self, token):
+        token = int(token)
+        if self.match is not None and self.text[self.match] == token:
+            self.match += 1
+        else:
+            self.match = self.last_seen.get(token)
+        self.text.append(token)
+        self.last_seen[token] = len(self.text)
+
+    def propose(self, k):
+        start = len(self.text) if self.match is None else self.match
+        return torch.tensor(self.text[start : start + k], dtype=LONG)
+
+
+@wrong("SuffixAutomaton", named="length_not_end")
+class FromItsLength(WithStates):
+    def propose(self, k):
+        state = self.last.link
+        start = state.length if state is not None and state.length else len(self.tokens)
+        return torch.tensor(self.tokens[start : start + k], dtype=LONG)
+
+
+@wrong("SuffixAutomaton", named="empty_matches")
+class FromTheBeginning(WithStates):
+    def propose(self, k):
+        state = self.last.link or self.root
+        return torch.tensor(self.tokens[state.end : state.end + k], dtype=LONG)
+
+
+@wrong("SuffixAutomaton")
+class AlwaysZeros:
+    def __init__(self, ids=()):
+        pass
+
+    def extend(self, token):
+        pass
+
+    def propose(self, k):
+        return torch.zeros(k, dtype=LONG)
+
+
 # combine ------------------------------------------------------------------------------------------------------------
 
 
@@ -928,7 +1074,7 @@ def truth_of_a_tensor(drafters):
     return propose
 
 
-@wrong("combine")
+@wrong("combine", named="stays")
 def stays_with_the_first_that_spoke(drafters):
     chosen = []
 
@@ -969,3 +1115,52 @@ def none_when_silent(drafters):
 @wrong("combine")
 def anybody(drafters):
     return lambda ids, k: random.choice([*drafters, lambda ids, k: ids[:0]])(ids, k)
+
+
+@right("combine")
+def one_after_the_other(drafters):
+    def propose(ids, k, place=0):
+        if place == len(drafters):
+            return ids[:0]
+        draft = drafters[place](ids, k)
+        return draft if draft.nelement() else propose(ids, k, place + 1)
+
+    return propose
+
+
+@wrong("combine", named="used_up")
+def an_iterator(drafters):
+    left = iter(drafters)
+    return lambda ids, k: next((draft for draft in (drafter(ids, k) for drafter in left) if len(draft)), ids[:0])
+
+
+def hears(name, named, heard):
+    def joined(drafters):
+        return lambda ids, k: next((d for d in (drafter(ids, k) for drafter in drafters) if heard(d, k)), ids[:0])
+
+    joined.__name__ = name
+    return wrong("combine", named=named)(joined)
+
+
+hears("only_full_drafts", "wants_k_tokens", lambda draft, k: len(draft) == k)
+hears("any_of_it", "zero_is_nothing", lambda draft, k: draft.any())
+hears("the_sum_of_it", "zero_is_nothing", lambda draft, k: draft.sum() > 0)
+hears("never_none", "only_the_first", lambda draft, k: draft is not None)
+
+
+@wrong("combine", named="joined")
+def fills_up_the_rest(drafters):
+    def propose(ids, k):
+        draft = ids[:0]
+        for drafter in drafters:
+            if len(draft) < k:
+                draft = torch.cat([draft, drafter(torch.cat([ids, draft]), k - len(draft))])
+        return draft
+
+    return propose
+
+
+@wrong("combine")
+def zero_when_silent(drafters):
+    inner = with_a_generator(drafters)
+    return lambda ids, k: inner(ids, k) if len(inner(ids, k)) else torch.tensor([0])

@@ -82,7 +82,9 @@ class Told:
         with contextlib.suppress(Wrong):
             if self.answer(k) != found:
                 return "asking_changes"
-            if Told(self.student).answer(3):
+            told = [one for one in range(1, len(self.text) + 3) if one not in self.text][:2]
+            Told(self.student).extend(*told, told[0])
+            if Told(self.student).answer(3)[:1] == told[1:]:
                 return "shared"
         return None
 

@@ -59,7 +59,8 @@ def judge(found: list[int], right: list[int]) -> str | Wrong | None:
         many = "more" if len(found) > len(right) else "fewer"
         return f"Your draft has {many} tokens than the tables and k allow: {len(found)}."
     first = next(i for i, (a, b) in enumerate(zip(found, right, strict=True)) if a != b)
-    return f"Guess {first + 1} of your draft is not what follows the longest context that the tables know."
+    return (f"Guess {first + 1} of your draft is {found[first]}. That is not what follows the longest context that the "
+            "tables know there.")
 
 
 def many(rng, count: int, n: int, share: float, **how) -> list[tuple]:
@@ -79,6 +80,8 @@ def _(student, rng):
         ids = alphabet(rng, 4)
         text = drawn_text(rng, whole(n, 9, rng), ids)
         cases.append(case(text, drawn_tables(rng, ids, n, 1.0), 1))
+    one, other, third = strangers(rng, 3, ())  # tables that can be read at a glance
+    cases.append(case([other, one], [{(): third}, {(one,): other}, {(other, one): one}], 1))
     ask(student, as_draft, cases, judge, rng)
 
 
@@ -90,6 +93,9 @@ def _(student, rng):
     for n in (3, 4):  # only the empty context knows anything
         ids = alphabet(rng, 4)
         cases.append(case(drawn_text(rng, 8, ids), [{(): ids[0]}, *({} for _ in range(n - 1))], 1))
+    one, other, third = strangers(rng, 3, ())
+    cases += [case([one, other], [{(): third}, {(other,): one}, {(one, one): other}], 1),
+              case([one], [{(): third}, {(other,): one}], 1)]
     ask(student, as_draft, cases, judge, rng)
 
 
@@ -99,6 +105,8 @@ def _(student, rng):
     ids = alphabet(rng, 4)  # a long way round
     ring = {(one,): other for one, other in zip(ids, ids[1:] + ids[:1], strict=True)}
     cases.append(case([ids[0]], [{}, ring], whole(20, 40, rng)))
+    one, other, third = strangers(rng, 3, ())
+    cases.append(case([one], [{(): third}, {(one,): other, (other,): third}], 3))
     ask(student, as_draft, cases, judge, rng)
 
 

@@ -69,6 +69,8 @@ def _(student, rng):
         cases.append(case([*tokens, *tokens[at : at + n]], k))
     cases += [case(drawn_text(rng, whole(120, 300, rng), alphabet(rng, whole(6, 12, rng))), whole(2, 9, rng))
               for _ in range(6)]
+    tokens = strangers(rng, 4, ())  # a text that can be read at a glance
+    cases.append(case([*tokens, *tokens[:2]], 2))
     for _ in range(3):  # two texts that differ only in what followed
         tokens, n = strangers(rng, 20, ()), whole(1, 3, rng)
         for follow in (tokens[10:14], tokens[14:18]):
@@ -93,6 +95,8 @@ def _(student, rng):
     cases += [
         case(drawn_text(rng, whole(60, 90, rng), alphabet(rng, 4)), whole(2, 6, rng), most) for most in (1, 2, 4, 6)
     ]
+    one, other, third, fourth = strangers(rng, 4, ())
+    cases.append(case([one, other, third, other, fourth, one, other], 1, 2))
     ask(student, as_draft, cases, judge, rng)
 
 
@@ -107,6 +111,8 @@ def _(student, rng):
         for turn in range(whole(2, 5, rng)):
             text += [*tokens[:n], *tokens[5 + 2 * turn : 7 + 2 * turn]]
         cases.append(case([*text, *tokens[:n]], whole(1, 5, rng)))
+    one, other, third = strangers(rng, 3, ())
+    cases.append(case([one, other, one, third, one], 1))
     ask(student, as_draft, cases, judge, rng)
 
 

@@ -53,6 +53,8 @@ def read_tables(answer, n: int) -> list[dict]:
     for m, table in enumerate(answer):
         for context in table:
             _check_key(context, m)
+    if any(isinstance(one, dict) for table in answer for one in table.values()):
+        raise Wrong("A value of your tables is a dict of counts; expected one token.", mistake="counts_left")
     return [{context: as_int(token) for context, token in table.items()} for table in answer]
 
 
@@ -62,35 +64,41 @@ def _check_key(context, m: int) -> None:
     if any(isinstance(token, torch.Tensor) for token in context):
         raise Wrong("The keys of your tables hold tensors.", mistake="tensor_keys")
     if len(context) != m:
-        raise Wrong(f"A key of tables[{m}] has {len(context)} tokens.")
+        raise Wrong(f"A key of tables[{m}] holds another number of tokens than {m}: it holds {len(context)}.",
+                    mistake="minus_zero" if m == 0 else None)
 
 
-def judge(answer, rows, n: int) -> Wrong | None:
-    """What is wrong with tables of these rows, if anything."""
+def judge(answer, rows, n: int, ties: bool = False) -> Wrong | None:
+    """What is wrong with tables of these rows, if anything. Which of several ids that came equally often is named
+    counts with `ties` only: one slip costs one part."""
     for m, (found, right) in enumerate(zip(read_tables(answer, n), counted(rows, n), strict=True)):
         after = "the empty context" if m == 0 else f"contexts of {m} token{'s' * (m > 1)}"
         if found.keys() - right.keys():
-            return Wrong(f"tables[{m}] has keys that stand nowhere in the data with something behind them.")
+            key = next(iter(found.keys() - right.keys()))
+            return Wrong(f"tables[{m}] has keys that stand nowhere in the data with something behind them, such as "
+                         f"{key}.")
         if right.keys() - found.keys():
-            return Wrong(f"tables[{m}] lacks {after} that something follows in the data.")
+            key = next(key for key in right if key not in found)
+            return Wrong(f"tables[{m}] lacks {after} that something follows in the data, such as {key}.")
         most = {context: max(counts.values()) for context, counts in right.items()}
-        if any(right[context][token] < most[context] for context, token in found.items()):
-            return Wrong(f"For {after} your table names a token that did not come most often.")
-        if any(token > min(x for x, count in right[context].items() if count == most[context])
-               for context, token in found.items()):
-            return Wrong(f"For {after} your table does not name the smallest of the ids that came equally often.")
+        for context, token in found.items():
+            said = f"For {after} your table names a token that"
+            if right[context][token] < most[context]:
+                return Wrong(f"{said} did not come most often: {token} for {context}.")
+            if ties and token > min(x for x, count in right[context].items() if count == most[context]):
+                return Wrong(f"{said} is not the smallest of those that came equally often: {token} for {context}.")
     return None
 
 
-def ask(student: Subject, cases) -> None:
-    """Cases (train_data, n, rows as lists): all are asked before the verdict."""
+def ask(student: Subject, cases, ties: bool = False) -> None:
+    """Cases (train_data, n, rows as lists): all are asked before the verdict, which is about the smallest wrong one."""
     judged = []
     for data, n, rows in cases:
         answer = student(data, n)
         with student.shown():
-            wrong = judge(answer, rows, n)
-        judged.append(wrong and wrong.but(call=student.last))
-    for wrong in filter(None, judged):
+            wrong = judge(answer, rows, n, ties)
+        judged.append((sum(map(len, rows)), wrong and wrong.but(call=student.last)))
+    for _, wrong in sorted(((size, wrong) for size, wrong in judged if wrong), key=lambda one: one[0]):
         raise wrong
 
 
@@ -107,7 +115,9 @@ def _(student, rng):
     for n in mixed((2, 3, whole(3, 5, rng)), rng):
         rows = windows(rng, 1, whole(150, 260, rng), whole(4, 9, rng))
         cases.append((torch.tensor(rows), n, rows))
-    ask(student, cases)
+    one, other, third = strangers(rng, 3, ())
+    short = [[one, other, one, other, third, one, other]]  # a table that can be read at a glance
+    ask(student, mixed([*cases, (torch.tensor(short), 2, short)], rng))
 
 
 @build_ngram_tables.part("on a tie names the smallest id", weight=1, rests_on="on a tie the smallest id")
@@ -117,7 +127,10 @@ def _(student, rng):
         ids = alphabet(rng, 5)
         row = mixed([ids[0], ids[1]] * 3 + [ids[0], ids[2]] * 3 + ids[3:], rng)
         cases.append((torch.tensor([row]), whole(1, 3, rng), [row]))
-    ask(student, cases)
+    rows = windows(rng, whole(4, 8, rng), whole(9, 14, rng), 4)
+    one, *others = mixed(strangers(rng, 4, ()), rng)
+    short = [[one, others[0], one, others[1], one, others[2]]]
+    ask(student, mixed([*cases, (torch.tensor(rows), 3, rows), (torch.tensor(short), 2, short)], rng), ties=True)
 
 
 @build_ngram_tables.part("counts nothing across two rows", weight=2, rests_on=(

@@ -67,6 +67,30 @@ def _both(make, **how):
     return tuple(copying(make(pick), **how) for pick in (0, -1))
 
 
+class GoesOn:
+    """Goes on with a match while it goes on, and begins anew with the last token alone where it does not."""
+
+    def __init__(self, ids=()):
+        self.text, self.place, self.behind = [], None, {}
+        for token in ids:
+            self.extend(token)
+
+    def extend(self, token):
+        token = int(token)
+        goes_on = self.place is not None and self.text[self.place] == token
+        self.place = self.place + 1 if goes_on else self.behind.get(token)
+        self.text.append(token)
+        self.behind[token] = len(self.text)
+
+    def propose(self, k):
+        return torch.tensor([] if self.place is None else self.text[self.place : self.place + k], dtype=torch.long)
+
+
+def _at_its_length(text):
+    n, _ = places(text)
+    return n or None
+
+
 def _shifted(by):
     return lambda text, place, k: text[max(0, place + by) : max(0, place + by) + k]
 
@@ -136,6 +160,15 @@ for _id, _message, _rules in (
      "longest one that stood before counts.",
      tuple(rule for most in (2, 3, 4, 5, 8, 10, 16, 32, 64)
            for rule in _both(lambda pick, most=most: _at_most(most, pick)))),
+    ("goes_on", "You follow one match as long as it goes on, and where it ends you begin anew with the last token. A "
+     "shorter ending of it, longer than one token, may have stood elsewhere: the links lead there.",
+     (GoesOn,)),
+    ("length_not_end", "You copy from the place that the length of the match names. What followed it stands at `end`, "
+     "the place behind the match.",
+     (copying(_at_its_length),)),
+    ("empty_matches", "Where the last token is new you copy from the beginning of the text. The empty ending stands "
+     "everywhere, and that is no match.",
+     _both(lambda pick: lambda text: _longest(pick)(text) or 0)),
     ("no_overlap", "A match that overlaps the ending is left out. In `a a a` the ending `a a` stood in the text "
      "before, one place further up.",
      _both(_apart)),

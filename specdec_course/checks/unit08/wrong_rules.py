@@ -12,12 +12,11 @@ import torch
 
 from .. import observe
 from ..ask import whole
-from . import wrong_automata  # noqa: F401
+from . import wrong_automata, wrong_turns  # noqa: F401
 from .backoff import draft_with_backoff, right_draft
 from .prompt import prompt_lookup, right_copy
 from .tables import build_ngram_tables, counted
 from .texts import strangers
-from .turns import combine
 
 # build_ngram_tables ----------------------------------------------------------------------------------------------
 
@@ -86,6 +85,9 @@ for _id, _message, _rules in (
      "context of n - 1 tokens, but shorter ones, and the empty one: they count there too.",
      (_grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(n - 1, len(row))]),
       _grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(max(1, m), len(row))]))),
+    ("ends_left_out", "You count only where a whole n-gram begins. Near the end of a row there is no room for one, and "
+     "shorter contexts are followed by something all the same.",
+     (_grams(lambda row, m, n: [(row[i : i + m], row[i + m]) for i in range(len(row) - n + 1)]),)),
     ("last_left_out", "The last token of a row is not counted as what follows something.",
      (_of_rows(lambda rows: [row[:-1] for row in rows]),)),
     ("skips_one", "You count what comes two tokens behind the context. What follows it is the very next token.",
@@ -107,6 +109,9 @@ for _id, _message in (
      "because Python hashes a tensor by its identity, so every context counts as new. Turn rows into plain numbers "
      "first: `.tolist()`."),
     ("no_tuples", "The keys have to be tuples of ints, also where a context is one token, `(token,)`, or none, `()`."),
+    ("counts_left", "You return the counts. Of each context only the token is kept that came most often."),
+    ("minus_zero", "For m = 0 the key is the empty tuple `()`. Does yours come from `row[-0:]`? That is the whole row: "
+     "write `row[i - m : i]`."),
     ("one_order_off", "The number of tables is n: contexts of 0, 1, ..., n - 1 tokens. An n-gram has n tokens, and "
      "the last of them is the guess."),
     ("longest_first", "Your tables come in the wrong order. tables[m] is the table of contexts of m tokens: "
@@ -174,6 +179,9 @@ for _id, _message, _rules in (
     ("shortest_first", "You begin with the shortest context. The longest one that is known counts: it has seen most.",
      (_looked_up(lambda text, n, start: _endings(text, n)[::-1]),
       _looked_up(lambda text, n, start: [*_endings(text, n, 1)[::-1], (0, ())]))),
+    ("one_short", "You never ask the longest contexts, tables[n - 1]. With n tables, contexts of up to n - 1 tokens "
+     "are known.",
+     (_looked_up(lambda text, n, start: _endings(text, max(1, n - 1))),)),
     ("no_backoff", "You look up one length of context only. Where that is not known, shorter ones are asked, down to "
      "none.",
      (_looked_up(lambda text, n, start: _endings(text, n)[:1] if len(text) >= n - 1 else []),
@@ -259,6 +267,11 @@ for _id, _message, _rules in (
      (_copied(_all, lengths=lambda most, length: range(length - 1, 0, -1)),)),
     ("max_ngram_ignored", "The argument max_ngram does not reach your answer: 3 is only what it is where nobody says.",
      (_copied(_all, lengths=lambda most, length: range(min(3, length - 1), 0, -1)),)),
+    ("starts_too_early", "You begin one place too far up: the last start that may match is T - n - 1, and `range` "
+     "leaves its end out.",
+     (_copied(lambda starts, length, n, k: [s for s in starts if s < length - n - 1]),)),
+    ("beginning_left_out", "You never look at the very beginning: a match may start at place 0.",
+     (_copied(lambda starts, length, n, k: [s for s in starts if s > 0]),)),
     ("no_overlap", "A match that overlaps the newest tokens is left out. In `a b a b a b` the last two tokens stood "
      "two places further up, and that is the most recent match.",
      (_copied(lambda starts, length, n, k: [s for s in starts if s + n <= length - n]),
@@ -302,24 +315,3 @@ prompt_lookup.help(r"non-empty|expected a non-empty|empty", "There may be no mat
  "empty.")
 prompt_lookup.help(r"ambiguous|only one element", "A comparison of tensors gives one truth value per place: use "
                    "torch.equal(a, b), (a == b).all(), or lists.")
-
-
-# combine ---------------------------------------------------------------------------------------------------------
-
-for _id, _message in (
-    ("no_function", "combine returns a function: one that is called in every round, with the text so far."),
-    ("asks_all", "You ask drafters behind the first that speaks. One of them may be a model, whose guess takes time "
-     "and is then thrown away: return as soon as somebody has spoken."),
-    ("asks_twice", "You ask a drafter twice for one draft. Keep what it answers in a variable."),
-    ("longest", "You take the longest draft. The first drafter that has something to say is heard, however short: "
-     "the order says whom to trust."),
-    ("last_one", "You take the last draft that is not empty. The first one counts."),
-    ("joined", "You put several drafts together. What a drafter says follows the text, not another one's guess: "
-     "answer one draft."),
-    ("only_the_first", "You answer the first drafter even where it is silent. Then the next one is asked."),
-):
-    combine.mistake(_id, _message)
-combine.help(r"ambiguous|Boolean value", "`if draft:` does not ask whether a tensor is empty. Use `if len(draft) > "
- "0:`.")
-combine.help(r"IndexError|StopIteration|out of range|empty", "The list of drafters may be empty, and all of them may "
- "be silent.")

@@ -576,6 +576,11 @@ copied("one_start_missed", "starts_too_early", keep=lambda starts, length, n, k:
 copied("never_at_place_0", "beginning_left_out", keep=lambda starts, length, n, k: [s for s in starts if s > 0])
 
 
+@wrong("prompt_lookup", named="default_not_3")
+def two_if_nobody_says(ids, k, max_ngram=2):
+    return two_loops(ids, k, max_ngram)
+
+
 @wrong("prompt_lookup")
 def repeats_the_last_token(ids, k, max_ngram=3):
     draft = two_loops(ids, k, max_ngram)

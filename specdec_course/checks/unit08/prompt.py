@@ -155,7 +155,8 @@ def _(student, rng):
     cases += [case(drawn_text(rng, whole(40, 60, rng), ids), 0)]
     tokens = strangers(rng, 20, ())
     four = [*tokens[:4], tokens[10], *tokens[1:4], tokens[11], tokens[12], *tokens[:4]]  # 4 match, and 3 more recently
-    cases += [case(four, 2, None), case(four, 2, 4), case(drawn_text(rng, 80, ids), 4, None)]
+    three = [*tokens[:3], tokens[10], *tokens[1:3], *tokens[:3]]  # 3 match, and 2 more recently
+    cases += [case(four, 2, None), case(four, 2, 4), case(three, 1, None), case(drawn_text(rng, 80, ids), 4, None)]
     ask(student, as_draft, mixed(cases, rng), judge)
 
 

@@ -306,6 +306,15 @@ def _same_size(rng) -> tuple:
     return (one, 3), (other, 3)
 
 
+def _three_for_the_default(rng) -> tuple:
+    """A text in which 2, 3 and 4 tokens match at places of their own."""
+    one, *more = strangers(rng, 9, ())
+    ending = more[:3]
+    return torch.tensor([one, *ending, more[3], *ending, more[4], *ending[1:], more[5], one, *ending]), 1
+
+
+prompt_lookup.mistake("default_not_3", "Where max_ngram is left out, it is 3: `def prompt_lookup(ids, k, max_ngram=3)`.",
+                      observe=observe.other_defaults(_three_for_the_default, {"max_ngram": 3}))
 prompt_lookup.mistake("remembered", observe.MEMORY, observe=observe.from_memory(
     _same_size, right=lambda answer, ids, k: answer.tolist() == right_copy(ids.tolist(), k)))
 prompt_lookup.help(r"IndexError|out of (range|bounds)|maximum size for tensor|unfold",

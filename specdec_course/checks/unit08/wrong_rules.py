@@ -313,7 +313,7 @@ def _three_for_the_default(rng) -> tuple:
     return torch.tensor([one, *ending, more[3], *ending, more[4], *ending[1:], more[5], one, *ending]), 1
 
 
-prompt_lookup.mistake("default_not_3", "Where max_ngram is left out, it is 3: `def prompt_lookup(ids, k, max_ngram=3)`.",
+prompt_lookup.mistake("default_not_3", "Where max_ngram is left out it is 3: `def prompt_lookup(ids, k, max_ngram=3)`.",
                       observe=observe.other_defaults(_three_for_the_default, {"max_ngram": 3}))
 prompt_lookup.mistake("remembered", observe.MEMORY, observe=observe.from_memory(
     _same_size, right=lambda answer, ids, k: answer.tolist() == right_copy(ids.tolist(), k)))

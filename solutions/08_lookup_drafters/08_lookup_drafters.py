@@ -74,12 +74,12 @@ my_guess_new = None
 
 # %% [markdown]
 # The longer the context, the better the guess, *if* the context has ever been seen. How often is that? Predict for four
-# tokens: at what share of the places of a new text did these very four stand somewhere in a text of 200,000 tokens?
+# tokens: at what share of the places of a new text did these very four stand somewhere in a text of 150,000 tokens?
 
 # %%
 pair = load_pair("classroom")
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
-train = load_corpus("atlas", pair.tokenizer, split="train", max_tokens=60_000 if hurry else 200_000)
+train = load_corpus("atlas", pair.tokenizer, split="train", max_tokens=60_000 if hurry else 150_000)
 test = load_corpus("atlas", pair.tokenizer, split="test", max_tokens=4_000).tolist()
 tables = yours(build_ngram_tables)(train, 5)
 for m in range(5):
@@ -316,13 +316,12 @@ trust_by_length(lengths_of_matches, came)
 #
 # Not only this text may be looked into. Any large text will do: a manual, the code of the company, what the model wrote for
 # others. It does not grow, so a **suffix array** is enough: all its places, sorted by what stands in front of them, read
-# backwards. The longest match of any context is then found by bisection.
+# backwards. The longest match of any context is then found by bisection. Take the text that the tables were counted on.
 
 # %%
-library = load_corpus("atlas", pair.tokenizer, split="train", max_tokens=100_000 if hurry else 1_000_000)
 began = time.perf_counter()
-index = SuffixIndex(library)
-print(f"{len(library):,} tokens indexed in {time.perf_counter() - began:.1f} s")
+index = SuffixIndex(train)
+print(f"{len(train):,} tokens indexed in {time.perf_counter() - began:.1f} s")
 lookups = {"prompt lookup": copying, "suffix automaton": SuffixDrafter(), "library": CorpusDrafter(index)}
 for name, drafter in lookups.items():
     took = seconds_per_proposal(drafter, *new_articles[0], K)
@@ -352,7 +351,7 @@ combined = Guesses(yours(combine)([
 # - **a new article**: its heading and first line were given, the target wrote the rest.
 # - **late in an article**: 300 tokens were given, and the target went on. It tells of the same names and figures in other
 #   words, as a summary does.
-# - **a corrected article**: an article, and once more with another name for its hero. The new version is simply given: the
+# - **a corrected article**: an article, and once more with another name in its title. The new version is simply given: the
 #   bundled target was taught to write encyclopedias, not to follow instructions.
 # - **renamed code**: the edit from above, also given.
 #
@@ -365,8 +364,8 @@ my_winners = None  # for example "model, model, copying, copying"
 corrected = []
 for article in held_out_prompts(pair.tokenizer, count=some, length=260):
     text = pair.tokenizer.decode(article)
-    hero = max(set(text.split()), key=lambda word: (word[0].isupper()) * text.count(word))
-    again = pair.tokenizer(text.replace(hero, "Morvenna"), return_tensors="pt").input_ids[0]
+    name = text.split()[1]  # the first word of its title
+    again = pair.tokenizer(text.replace(name, "Morvenna"), return_tensors="pt").input_ids[0]
     corrected.append((torch.cat([article, again]), len(article)))
 kinds = {
     "a new article": new_articles,

@@ -19,24 +19,25 @@ def automaton_states(automaton, names, title: str = ""):
         automaton: has lists `next`, `length`, `link`, `end` of its states and `last`, as the package's SuffixAutomaton.
         names: for each token of its alphabet, what stands at an arrow: a dict or a list.
     """
-    figure = picture(10, 3.6, layout="constrained")
+    figure = picture(10, 3.2, layout="constrained")
     axis = figure.subplots()
     axis.axis("off")
     own = [state for state in range(len(automaton.next)) if automaton.end[state] == automaton.length[state]]
     height = {state: 0.0 if state in own else 1.0 for state in range(len(automaton.next))}
     place = {state: (automaton.length[state], height[state]) for state in height}
     known = automaton.link[automaton.last]
+    slope = 9.2 / (1.2 + max(automaton.length))  # inches of one step across, in those of one step up
     for state, edges in enumerate(automaton.next):
         for token, goal in edges.items():
             straight = height[goal] != height[state] or place[goal][0] - place[state][0] == 1
-            _arrow(axis, place[state], place[goal], str(names[token]), straight)
+            _arrow(axis, place[state], place[goal], str(names[token]), straight, slope)
     for state, link in enumerate(automaton.link):
         if link >= 0:
             axis.annotate("", place[link], place[state], arrowprops=dict(
                 arrowstyle="-|>", color=CORRECTED, linestyle=(0, (3, 3)), shrinkA=13, shrinkB=13, linewidth=1,
                 connectionstyle="arc3,rad=0.35" if height[state] == height[link] else "arc3,rad=0.12"))
     for state, (x, y) in place.items():
-        axis.plot([x], [y], "o", markersize=24, color="white", markeredgecolor=BONUS if y else INK, markeredgewidth=1.6)
+        axis.plot([x], [y], "o", markersize=24, fillstyle="none", color=BONUS if y else INK, markeredgewidth=1.6)
         axis.text(x, y, f"{automaton.length[state]}", ha="center", va="center", fontsize=10, color=INK)
         if state == known and known > 0:
             axis.plot([x], [y], "o", markersize=31, fillstyle="none", color=ACCEPTED, markeredgewidth=2.4)
@@ -52,14 +53,14 @@ def automaton_states(automaton, names, title: str = ""):
     return figure
 
 
-def _arrow(axis, start, goal, text: str, straight: bool) -> None:
+def _arrow(axis, start, goal, text: str, straight: bool, slope: float) -> None:
     bend = 0.0 if straight else 0.32
     axis.annotate("", goal, start, arrowprops=dict(
         arrowstyle="-|>", color=INK, shrinkA=13, shrinkB=13, linewidth=1.2, connectionstyle=f"arc3,rad={bend}"))
     x, y = (start[0] + goal[0]) / 2, (start[1] + goal[1]) / 2
-    drop = bend * (goal[0] - start[0]) / 2
-    axis.text(x, y - drop + (0.1 if straight else -0.02), text, ha="center", va="center", fontsize=10, color=INK,
-              bbox=dict(facecolor="white", edgecolor="none", pad=0.6))
+    drop = slope * bend * (goal[0] - start[0]) / 2
+    beside = 0.1 if start[1] == goal[1] else 0.2
+    axis.text(x, y - drop + (beside if straight else -0.13), text, ha="center", va="center", fontsize=10, color=INK)
 
 
 def trust_by_length(lengths, right, bins=((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 16), (17, 10**9))):
@@ -116,10 +117,10 @@ def by_kind_of_text(results: dict, label: str = "tokens per target call"):
         axis.bar_label(bars, [f"{value:.2f}" for value in found.values()], padding=4, fontsize=9)
         axis.axvline(1, color=INK, linestyle="--", linewidth=1.2)
         axis.set_title(kind, loc="left", fontsize=10)
-        axis.set_xlabel(label)
         axis.grid(False, axis="y")
     axes[0, 0].set_xlim(0, 1.2 * max(max(found.values()) for found in results.values()))
     axes[0, 0].invert_yaxis()
+    figure.supxlabel(label, fontsize=10)
     figure.alt = f"{label[0].upper()}{label[1:]}. " + " ".join(
         f"{kind}: " + ", ".join(f"{name} {value:.2f}" for name, value in found.items()) + "."
         for kind, found in results.items()

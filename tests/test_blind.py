@@ -1,6 +1,7 @@
 """Answers that never look: what was noted down from another run of the check, and what leaves an argument out."""
 
 import copy
+import inspect
 
 import pytest
 
@@ -12,7 +13,7 @@ from specdec_course.trace import Decoded
 
 AT_MOST = 0.25
 FUNCTIONS = [name for name, one in exercises().items()
-             if one.unit in ("05", "06", "07") and not isinstance(one.solution, type)]
+             if one.unit in ("05", "06", "07", "08") and not isinstance(one.solution, type)]
 
 
 def noted(name, seed):
@@ -113,8 +114,10 @@ def test_an_argument_that_is_looked_at_now_and_then_is_not_called_left_out(name,
 
 @pytest.mark.parametrize("name", [name for name, one in exercises().items() if not isinstance(one.solution, type)])
 def test_no_plain_question_is_missed_by_looking_at_the_first_part(name):
-    """Where the first part asks none, the later ones ask none."""
+    """Where the first part asks none, the later ones ask none; or every argument has its own pair of questions."""
     exercise, seed, asked = exercises()[name], 3, []
+    if exercise.arguments.keys() >= inspect.signature(exercise.solution).parameters.keys():
+        return
     for part in exercise.parts:
         engine.run_part(exercise, part, blind.questions_to(exercise.solution, asked), seed)
     assert values.same(engine._plain_questions(exercise, seed), asked)

@@ -121,12 +121,13 @@ def test_bench_shows_every_row_and_the_reasons(tmp_path):
     result = run("bench", *models, "--limit", 1, "--max-new-tokens", 12, "--repeats", 1, "--engine", "eager", "--dtype",
                  "float32", "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
-    for row in ("target alone", "bigram, k = 4", "draft model, k = 4", "draft model, auto", "Hugging Face generate",
+    for row in ("target alone", "bigram, k = 4", "n-gram, k = 4", "prompt lookup, k = 4", "suffix automaton, k = 4",
+                "corpus, k = 4", "draft model, k = 4", "draft model, auto", "Hugging Face generate",
                 "Hugging Face assisted, k = 4", "Hugging Face assisted, defaults", "eta", "1-TV"):
         assert row in result.output
     assert "every text equals the target's own" in result.output
     figures = json.loads((tmp_path / "out.json").read_text())
-    assert len(figures["rows"]) == 7 and len(figures["explained"]) == 3
+    assert len(figures["rows"]) == 11 and len(figures["explained"]) == 3
     assert figures["command"].startswith("specdec bench --target target --draft draft --dtype float32 --k 4 "
                                          "--limit 1 ")
     assert (tmp_path / "out.png").stat().st_size > 5000

@@ -64,9 +64,12 @@ def shown(value) -> str:
 
 
 def _written(value) -> str:
+    if isinstance(value, dict) and len(value) <= NUMBERS:
+        pairs = [(_written(key), _written(one)) for key, one in value.items()]
+        return "{" + ", ".join(f"{key}: {one}" for key, one in pairs) + "}" if all(map(all, pairs)) else ""
     if isinstance(value, (list, tuple)):
         inner = ", ".join(_written(item) or "..." for item in value)
-        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+        return f"({inner}{',' * (len(value) == 1)})" if isinstance(value, tuple) else f"[{inner}]"
     if isinstance(value, torch.Tensor):
         return _written(values.plain(value)) if value.numel() <= NUMBERS else f"{list(value.shape)} numbers"
     if isinstance(value, float):
@@ -80,7 +83,7 @@ def _is_record(value) -> bool:
 
 
 def _count(value) -> int:
-    """Numbers in a tensor or in nested lists; one that is empty counts as one."""
+    """Numbers in a tensor or in nested lists, keys of a dict; one that is empty counts as one."""
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return int(np.prod(value.shape)) or 1
-    return sum(map(_count, value)) or 1 if isinstance(value, (list, tuple)) else 1
+    return sum(map(_count, value)) or 1 if isinstance(value, (list, tuple, dict)) else 1

@@ -24,12 +24,21 @@ DTYPE_OPTION = click.option(
     "--dtype", type=click.Choice(["float32", "bfloat16", "float16", "int8"]),
     help="Precision; default: what suits the pair and the device. int8, on a CPU, rounds the weights: another model.",
 )
+DRAFTERS = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "none")  # as drafters.named has them
 
 
 @main.command()
 @model_options
-@click.option("--drafter", type=click.Choice(["model", "bigram", "none"]), default="model", show_default=True)
-@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram: atlas, wikitext-2 or a file.")
+@click.option(
+    "--drafter",
+    type=click.Choice(DRAFTERS),
+    default="model",
+    show_default=True,
+    help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
+    "from a corpus, or the three in turn (combined).",
+)
+@click.option("--corpus", default="atlas", show_default=True,
+              help="Text for bigram, ngram, corpus, combined: atlas, wikitext-2 or a file.")
 @click.option("--prompt", help="Text to continue.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
 @click.option("--chat", is_flag=True, help="Put each prompt into the tokenizer's chat template, as what a user says.")
@@ -117,7 +126,7 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--k", default=4, show_default=True, type=click.IntRange(min=1), help="Draft length of the fixed rows.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts; default: Atlas.")
 @click.option("--limit", default=4, show_default=True, type=click.IntRange(min=1))
-@click.option("--corpus", default="atlas", show_default=True, help="Text for the bigram.")
+@click.option("--corpus", default="atlas", show_default=True, help="Text for bigram, n-gram and corpus.")
 @click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(min=2))
 @click.option("--temperature", default=0.0, show_default=True)
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))

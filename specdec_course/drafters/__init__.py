@@ -1,21 +1,38 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
-`draft` has the protocol and what is handed over, `bigram` the drafter that is a table, `model` the one that is a
-small language model. Knows nothing of how a draft is verified.
+`draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model. Knows nothing
+of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
-__all__ = ["BigramDrafter", "Context", "Draft", "Drafter", "ModelDrafter", "as_drafter", "propose_stochastic"]
+__all__ = [
+    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "FirstOf", "ModelDrafter", "NgramDrafter",
+    "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "propose_stochastic",
+]  # fmt: skip
 
 
 def __getattr__(name):
-    if name == "BigramDrafter":
-        from .bigram import BigramDrafter
-
-        return BigramDrafter
     if name in ("ModelDrafter", "propose_stochastic"):  # they bring transformers
         from . import model
 
         return getattr(model, name)
+    if name in __all__:
+        from .automaton import SuffixAutomaton, SuffixDrafter
+        from .bigram import BigramDrafter
+        from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
+        from .suffixes import CorpusDrafter, SuffixIndex
+
+        known = (
+            BigramDrafter,
+            CorpusDrafter,
+            FirstOf,
+            NgramDrafter,
+            PromptLookupDrafter,
+            SuffixAutomaton,
+            SuffixDrafter,
+            SuffixIndex,
+        )
+        return {one.__name__: one for one in known}[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,25 +1,49 @@
-"""Drafters by the names that a command line gives them. Knows which text a bigram is fitted on."""
+"""Drafters by the names that a command line gives them. Knows which of them are fitted on a text, and on which."""
 
 from __future__ import annotations
 
 from ..corpora import load_corpus
 from ..models import vocabulary_size
+from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
 from .model import ModelDrafter
+from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "none")
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "none")
+FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
+MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
 
 def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", say=print):
-    """The drafter for a pair: its draft "model"; a "bigram" fitted on a corpus (a name or a file); or "none", which is
-    None. ValueError for another name, and for a pair without a draft model."""
+    """The drafter for a pair, by its name. ValueError for another name, and for a pair without a draft model.
+
+    model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
+    longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
+    three tokens to go by, then corpus, then ngram. none: None.
+    """
     if name == "none":
         return None
     if name == "model":
         if pair.draft is None:
             raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
         return ModelDrafter(pair.draft)
-    if name != "bigram":
+    if name not in NAMES:
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")
-    ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: say(f"bigram fitted on {line}"))
-    return BigramDrafter.fit(ids, vocabulary_size(pair.target))
+    if name == "lookup":
+        return PromptLookupDrafter()
+    if name == "suffix":
+        return SuffixDrafter()
+    ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: say(f"{name} fitted on {line}"))
+    return fitted_drafter(name, ids, vocabulary_size(pair.target))
+
+
+def fitted_drafter(name: str, ids, vocab_size: int):
+    """One of `FITTED` for a text, LongTensor [T]."""
+    if name == "bigram":
+        return BigramDrafter.fit(ids, vocab_size)
+    ids = ids[:MOST]
+    if name == "ngram":
+        return NgramDrafter.fit(ids)
+    corpus = CorpusDrafter(SuffixIndex(ids), at_least=3 if name == "combined" else 2)
+    return corpus if name == "corpus" else FirstOf(SuffixDrafter(at_least=3), corpus, NgramDrafter.fit(ids))

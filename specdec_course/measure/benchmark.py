@@ -170,8 +170,9 @@ def _row(name: str, outputs, baseline) -> Row:
     )
 
 
-def standard_ways(pair, bigram, k, sampling, max_new_tokens, engine="compiled") -> dict:
-    """The ways that `specdec bench` compares, by name: the target alone in `engine` first."""
+def standard_ways(pair, lookups: dict, k, sampling, max_new_tokens, engine="compiled") -> dict:
+    """The ways that `specdec bench` compares, by name: the target alone in `engine` first. lookups: {name: drafter} of
+    those that need no model."""
     from ..drafters import ModelDrafter
 
     def own(drafter, k=k, engine=engine):
@@ -183,7 +184,8 @@ def standard_ways(pair, bigram, k, sampling, max_new_tokens, engine="compiled") 
     ways = {"target alone": own(None)}
     if engine != "eager":
         ways["target alone, eager"] = own(None, engine="eager")
-    ways |= {"Hugging Face generate": library(), f"bigram, k = {k}": own(bigram)}
+    ways["Hugging Face generate"] = library()
+    ways |= {f"{name}, k = {k}": own(drafter) for name, drafter in lookups.items()}
     if pair.draft is not None:
         ways |= {
             f"Hugging Face assisted, k = {k}": library(pair.draft, k),

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import torch
 
+from ..sampling import Sampling
 from ..trace import Round, acceptance_rate, tokens_per_call
 from ..verification import accepted_length
 
@@ -67,7 +68,7 @@ def replay(text, start: int, drafter, k: int) -> list[Round]:
     """The rounds in which greedy speculation would have written text[start:], LongTensor [T], given text[:start]."""
     rounds, at = [], start
     while at < len(text):
-        draft = drafter.propose(text[:at], min(k, len(text) - at - 1)).ids
+        draft = drafter.propose(text[:at], min(k, len(text) - at - 1), Sampling(), None).ids.cpu()  # greedy: no dice
         accepted = int(accepted_length(draft, text[at:]))
         rounds.append(Round(len(draft), accepted, accepted + 1))
         at += accepted + 1

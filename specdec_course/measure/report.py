@@ -10,9 +10,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..corpora import load_corpus
 from ..corpora import prompts as prompts_of
 from ..drafters import ModelDrafter
-from ..drafters.named import named_drafter
+from ..drafters.named import fitted_drafter, named_drafter
+from ..models import vocabulary_size
 from ..sampling import Sampling
 from . import benchmark, prediction
 from .machine import machine
@@ -26,12 +28,14 @@ def bench(
     its value}, which models and prompts these are."""
     sampling = Sampling(temperature)
     options = " ".join(f"--{option} {Path(x).name if Path(x).exists() else x}" for option, x in named.items())
-    bigram = named_drafter("bigram", pair, corpus, say=say)
+    lookups = _lookups(pair, corpus, say)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
-    ways = benchmark.standard_ways(pair, bigram, k, sampling, max_new_tokens, engine)
+    ways = benchmark.standard_ways(pair, lookups, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
         f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")
-    drafters = {f"bigram, k = {k}": bigram} | ({"draft model": ModelDrafter(pair.draft)} if pair.draft else {})
+    drafters = {f"bigram, k = {k}": lookups["bigram"]} | (
+        {"draft model": ModelDrafter(pair.draft)} if pair.draft else {}
+    )
     text = ways["target alone"](prompts[0], 0).tokens
     costs = {name: [] for name in drafters}
 
@@ -66,6 +70,14 @@ def bench(
         "date": time.strftime("%Y-%m-%d"), "rows": [asdict(row) for row in rows], "versus_assisted": versus,
         "explained": [asdict(row) for row in explained],
     }
+
+
+def _lookups(pair, corpus, say) -> dict:
+    """The drafters without a model, by the names of their rows."""
+    ids = load_corpus(corpus, pair.tokenizer, say=lambda line: say(f"bigram, n-gram and corpus: {line}"))
+    fitted = {"bigram": "bigram", "n-gram": "ngram", "corpus": "corpus"}
+    found = {row: fitted_drafter(name, ids, vocabulary_size(pair.target)) for row, name in fitted.items()}
+    return found | {"prompt lookup": named_drafter("lookup", pair), "suffix automaton": named_drafter("suffix", pair)}
 
 
 def explain_rows(pair, drafters, runs, speedups, costs, sampling) -> list[prediction.Explained]:

@@ -135,7 +135,7 @@ def _(student, rng):
             with_context, without = _pair(student, config, n, context=context)[0], _pair(student, config, n)[0]
             due = true_flops(config, n, context) - true_flops(config, n, 0)
             _close(with_context - without, due, "What a context adds to the flops is",
-                   f"for {n} tokens after a context of {context}")
+                   f"for n_tokens={n} after a context of {context}")
         at_once, one_by_one = _pair(student, config, 2000)[0], 2000 * _pair(student, config, 1)[0]
         due = true_flops(config, 2000, 0) - 2000 * true_flops(config, 1, 0)
         _close(at_once - one_by_one, due, "What the tokens of one pass cost because they see each other is",

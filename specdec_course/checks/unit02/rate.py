@@ -146,7 +146,7 @@ def _(student, rng):
                                 ([token, token, int(table[token])], 0.5)), rng):
         rate = _rate(student, torch.tensor(ids, dtype=torch.long), table)
         if abs(rate - expected) > 1e-6:
-            raise Wrong(f"The rate of a text of {len(ids)} tokens is wrong. How many guesses are there?")
+            raise Wrong(f"The rate of a text with len(ids) = {len(ids)} is wrong. How many guesses are there?")
 
 
 hit_rate.mistake(

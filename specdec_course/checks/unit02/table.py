@@ -222,7 +222,7 @@ def refuse_misplaced(student, arguments, rng) -> None:
 
 
 @build_next_token_array.part("takes a single row, and a list of rows", rests_on=(
-    "A single row, LongTensor [seqlen], or a list of such rows works too"))
+    "A single row, LongTensor [seqlen], or a list of such rows, all of one length, works too"))
 def _(student, rng):
     # Each row begins with 11 and ends with 9, 10. Once 10 is followed by 8: whoever joins the rows of a list says 11.
     begin, texts = torch.tensor([11]), [skewed_text(rng, 50, 9) for _ in range(4)]

@@ -131,7 +131,8 @@ def forward_cost(config, n_tokens, context=0, bytes_per_param=2):
     Args:
         config: anything with Hugging Face's names: hidden_size, intermediate_size,
             num_hidden_layers, num_attention_heads, num_key_value_heads, vocab_size, and
-            perhaps head_dim (where it is absent or None: hidden_size / num_attention_heads).
+            perhaps head_dim (where it is absent, and better also where it is None:
+            hidden_size / num_attention_heads).
         n_tokens: tokens in this pass.
         context: positions whose keys and values are already cached.
         bytes_per_param: 2 for half precision; used for weights, keys and values alike.

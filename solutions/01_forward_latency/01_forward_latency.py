@@ -32,6 +32,7 @@ from specdec_course.models import as_forward
 torch.set_num_threads(1)  # one core: other programs on this machine disturb the clock less
 pair = load_pair("classroom")
 opening = held_out_prompts(pair.tokenizer, count=1)[0]
+print("the text that both go on with: ...", pair.tokenizer.decode(opening[-30:]))
 lanes, texts = {}, []
 for way, drafter in {"alone": None, "with a small model that guesses": ModelDrafter(pair.draft)}.items():
     for new_tokens in (8, 80):  # the first, short one only warms up
@@ -160,12 +161,14 @@ print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
 # %% exercise: latency_profile
 
 # %% [markdown]
-# Measure the target. This takes a few seconds; the long passes take most of it. (`affordable` leaves out the longest
-# ones where they would take too long.)
+# Measure the target. This takes from a few seconds to half a minute; the long passes take most of it. (`affordable`
+# leaves out the longest ones where they would take too long.)
 
 # %%
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+print("trying which lengths this machine can afford ...")
 lengths = clocks.affordable(forward, lengths, vocab_size)
+print(f"measuring passes of 1 to {lengths[-1]} tokens ...\n")
 profile_of = yours(latency_profile)
 eager = profile_of(forward, lengths, vocab_size, repeats=7)
 
@@ -214,8 +217,10 @@ if faster is not None:
 latency_figure({f"your machine, {name}": curve for name, curve in curves.items()})
 
 # %% [markdown]
-# What compiling saves is the overhead of small steps, and that is the same for every n: it weighs most where the pass
-# is short. (A gain below 1 means that the eager pass is good already, or that the machine was busy.)
+# What compiling saves is the overhead of small steps, and that is about the same for every n: by itself it would weigh
+# most where the pass is short. Where your table says otherwise, something else outweighs it: fused steps also write
+# less to memory, which long passes gain from, and a busy machine disturbs both columns. (A gain below 1 means that the
+# eager pass is good already, or that the machine was busy.)
 #
 # ## How long is it flat?
 #
@@ -243,9 +248,9 @@ latency_figure({f"your machine, {name}": curve for name, curve in curves.items()
 region_of = yours(flat_region)
 records = profiles.telling_profiles()
 for name, curve in curves.items():
-    print(f"your machine, {name}: flat up to {region_of(curve)} tokens")
+    print(f"your machine, {name}: flat up to n = {region_of(curve)}")
 for record in records:
-    print(f"{record['label']}: flat up to {region_of(record['profile'])} tokens\n"
+    print(f"{record['label']}: flat up to n = {region_of(record['profile'])}\n"
           f"    {record['hardware']}, {record['precision']}; {record['source']}")
 first = next(iter(curves.values()))
 latency_figure(
@@ -270,7 +275,7 @@ latency_figure(
 # From what number of tokens on is it the arithmetic that takes longer?
 
 # %%
-my_guess_where_walls_meet = None  # a number of tokens
+my_guess_for_the_t4 = None  # a number of tokens
 
 # %% [markdown]
 # To do it properly, count the operations and the bytes of a whole model. What is in a Llama or a Qwen? Per layer
@@ -287,9 +292,9 @@ my_guess_where_walls_meet = None  # a number of tokens
 # and, after the last layer, the **LM head**, from hidden to the vocabulary. (In many models it is *tied*: the same
 # matrix also serves as the embedding. It is read and multiplied all the same.)
 #
-# Attention adds work that has no weights. Each of the n tokens is compared with all `context + n` positions, by a
-# product of length d per head; then the values are summed, as much again. And it adds something to read: the keys and
-# values of all those positions, in every layer.
+# Attention adds work that has no weights. In every layer each of the n tokens is compared with all `context + n`
+# positions, by a product of length d per head; then the values are summed, as much again. And it adds something to
+# read: the keys and values of all those positions, again in every layer. (The example below has a single layer.)
 #
 # A worked example, small enough for paper. hidden = 4, one layer, 2 heads, 1 KV head, d = 2, intermediate = 8,
 # vocabulary 10. Weights: q 4·4 = 16, k and v 4·2 = 8 each, o 16, the MLP 3·4·8 = 96, LM head 4·10 = 40; in all 184.
@@ -350,7 +355,8 @@ walls_figure(
 #
 # $$n = \frac{b}{2} \cdot \frac{\text{peak}}{\text{bandwidth}}$$
 #
-# The size of the model is gone. **How wide the free lunch is, is a property of the chip.**
+# The size of the model is gone. **How wide the free lunch is, is a property of the chip.** (The picture above counts
+# attention too, which multiplies more than it reads: there the walls meet a little earlier.)
 
 # %%
 print(f"{'':17}{'Tflop/s':>9}{'GB/s':>9}{'walls meet at':>15}")
@@ -360,8 +366,8 @@ for name, (peak, bandwidth) in profiles.DATASHEETS.items():  # two bytes per wei
 limit_flops, limit_bytes = clocks.measured_limits()  # of this CPU, four bytes per weight
 print(f"{'this CPU':17}{limit_flops / 1e12:>9.2f}{limit_bytes / 1e9:>9.1f}{2 * limit_flops / limit_bytes:>15.0f}"
       "   (limits measured just now)")
-if my_guess_where_walls_meet is not None:
-    print("your guess for the T4:", my_guess_where_walls_meet)
+if my_guess_for_the_t4 is not None:
+    print("your guess for the T4:", my_guess_for_the_t4)
 
 # %%
 sheets = {
@@ -415,10 +421,11 @@ prompts = held_out_prompts(pair.tokenizer, count=1)
 rows = [(0, 1.0, 1.0)]
 print(machine(), "\n")
 for k in (4,) if clocks.in_a_hurry() else (2, 4, 16, 48):  # (4,) while being marked
+    print(f"k = {k:2}: ", end="", flush=True)
     ways = {"alone": None, "speculative": ModelDrafter(pair.draft)}
     alone, speculative = compare(pair.target, prompts, ways, k, max_new_tokens=49, repeats=2)
     rows.append((k, speculative.tokens_per_call, speculative.speedup))
-    print(f"k = {k:2}: {speculative.tokens_per_call:.2f} tokens per target pass,"
+    print(f"{speculative.tokens_per_call:.2f} tokens per target pass,"
           f" {speculative.speedup:.2f} x the speed of the target alone")
 best = max(rows, key=lambda row: row[2])
 print(f"fastest here: k = {best[0]}")
@@ -427,10 +434,10 @@ if my_guess_best_k is not None:
 speedup_figure(rows)
 
 # %% [markdown]
-# Tokens per pass only grow with k. The speed does not. A long draft pays for many guesses that are thrown away, and
-# for a pass that is no longer in the flat region. At the right end of the picture the "acceleration" is a slow-down,
-# and no bug is needed for it. On another machine the best k may be another one: **the best draft
-# length depends on the model and the hardware.**
+# Tokens per pass grow with k at first, and then hardly any more. The speed does not even do that. A long draft pays
+# for many guesses that are thrown away, and for a pass that is no longer in the flat region. At the right end of the
+# picture the "acceleration" is a slow-down, and no bug is needed for it. On another machine the best k may be another
+# one: **the best draft length depends on the model and the hardware.**
 #
 # Published systems, each against its own baseline:
 #

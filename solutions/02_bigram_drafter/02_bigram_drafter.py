@@ -108,7 +108,8 @@ for word in (" the", " of", " in", " was", " ,", " ."):
 #
 # This exercise has a history. In the homework that this course descends from, the table yields 1.16 tokens per call
 # of the model. One student's gave 1.04, and *all tests passed*. The loop went over the tensor, and used its elements
-# as keys of a dictionary of counts. What could be wrong with that? Predict the two values before you run the cell.
+# as keys of a dictionary of counts. What could be wrong with that? The next cell makes two tensors that both hold a 3.
+# Predict what it prints: whether they are equal, and how many keys a dictionary has that was given both.
 
 # %%
 three, also_three = torch.tensor(3), torch.tensor(3)
@@ -120,8 +121,8 @@ print("keys in the dictionary:", len({three: "one", also_three: "two"}))
 # pair was counted once, every count was 1, and "the most frequent follower" became "some follower", say the one that
 # was seen last. The table looks reasonable; no exception is raised. A test with three tokens passes.
 #
-# What does it cost? Here is the table of last-seen followers beside yours, on a text that neither of them has
-# counted. To compare, we need a measure.
+# What does it cost? We will put such a table, of last-seen followers, beside yours, on a text that neither of them has
+# counted. To compare, we need a measure first.
 #
 # ## How often is it right?
 #
@@ -231,6 +232,7 @@ for word in (" In", " the", " season"):
 
 # %%
 prompts = held_out_prompts(pair.tokenizer, 3)
+print("the target writes three articles ...")
 written = [generate(pair.target, prompt, max_new_tokens=96, eos_token_id=None).tokens for prompt in prompts]
 drafter = BigramDrafter(table)
 
@@ -271,11 +273,12 @@ saturation(yields, recorded(), alpha)
 # Where a curve lies is no merit of the table alone. It depends on who has to be foreseen: a target that writes in set
 # phrases is easy, one that brings up names again and again is hard.
 #
-# **The drafter has to foresee the target, not the text.** Look at the curves of SmolLM2-135M, a real pretrained
+# **The drafter has to foresee the target, not the text.** Look at the curve of SmolLM2-135M, a real pretrained
 # model. Its table was counted on WikiText-2 and is right 28 % of the time on pages of WikiText-2. But WikiText puts a
-# space before every comma, and SmolLM2 spells as people do: only 16 % of the first guesses are accepted. Give it
-# prompts in WikiText's spelling, it goes on in that spelling, and 24 % are. (2-core CPU, float32; `data/measurements`
-# has the commands.) And here, where both have read the same kind of text?
+# space before every comma, and SmolLM2 spells as people do: only 16 % of the first guesses are accepted, and k = 1
+# yields 1.16 tokens per call. Give it prompts in WikiText's spelling, it goes on in that spelling, and k = 1 yields
+# 1.23. (Not drawn here; 2-core CPU, float32; `data/measurements` has both, with their commands.) And here, where both
+# have read the same kind of text?
 
 # %%
 new_text = [text[len(prompt) - 1 :] for text, prompt in zip(written, prompts, strict=True)]
@@ -351,6 +354,7 @@ my_speed_at_32 = None
 ks = (1, 2, 4, 8, 32)
 ways = {"alone": own_way(pair.target, None, 0, Sampling(), max_new_tokens=32)}
 ways |= {f"k = {k}": own_way(pair.target, drafter, k, Sampling(), max_new_tokens=32) for k in ks}
+print("every way runs a few times; a line comes after each step ...")
 _, *drafted = rows_of(timed(ways, prompts[:2], repeats=2, say=print))
 speed, per_call = {}, {}
 for k, row in zip(ks, drafted, strict=True):

@@ -17,19 +17,21 @@ def build_next_token_array(train_data, vocab_size=128256, default_next_token=220
 
     Args:
         train_data: LongTensor [nsamples, seqlen], one window of text per row. A single row,
-            LongTensor [seqlen], or a list of such rows works too. The last token of a row is not
-            followed by the first of the next row: the two come from different places.
+            LongTensor [seqlen], or a list of such rows, all of one length, works too. The last
+            token of a row is not followed by the first of the next row: the two come from
+            different places.
         vocab_size: how many ids the *model* has. It may be larger than every id in the data.
         default_next_token: the entry of a token that nothing ever followed in the data.
 
     Returns:
         numpy array [vocab_size] of dtype int32. On a tie the smallest id wins. Two million tokens
-        take less than a second: count whole arrays, not one token at a time, and only the pairs
-        that occur: vocab_size x vocab_size numbers do not fit into memory.
+        take a few seconds at most: count whole arrays (or plain numbers, but not one tensor per
+        token), and only the pairs that occur: vocab_size x vocab_size numbers do not fit into
+        memory.
 
     Raises:
         ValueError: the data holds an id outside the vocabulary, below 0 or above vocab_size - 1,
-            at any place of a row.
+            at any place of a row (rows have two tokens or more).
     """
     rows = [train_data] if np.ndim(train_data[0]) == 0 else train_data
     rows = [np.asarray(row, dtype=np.int64) for row in rows]
@@ -92,15 +94,16 @@ def bigram_probabilities(train_data, vocab_size, smoothing=0.0):
     (n + smoothing) / (N + smoothing * vocab_size). A token that nothing followed gets a uniform row.
 
     Args:
-        train_data: LongTensor [nsamples, seqlen], a single row, or a list of rows; nothing is counted
-            across rows.
+        train_data: LongTensor [nsamples, seqlen], a single row, or a list of rows of one length (two
+            tokens or more); nothing is counted across rows.
         vocab_size: the number V of ids the model has.
         smoothing: added to every count, >= 0.
 
     Returns:
-        function: last token (an int or 0-d tensor) -> FloatTensor [V] that sums to 1. It is asked for
-        one row at a time, and keeps only the pairs that occur: V x V numbers do not fit into memory
-        for a real vocabulary of 151,936. Each row is a new tensor: rows from before stay as they are.
+        function: last token (an int or 0-d tensor) -> FloatTensor [V] that sums to 1 (float64 or a
+        numpy array will do). It is asked for one row at a time, and keeps only the pairs that occur:
+        V x V numbers do not fit into memory for a real vocabulary of 151,936. Rows from before stay as
+        they are when another one is asked for.
 
     Raises:
         ValueError: the data holds an id outside the vocabulary (below 0 or above V - 1, at any place

@@ -6,6 +6,7 @@ Knows: how to draw them, and the recorded measurements of other pairs. Does not 
 from __future__ import annotations
 
 import json
+from math import log2
 
 from ..common.paths import data_path
 from .style import ACCEPTED, BONUS, CORRECTED, CYCLE, PROMPT, new_figure
@@ -67,7 +68,8 @@ def recorded() -> dict[str, dict[int, float]]:
     for path in sorted(data_path("measurements").glob("*_bigram.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         label = record.get("label") or record["source"]
-        found[f"{label}; {record['hardware']}"] = {int(k): t for k, t in record["tokens_per_call"].items()}
+        hardware = record["hardware"].replace(" 1 threads", " 1 thread")
+        found[f"{label}; {hardware}"] = {int(k): t for k, t in record["tokens_per_call"].items()}
     return found
 
 
@@ -106,13 +108,13 @@ def speed_by_k(tokens_per_call: dict, speed: dict):
     """
     figure, axis = new_figure(7.0, 3.6)
     ks = sorted(speed)
-    places = range(len(ks))
+    places = [log2(k) for k in ks]  # as wide as the step is
     axis.plot(places, [tokens_per_call[k] for k in ks], marker="o", color=BONUS, label="tokens per target call")
     axis.plot(places, [speed[k] for k in ks], marker="o", color=CORRECTED, label="speed, by the clock")
     axis.axhline(1, color="#444444", linewidth=1, linestyle=":")
-    axis.text(len(ks) - 1, 1.02, "plain decoding", ha="right", va="bottom", fontsize=8.5, color="#444444")
+    axis.text(places[-1], 1.02, "plain decoding", ha="right", va="bottom", fontsize=8.5, color="#444444")
     axis.set_ylim(0, 1.25 * max([*tokens_per_call.values(), *speed.values()]))
-    axis.set_xticks(list(places), [str(k) for k in ks])
+    axis.set_xticks(places, [str(k) for k in ks])
     axis.set_xlabel("k, tokens drafted per round")
     axis.set_ylabel("multiple of plain decoding")
     axis.legend(frameon=False, loc="lower left")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .style import CYCLE, PROMPT, new_figure
 
 TOKENS = (1, 4, 16, 64, 256, 1024)
+GREYS = ("#3d3d3d", "#7a7a7a", "#a8977f")  # curves of other machines, to be told apart where they overlap
 
 
 def latency_figure(measured, recorded=None, flat=None, tolerance=0.25):
@@ -27,18 +28,18 @@ def latency_figure(measured, recorded=None, flat=None, tolerance=0.25):
         first = next(iter(measured))
         start = min(measured[first])
         axis.axvspan(start * 0.9, flat * 1.1, color=CYCLE[0], alpha=0.09, linewidth=0)
-        axis.text(start, 0.02, f"flat up to {flat}: within {tolerance:.0%} of one token ({first})",
+        axis.text(start, 0.02, f"flat up to {flat}:\nwithin {tolerance:.0%}\nof one token\n({first})",
                   fontsize=8, va="bottom", transform=axis.get_xaxis_transform())
     for (label, profile), color in zip(measured.items(), CYCLE, strict=False):
         _curve(axis, profile, label, color=color, marker="o", linewidth=2)
     for number, (label, profile) in enumerate((recorded or {}).items()):
         look = {"linestyle": ("--", ":", "-.")[number % 3], "marker": "s^D"[number % 3]}
-        _curve(axis, profile, label, color=PROMPT, markersize=4, linewidth=1.3, **look)
+        _curve(axis, profile, label, color=GREYS[number % 3], markersize=4, linewidth=1.3, **look)
     _log_tokens(axis)
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(_plain)
     low, high = axis.get_ylim()
-    axis.set_ylim(low / 1.8, high)  # room for the caption of the flat region
+    axis.set_ylim(low / (1.8 if flat is None else 4), high)  # room for the caption of the flat region
     axis.set_ylabel("time of one forward pass (ms)")
     axis.set_title("More tokens in one pass: what do they cost?", fontsize=11, loc="left")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)

@@ -63,7 +63,8 @@ def latency_profile(forward, lengths, vocab_size, repeats=20, seed=0):
 
     Returns:
         dict {n: seconds}: for every length the median of its timed calls. (One call that
-        the system interrupted spoils a mean; one that was lucky spoils a minimum.)
+        the system interrupted spoils a mean; one that was lucky spoils a minimum.) Of an
+        even number of calls, the mean of the two in the middle, or either of them.
     """
     generator = torch.Generator().manual_seed(seed)
     barrier = torch.cuda.synchronize if torch.cuda.is_available() else None

@@ -316,6 +316,23 @@ def cpu_time_stands_still(fn, repeats=20, warmup=3, synchronize=None):
     return np.array(seconds)
 
 
+@wrong("time_call", named="start_minus_stop")
+def start_minus_stop(fn, repeats=20, warmup=3, synchronize=None):
+    return -two_barriers_per_call(fn, repeats, warmup, synchronize)
+
+
+@wrong("time_call", named="stands_still", says="read before fn() and once more after it?")
+def clock_read_twice_after_the_call(fn, repeats=20, warmup=3, synchronize=None):
+    wait = synchronize or (lambda: None)
+    seconds = []
+    for _ in range(warmup + repeats):
+        fn()
+        wait()
+        start = time.perf_counter()
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds[warmup:])
+
+
 @wrong("time_call", named="another_order")
 def sorted_times(fn, repeats=20, warmup=3, synchronize=None):
     return np.sort(two_barriers_per_call(fn, repeats, warmup, synchronize))
@@ -447,6 +464,46 @@ def fastest_call(*args, **named):
 @wrong("latency_profile", named="maximum")
 def slowest_call(*args, **named):
     return _profile(max)(*args, **named)
+
+
+@right("latency_profile")
+def the_upper_of_the_two_in_the_middle(*args, **named):
+    return _profile(lambda times: sorted(times)[len(times) // 2])(*args, **named)
+
+
+@right("latency_profile")
+def the_lower_of_the_two_in_the_middle(*args, **named):
+    return _profile(lambda times: torch.tensor(times, dtype=torch.float64).median().item())(*args, **named)
+
+
+@wrong("latency_profile", named="keys_of_another_type", says="of the type str")
+def lengths_as_text(*args, **named):
+    return {str(n): seconds for n, seconds in _profile(np.median)(*args, **named).items()}
+
+
+@wrong("latency_profile", named="repeats_ignored")
+def always_ten_calls(forward, lengths, vocab_size, repeats=20, seed=0):
+    return _profile(np.median)(forward, lengths, vocab_size, 10, seed)
+
+
+@wrong("latency_profile", named="repeats_ignored")
+def the_default_of_repeats(forward, lengths, vocab_size, repeats=20, seed=0):
+    return _profile(np.median)(forward, lengths, vocab_size, seed=seed)
+
+
+@wrong("latency_profile", named="one_long_row", says="or of a generator that is made (or seeded) anew")
+def a_generator_for_every_length(forward, lengths, vocab_size, repeats=20, seed=0):
+    answer = {}
+    for n in lengths:
+        ids = torch.randint(vocab_size, (n,), generator=torch.Generator().manual_seed(seed))
+        answer[n] = np.median(stopwatch(lambda ids=ids: forward(ids), repeats))
+    return answer
+
+
+@wrong("latency_profile", says="the 48 ids of a row lie between 0 and 47")
+def counted_up_instead_of_drawn(forward, lengths, vocab_size, repeats=20, seed=0):
+    rows = {n: torch.arange(n) % vocab_size for n in lengths}
+    return {n: np.median(stopwatch(lambda n=n: forward(rows[n]), repeats)) for n in lengths}
 
 
 @wrong("latency_profile")
@@ -706,6 +763,19 @@ def tolerance_is_the_factor(profile, tolerance=0.25):
     return with_a_comparison_of_ratios(profile, tolerance - 1)
 
 
+@wrong("flat_region", named="longest")
+def the_longest_of_all(profile, tolerance=0.25):
+    return max(profile)
+
+
+@wrong("flat_region", says="returned None")
+def nothing_where_all_are_inside(profile, tolerance=0.25):
+    lengths = sorted(profile)
+    for before, n in zip(lengths, lengths[1:], strict=False):
+        if profile[n] > (1 + tolerance) * profile[lengths[0]]:
+            return before
+
+
 @wrong("flat_region", named="both_sides")
 def both_sides(profile, tolerance=0.25):
     lengths = sorted(profile)
@@ -803,6 +873,20 @@ def embedding_counted_as_well(config, n_tokens, context=0, bytes_per_param=2):
 @wrong("forward_cost", named="heads_for_kv_heads")
 def heads_instead_of_kv_heads(config, n_tokens, context=0, bytes_per_param=2):
     return _cost(config, n_tokens, context, bytes_per_param, kv_heads=config.num_attention_heads)
+
+
+@wrong("forward_cost", named="heads_for_kv_heads")
+def k_and_v_as_wide_as_q(config, n_tokens, context=0, bytes_per_param=2):
+    heads, kv = config.num_attention_heads, config.num_key_value_heads
+    return _cost(config, n_tokens, context, bytes_per_param, kv_heads=heads, cache_heads=kv)
+
+
+@wrong("forward_cost", named="attention_of_one_layer")
+def attention_in_one_layer(config, n_tokens, context=0, bytes_per_param=2):
+    flops, read = _cost(config, n_tokens, context, bytes_per_param)
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    once = 4 * n_tokens * (context + n_tokens) * config.num_attention_heads * d
+    return flops - (config.num_hidden_layers - 1) * once, read
 
 
 @wrong("forward_cost", named="cache_of_all_heads")

@@ -153,6 +153,40 @@ def leaves_the_refusal_to_torch(ids, seqlen, nsamples, seed):
     return windows_by_numpy(ids, seqlen, nsamples, seed)
 
 
+@wrong("sample_windows", named="rounded")
+def rounds_to_the_nearest_start(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen)
+    g = torch.Generator().manual_seed(seed)
+    return _cut(ids, seqlen, (torch.rand(nsamples, generator=g) * (len(ids) - seqlen)).round().long())
+
+
+@wrong("sample_windows", named="one_after_another")
+def counts_on_from_the_seed(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen)
+    return _cut(ids, seqlen, [(seed * 7919 + i) % (len(ids) - seqlen + 1) for i in range(nsamples)])
+
+
+@wrong("sample_windows", named="one_after_another")
+def one_random_start_and_those_after_it(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen)
+    n = len(ids) - seqlen + 1
+    start = int(torch.randint(n, (1,), generator=torch.Generator().manual_seed(seed)))
+    return _cut(ids, seqlen, [(start + i) % n for i in range(nsamples)])
+
+
+@wrong("sample_windows", named="without_replacement")
+def shuffles_the_starts(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen)
+    g = torch.Generator().manual_seed(seed)
+    return _cut(ids, seqlen, torch.randperm(len(ids) - seqlen + 1, generator=g)[:nsamples])
+
+
+@wrong("sample_windows", says="exactly as long as a window has one window, the text")
+def refuses_a_text_of_one_window(ids, seqlen, nsamples, seed):
+    _refuse(ids, seqlen + 1)
+    return windows_by_numpy(ids, seqlen, nsamples, seed)
+
+
 @wrong("sample_windows", named="seed_ignored")
 def cuts_consecutive_chunks(ids, seqlen, nsamples, seed):
     _refuse(ids, seqlen)
@@ -227,6 +261,40 @@ def table_by_torch_unique(train_data, vocab_size=128256, default_next_token=220)
     for one, other in pairs[order].tolist():
         table[one] = other
     return table
+
+
+@right("build_next_token_array")
+@refusing
+def table_by_a_sort_per_token(train_data, vocab_size=128256, default_next_token=220):
+    """Whole arrays, but a call of torch.unique for every id that occurs."""
+    x = as_windows(train_data)
+    first, second = x[:, :-1].flatten(), x[:, 1:].flatten()
+    order = torch.argsort(first, stable=True)
+    ids, counts = first[order].unique_consecutive(return_counts=True)
+    table = np.full(vocab_size, default_next_token, dtype=np.int32)
+    for token, came in zip(ids.tolist(), second[order].split(counts.tolist()), strict=True):
+        kinds, n = came.unique(return_counts=True)
+        table[token] = int(kinds[n.argmax()])
+    return table
+
+
+@right("build_next_token_array")
+@refusing
+def table_by_counters_of_numpy_numbers(train_data, vocab_size=128256, default_next_token=220):
+    counts = defaultdict(Counter)
+    for row in as_windows(train_data).numpy():
+        for one, other in zip(row[:-1], row[1:], strict=True):
+            counts[one][other] += 1
+    return fill(counts, vocab_size, default_next_token)
+
+
+@right("build_next_token_array")
+def table_that_looks_at_pairs_alone(train_data, vocab_size=128256, default_next_token=220):
+    """A row of one token has no pair: what it holds is not looked at."""
+    for row in as_rows(train_data):
+        if len(row) > 1 and not 0 <= min(row) <= max(row) < vocab_size:
+            raise ValueError("an id outside the vocabulary")
+    return table_by_nested_dicts.__wrapped__(train_data, vocab_size, default_next_token)
 
 
 @right("build_next_token_array")
@@ -319,7 +387,7 @@ def tensor_keys_outside(train_data, vocab_size=128256, default_next_token=220):
     return table
 
 
-@wrong("build_next_token_array", named="tensor_keys")
+@wrong("build_next_token_array", named="only_default", says="tensors as keys of a dictionary")
 @refusing
 def tensor_keys_never_found(train_data, vocab_size=128256, default_next_token=220):
     counts = {}
@@ -506,6 +574,37 @@ def every_second_pair(train_data, vocab_size=128256, default_next_token=220):
     return fill(count(rows), vocab_size, default_next_token)
 
 
+@wrong("build_next_token_array", named="only_default")
+@refusing
+def writes_nothing_into_the_table(train_data, vocab_size=128256, default_next_token=220):
+    return np.full(vocab_size, default_next_token, dtype=np.int32)
+
+
+@wrong("build_next_token_array", says="the number that stands for a pair has room enough")
+@refusing
+def pairs_as_int32(train_data, vocab_size=128256, default_next_token=220):
+    x = as_windows(train_data).numpy().astype(np.int32)
+    with np.errstate(over="ignore"):
+        key, n = np.unique(x[:, :-1].ravel() * np.int32(vocab_size) + x[:, 1:].ravel(), return_counts=True)
+    a, b = np.divmod(key, np.int32(vocab_size))
+    table = np.full(vocab_size, default_next_token, dtype=np.int32)
+    for one, other in zip(a[np.argsort(n, kind="stable")], b[np.argsort(n, kind="stable")], strict=True):
+        table[one] = other
+    return table
+
+
+@wrong("build_next_token_array", named="slow")
+@refusing
+def the_whole_text_once_per_id(train_data, vocab_size=128256, default_next_token=220):
+    x = as_windows(train_data)
+    first, second = x[:, :-1].flatten(), x[:, 1:].flatten()
+    table = np.full(vocab_size, default_next_token, dtype=np.int32)
+    for token in first.unique().tolist():
+        kinds, n = second[first == token].unique(return_counts=True)
+        table[token] = int(kinds[n.argmax()])
+    return table
+
+
 @wrong("build_next_token_array", named="slow")
 @refusing
 def one_tensor_at_a_time(train_data, vocab_size=128256, default_next_token=220):
@@ -638,6 +737,11 @@ def neighbouring_entries(last_token, next_token_array, k):
     return table[(int(last_token) + torch.arange(k)) % len(table)]
 
 
+@wrong("draft_with_bigram")
+def neighbouring_entries_to_the_end(last_token, next_token_array, k):
+    return torch.tensor([int(next_token_array[last_token + i]) for i in range(k)], dtype=torch.long)
+
+
 @wrong("draft_with_bigram", named="repeats_last")
 def begins_with_the_last_token(last_token, next_token_array, k):
     draft = [int(last_token)]
@@ -762,6 +866,19 @@ def in_per_cent(ids, next_token_array):
     return 100 * rate_by_loop(ids, next_token_array)
 
 
+@wrong("hit_rate", named="skips_the_default")
+def skips_guesses_of_a_space(ids, next_token_array):
+    pairs = [(int(next_token_array[a]), b) for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)]
+    kept = [guess == b for guess, b in pairs if guess != 220]
+    return sum(kept) / len(kept) if kept else 0.0
+
+
+@wrong("hit_rate", named="skips_the_default")
+def never_hits_with_a_space(ids, next_token_array):
+    pairs = [(int(next_token_array[a]), b) for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)]
+    return sum(guess == b and guess != 220 for guess, b in pairs) / max(1, len(pairs))
+
+
 @wrong("hit_rate", named="misses")
 def misses(ids, next_token_array):
     return 1 - rate_by_loop(ids, next_token_array)
@@ -855,6 +972,22 @@ def rows_from_sorted_pairs(train_data, vocab_size, smoothing=0.0):
             return torch.from_numpy(p / total if total else np.full(vocab_size, 1 / vocab_size))
 
     return Rows()
+
+
+@right("bigram_probabilities")
+@refusing
+def rows_of_numpy_and_one_uniform_row_for_all(train_data, vocab_size, smoothing=0.0):
+    counts, uniform = count(as_rows(train_data)), np.full(vocab_size, 1 / vocab_size)
+
+    def row(last_token):
+        if int(last_token) not in counts:
+            return uniform
+        p = np.full(vocab_size, smoothing)
+        for token, n in counts[int(last_token)].items():
+            p[token] += n
+        return p / p.sum()
+
+    return row
 
 
 @right("bigram_probabilities")

@@ -152,6 +152,8 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     for thousand in (1e3, 1e6, 1e9):
         if _inside(seconds / thousand, bounds) and max(seconds) > 0.5:
             raise Wrong("The times look right, but not in seconds.", mistake="not_seconds")
+    if _inside(-seconds, bounds):
+        raise Wrong("Your times are below zero.", mistake="start_minus_stop")
     if not device.asynchronous and all(value < low / 4 for value, (low, _) in pairs):
         raise Wrong("All times are far shorter than the calls took, and no device is involved here.",
                     mistake="stands_still")
@@ -228,8 +230,13 @@ time_call.mistake(
 )
 time_call.mistake(
     "stands_still",
-    "Your times hold next to nothing of the calls, although fn had finished when it returned. A clock such as "
-    "time.process_time stands still while the program waits: take one that goes on (time.perf_counter).",
+    "Your times hold next to nothing of the calls, although fn had finished when it returned. Is the clock read "
+    "before fn() and once more after it? And is it one that goes on while the program waits, as time.perf_counter does "
+    "and time.process_time does not?",
+)
+time_call.mistake(
+    "start_minus_stop",
+    "You subtract the later reading of the clock from the earlier one. What lies between them is stop - start.",
 )
 time_call.mistake(
     "another_order",

@@ -45,7 +45,7 @@ def _models(rng):
         config = SimpleNamespace(
             hidden_size=6 * d,
             intermediate_size=2 * unit * d,
-            num_hidden_layers=whole(3, 5, rng),
+            num_hidden_layers=whole(4, 5, rng),  # never as many as query heads share a KV head: 3 or 6
             num_attention_heads=6,
             num_key_value_heads=whole(1, 2, rng),
             vocab_size=(5 * unit + 7) * d,
@@ -82,7 +82,7 @@ def _remark_on_none(student, config) -> None:
 # A number of the config, and the matrices whose share grows with it and with nothing else.
 SHARES = (("vocab_size", "the LM head"), ("intermediate_size", "the MLP (gate, up and down)"),
           ("num_key_value_heads", "k and v"), ("num_attention_heads", "q and o"),
-          ("num_hidden_layers", "the number of layers"))
+          ("num_hidden_layers", "what is multiplied by the number of layers"))
 
 
 @contextlib.contextmanager
@@ -106,7 +106,8 @@ def _wrong_share(student, config, n, place) -> str | None:
         mine = [_pair(student, c, n)[place] for c in (more, fixed)]
         due, grew = costs[0] - costs[1], mine[0] - mine[1]
         if abs(grew - due) > max(TOLERANCE * due, 1e-6 * truth):
-            return f"What {what} adds is too {'large' if grew > due else 'small'}: three times {name} show it."
+            much = "much" if grew > due else "little"
+            return f"Three times as large a {name} makes your answer grow too {much}: look at {what}."
     return None
 
 
@@ -134,7 +135,7 @@ def _(student, rng):
             with_context, without = _pair(student, config, n, context=context)[0], _pair(student, config, n)[0]
             due = true_flops(config, n, context) - true_flops(config, n, 0)
             _close(with_context - without, due, "What a context adds to the flops is",
-                   f"for {n} tokens after a context of {context}")
+                   f"for n_tokens={n} after a context of {context}")
         at_once, one_by_one = _pair(student, config, 2000)[0], 2000 * _pair(student, config, 1)[0]
         due = true_flops(config, 2000, 0) - 2000 * true_flops(config, 1, 0)
         _close(at_once - one_by_one, due, "What the tokens of one pass cost because they see each other is",
@@ -209,9 +210,10 @@ forward_cost.mistake(
 )
 forward_cost.mistake(
     "heads_for_kv_heads",
-    "All heads are given keys and values of their own. In this model several query heads share one key-value head "
-    "(num_key_value_heads): k, v and the cache are narrower than q.",
-    imitate=costs.variant(layer_weights=costs.all_heads, read=costs.more_keys),
+    "k and v are made as wide as q. In this model several query heads share one key-value head "
+    "(num_key_value_heads): the matrices k and v, and the cache, are narrower.",
+    imitate=(costs.variant(layer_weights=costs.all_heads, read=costs.more_keys),
+             costs.variant(layer_weights=costs.all_heads)),
 )
 forward_cost.mistake(
     "cache_of_all_heads",
@@ -230,6 +232,11 @@ forward_cost.mistake(
     "share one key-value head: only the bytes are fewer.",
     imitate=costs.variant(flops=lambda config, n, context, extra:
                      extra * config.num_key_value_heads // config.num_attention_heads),
+)
+forward_cost.mistake(
+    "attention_of_one_layer",
+    "Scores and weighted sums are counted for one layer. Every layer has its own: num_hidden_layers times as many.",
+    imitate=costs.variant(flops=lambda config, n, context, extra: extra // config.num_hidden_layers),
 )
 forward_cost.mistake(
     "half_the_attention",

@@ -37,8 +37,11 @@ def _region(profile, tolerance=0.25):
 
 def _expect_regions(student, rng, cases) -> None:
     """Asks for the regions of these (curve, tolerance, what is special) in a drawn order, with others among them."""
-    drawn = [(_rising(rng, whole(3, 9, rng)), uniform(0.05, 2.5, rng), "every time is longer than the one before")
-             for _ in range(whole(2, 5, rng))]
+    drawn = []
+    for _ in range(whole(2, 5, rng)):
+        curve = _rising(rng, whole(3, 9, rng))
+        ends_inside = curve[max(curve)] / curve[min(curve)] - 1  # from this tolerance on; that has a part of its own
+        drawn.append((curve, uniform(0.05, 0.95 * ends_inside, rng), "every time is longer than the one before"))
     asked = []
     for curve, tolerance, when in [*cases, *drawn]:
         given = (dict(curve),) if tolerance is None else (dict(curve), tolerance)
@@ -190,6 +193,11 @@ def _in_given_order(profile, tolerance=0.25):
     return best
 
 
+flat_region.mistake(
+    "longest",
+    "You return the longest length of all, whatever its time is. Asked for is the last one up to which all are inside.",
+    imitate=lambda profile, tolerance=0.25: max(profile),
+)
 flat_region.mistake(
     "both_sides",
     "A length that is *faster* than the shortest ends your region. The limit is on one side only: what costs less is "

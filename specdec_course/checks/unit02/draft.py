@@ -70,7 +70,7 @@ def _(student, rng):
     "an int (a 0-d tensor works too)", "k: how many tokens to draft, >= 0", "LongTensor [k]; with k = 0 it is empty"))
 def _(student, rng):
     table = cycle(rng, 20)
-    one, other = some(rng, 2, 0, 20)
+    one, (other,) = 19, some(rng, 1, 0, 19)  # after 19 there is no entry: who reads on side by side always stops
     for last_token, k in mixed(((torch.tensor(one), 3), (other, 3), (other, 0)), rng):
         draft = student(last_token, table, k)
         if not isinstance(draft, torch.Tensor):
@@ -109,6 +109,10 @@ def _neighbours(last_token, next_token_array, k):
     return torch.from_numpy(next_token_array[places]).long()
 
 
+def _neighbours_to_the_end(last_token, next_token_array, k):
+    return torch.tensor([int(next_token_array[int(last_token) + i]) for i in range(k)], dtype=torch.long)
+
+
 draft_with_bigram.mistake(
     "turned",
     "Your guesses come in the wrong order, the last one first. The draft is read from left to right, as a text.",
@@ -124,7 +128,7 @@ draft_with_bigram.mistake(
     "neighbours",
     "You read entries that stand side by side in the table. The ids next to last_token have nothing to do with what "
     "follows it: look up the guess itself.",
-    imitate=_neighbours,
+    imitate=(_neighbours, _neighbours_to_the_end),
 )
 draft_with_bigram.mistake(
     "repeats_last",
@@ -134,6 +138,11 @@ draft_with_bigram.mistake(
     "float_ids",
     "Your draft holds floats. `torch.tensor([])` of an empty list is a *float* tensor, and one such draft turns "
     "all ids it is joined with into floats, which no model takes. Say `dtype=torch.long`.",
+)
+draft_with_bigram.help(
+    r"IndexError.*out of (bounds|range)",
+    "The table is asked about a number that is no token of it. Is it always a guess (or last_token) that you look up, "
+    "and never a place?",
 )
 draft_with_bigram.help(
     r"non-empty|expected a non-empty|need at least one|empty", "k may be 0: then there is nothing to join."

@@ -38,6 +38,14 @@ def _text_with_hits(rng, length: int, size: int) -> tuple[torch.Tensor, np.ndarr
     return ids, table.numpy().astype(np.int32)
 
 
+def _text_with_spaces(rng) -> tuple[torch.Tensor, np.ndarray]:
+    """A table that guesses 220, the default of build_next_token_array, rightly at two places of the text."""
+    ids, table = _text_with_hits(rng, whole(30, 60, rng), 400)
+    before, after = whole(0, 219, rng), (int(table[220]) + 1) % 400
+    table[before] = 220
+    return torch.cat([ids, torch.tensor([before, 220, before, 220, after])]), table
+
+
 def _rate(student: Subject, ids, table) -> float:
     rate = student.returned_float(ids, table)
     if not 0 <= rate <= 1:
@@ -61,6 +69,11 @@ def _chained(ids, table) -> float:
     return (torch.tensor(guesses[1:]) == ids[1:]).double().mean().item()
 
 
+def _without_220(ids, table) -> float:
+    counted = torch.as_tensor(table)[ids[:-1]] != 220
+    return (_hits(ids, table)[counted].sum() / max(1, int(counted.sum()))).item()
+
+
 def _by_token(ids, table) -> float:
     hits, kinds = _hits(ids, table).double(), ids[:-1]
     return float(np.mean([hits[kinds == kind].mean().item() for kind in kinds.unique()]))
@@ -78,6 +91,9 @@ RULES = {
     "first_miss": lambda ids, table: _hits(ids, table).cumprod(0).double().mean().item(),
     "own_chain": lambda ids, table: _chained(ids, table),
     "per_token": lambda ids, table: _by_token(ids, table),
+    "skips_the_default": lambda ids, table: _without_220(ids, table),
+    "skips_the_default, as misses": lambda ids, table: _hits(ids, table)[torch.as_tensor(table)[ids[:-1]] != 220].sum()
+    .item() / (len(ids) - 1),
 }
 
 
@@ -86,6 +102,7 @@ RULES = {
 def _(student, rng):
     asked = [_text_with_hits(rng, length, 15) for length in mixed((12, 40, 150, 300), rng)]
     asked += [_text_with_hits(rng, whole(20, 60, rng), size) for size in (15, REAL[whole(0, 2, rng)])]
+    asked.append(_text_with_spaces(rng))
     rates = [_rate(student, ids, table) for ids, table in asked]
     expected = [_counted_from(ids, table, len(ids) - 1) for ids, table in asked]
     if np.allclose(rates, expected, atol=1e-5):
@@ -129,7 +146,7 @@ def _(student, rng):
                                 ([token, token, int(table[token])], 0.5)), rng):
         rate = _rate(student, torch.tensor(ids, dtype=torch.long), table)
         if abs(rate - expected) > 1e-6:
-            raise Wrong(f"The rate of a text of {len(ids)} tokens is wrong. How many guesses are there?")
+            raise Wrong(f"The rate of a text with len(ids) = {len(ids)} is wrong. How many guesses are there?")
 
 
 hit_rate.mistake(
@@ -163,6 +180,8 @@ for _id, _message in (
                   "the text."),
     ("per_token", "You average the rates of the different tokens. Then a rare token weighs as much as a frequent one: "
                   "divide all right guesses by all guesses, once."),
+    ("skips_the_default", "You leave out the guesses that are 220. That is a token like any other, whatever table it "
+                          "comes from: all T - 1 guesses are counted."),
 ):
     hit_rate.mistake(_id, _message)
 hit_rate.help(

@@ -35,6 +35,10 @@ def _windows(student: Subject, ids, seqlen: int, nsamples: int, seed: int) -> to
     answer = student(ids, seqlen, nsamples, seed)
     if not isinstance(answer, torch.Tensor) or answer.is_floating_point():
         raise Wrong(f"Return one LongTensor; your function returned {describe(answer)}. `torch.stack` joins rows.")
+    kinds = len(ids) - seqlen + 1
+    if tuple(answer.shape) == (kinds, seqlen) and len(answer) < nsamples and len(answer.unique(dim=0)) == kinds:
+        raise Wrong(f"Asked for {nsamples} windows of a text that has {kinds} different ones, your function returned "
+                    "each of them once.", mistake="without_replacement")
     if tuple(answer.shape) != (nsamples, seqlen):
         raise Wrong(
             f"Asked for {nsamples} windows of {seqlen} tokens, your function returned the shape "
@@ -84,12 +88,23 @@ def _(student, rng):
                      rests_on="each start from 0 to T - seqlen (included) is as likely")
 def _(student, rng):
     ids = torch.randperm(50, generator=rng)
-    starts = Counter(_starts(_windows(student, ids[:13], 9, 1000, 5), ids))
+    order = _starts(_windows(student, ids[:13], 9, 4000, whole(1, 1000, rng)), ids)
+    starts = [order.count(i) for i in range(5)]
     if starts[4] == 0:
         raise Wrong("The very last window of the text never comes.", mistake="last_start")
-    if min(starts[i] for i in range(5)) < 100:
-        raise Wrong("Some windows come far more often than others: each start should be as likely.")
-    if _starts(_windows(student, ids[:9], 9, 3, 0), ids) != [0, 0, 0]:
+    if min(starts) < 640:  # of 800; by chance less than once in 10^9
+        inside = sum(starts[1:4]) / 3
+        halved = all(0.4 * inside < starts[i] < 0.6 * inside for i in (0, 4))
+        raise Wrong(f"Of 4,000 windows of a text with five starts, {starts} begin at them: each start should be as "
+                    "likely.", mistake="rounded" if halved else None)
+    if min(Counter(zip(order, order[1:], strict=False)).get((i, j), 0) for i in range(5) for j in range(5)) < 80:
+        raise Wrong("Which window comes can be told from the one before it.", mistake="one_after_another")  # due: 160
+    try:
+        only = _windows(student, ids[:9], 9, 3, 0)
+    except Wrong as wrong:
+        what = "A text exactly as long as a window has one window, the text."
+        raise wrong.but(message=f"{what} {wrong.message}") from None
+    if _starts(only, ids) != [0, 0, 0]:
         raise Wrong("With a text exactly as long as a window there is one window: the text.")
     single = _starts(_windows(student, ids[:6], 1, 200, 4), ids)
     if set(single) != set(range(6)):
@@ -113,6 +128,21 @@ sample_windows.mistake(
     "last_start",
     "Your windows never reach the end of the text: the last start is missing. A text of T tokens has "
     "T - seqlen + 1 starts, and torch.randint leaves its upper limit out.",
+)
+sample_windows.mistake(
+    "rounded",
+    "The first and the last window come half as often as the others, as they do where a random number is rounded to "
+    "the nearest start: only half as many numbers lead to an end. torch.randint draws whole numbers evenly.",
+)
+sample_windows.mistake(
+    "one_after_another",
+    "Your windows follow a pattern: where one begins decides where the next one does. Draw every start at random, from "
+    "a generator that `seed` has started.",
+)
+sample_windows.mistake(
+    "without_replacement",
+    "You draw without replacement, as torch.randperm does: no window comes twice, and after the last one there is none "
+    "left. Draw each start by itself (torch.randint): a window may come again.",
 )
 sample_windows.mistake(
     "blocks",
@@ -141,5 +171,7 @@ sample_windows.help(
     "There was nothing to draw from: in a text exactly as long as a window there is one start, 0. In a shorter one "
     "there is none, and your function should raise its own ValueError first.",
 )
+sample_windows.help(r"^AssertionError", "An `assert` raises another exception than the one that the contract asks for: "
+                                        "write `if ...: raise ValueError(...)`.")
 sample_windows.help(r"out of (bounds|range)", "A window reaches past the end of the text: look at the last start.")
 sample_windows.help(r"non-empty list|non-empty TensorList|need at least one", "There are no windows to join.")

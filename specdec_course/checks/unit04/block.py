@@ -161,7 +161,10 @@ verify_block.mistake("no_bonus", (
             lambda *given: block_rule()(*given)[: max(1, len(given[0]))]))
 verify_block.mistake("own_randomness", (
     "Your function does not take all its randomness from `dice`: use dice.flip and dice.roll only."))
-verify_block.mistake("small_is_none", wrong_rules.SMALL_IS_NONE, imitate=tuple(
+verify_block.mistake("small_is_none", (
+    "Where little is left over you draw the correction from p. However little is missing, the correction has to supply "
+    "just that: only where nothing at all is left, draw from p."
+), imitate=tuple(
     block_rule(least=least) for least in wrong_rules.SMALL))
 verify_block.mistake("zero_over_zero", (
     "p and q that are equal up to round-off break your function: something is divided by a sum that is 0."))

@@ -234,7 +234,10 @@ verify_stochastic.mistake("no_coin", (
     "p < q it has to stay with probability p/q: toss that coin with dice.flip."
 ), imitate=tuple(rule(keep=lambda p, q, x, dice, least=least: bool(p[x] >= least))
                  for least in (0.5, 0.3, 0.2, 0.1, 0.25, 0.05)))
-verify_stochastic.mistake("small_is_none", wrong_rules.SMALL_IS_NONE, imitate=tuple(
+verify_stochastic.mistake("small_is_none", (
+    "Where little is left over you draw the correction from p. However little is missing, the correction has to supply "
+    "just that: only where nothing at all is left, draw from p."
+), imitate=tuple(
     rule(correct=lambda p, q, i, least=least: wrong_rules.uncovered_above(least, p, q, i))
     for least in wrong_rules.SMALL))
 verify_stochastic.mistake("unscaled", (

@@ -19,9 +19,6 @@ def uncovered(p, q, i):
 
 
 SMALL = (1e-2, 1e-3, 1e-4, 0.1, 0.05)
-SMALL_IS_NONE = (
-    "Where little is left over you draw the correction from p. However little is missing, the correction has to supply "
-    "just that: only where nothing at all is left, draw from p.")
 
 
 def uncovered_above(least, p, q, i):

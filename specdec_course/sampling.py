@@ -98,7 +98,8 @@ def next_token_distribution(logits, temperature, top_k=None, top_p=None):
         top_k: keep the k most probable tokens; None keeps all, and so does a top_k above V. Tokens that tie with the
             k-th may stay or go.
         top_p: keep the most probable tokens until their probabilities reach top_p. The token that crosses the
-            threshold stays; top_p = 0 keeps just the first. None keeps all.
+            threshold stays; top_p = 0 keeps just the first. None keeps all. Where a sum equals top_p to the last bit,
+            round-off may decide about one token more.
 
     Returns:
         FloatTensor [..., V]: every row sums to 1, filtered tokens have probability 0.

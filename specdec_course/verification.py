@@ -54,7 +54,7 @@ def acceptance_probability(p, q):
         q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
-        FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0. Rare tokens count too:
+        FloatTensor [V] in [0, 1], without NaN: 1 where q(x) = 0 < p(x), 0 where p(x) = 0 < q(x). Rare tokens count too:
         where p and q are both 1e-8, the answer is 1. Where both are 0, any probability will do.
 
     Source: Leviathan et al. 2023, section 2.3; Chen et al. 2023, algorithm 2.
@@ -111,7 +111,8 @@ def verify_stochastic(draft, q, p, dice):
         LongTensor [1..k+1]: the accepted part of the draft, then a correction (drawn from the residual of the
         position that was rejected) or, after full acceptance, a bonus token (drawn from the last row of p).
         The law has to be exact to 1e-5, also where p and q are equal up to round-off. And the draft has to be used:
-        its first token is kept at least a quarter as often as a draw from p would happen to equal it.
+        its first token is kept at least a quarter as often as a draw from p would happen to equal it, which is with
+        probability 1/4 of the sum over x of p(x) q(x).
 
     Source: Leviathan et al. 2023, algorithm 1; Chen et al. 2023, algorithm 2.
     """
@@ -127,7 +128,8 @@ def verify_block(draft, q, p, dice):
     """Block verification: the same joint law as `verify_stochastic`, and on average never fewer accepted tokens.
 
     Token verification judges each token alone. Here a prefix of the draft is judged as a whole: a token that was
-    more probable under p than under q makes up for one that was less so. The longest prefix that passes stays.
+    more probable under p than under q makes up for one that was less so. The longest prefix that passes stays: each has
+    a coin of its own, tossed from the longest down to the first yes.
 
     Args:
         draft: LongTensor [k], drawn from the rows of q; k may be 0.

@@ -170,7 +170,8 @@ print("after abcd it guesses:", to_letters(forgetful(to_ids("abcd"), 4)))
 # 3. **The rows.** For a text of T tokens, which row judges the first guess? Look at the table above once more.
 #
 # Keep a record as well, one `Round(drafted, accepted, emitted)` per target call, *after* any cut: round 1 above is
-# `Round(4, 1, 2)`, round 3 is `Round(4, 4, 5)`, round 4 is `Round(0, 0, 1)`.
+# `Round(4, 1, 2)`, round 3 is `Round(4, 4, 5)`. Round 4 is `Round(0, 0, 1)` if you draft nothing there, and
+# `Round(4, 0, 1)` if you ask for four and cut afterwards: `drafted` is what was sent to the target. Both are right.
 #
 # Your loop will call your `verify_greedy`. If that one is not right yet, mend it first.
 
@@ -291,7 +292,7 @@ accepted_histogram(done.rounds, "draft model, k = 4")
 # Less?
 #
 # For this we use the package's `generate`, which does what your loop does and keeps caches. (It takes the models
-# themselves and a drafter object.) Two texts now instead of one, so k = 4 comes out a little different.
+# themselves and a drafter object.) Two shorter texts now instead of one, so k = 4 may come out a little different.
 
 # %%
 my_prediction_for_8 = None  # for example "twice"
@@ -309,17 +310,20 @@ for k in (1, 2, 4, 6, 8):
     rounds = rounds_with(ModelDrafter(pair.draft), k)
     curve[k] = per_call(rounds)
     print(f"k = {k}: {curve[k]:.2f} tokens per call, {accepted(rounds):.2f} of the drafted tokens kept")
+ks = list(curve)
+gains = [f"{(curve[b] - curve[a]) / (b - a):.2f} from k = {a} to {b}" for a, b in zip(ks, ks[1:], strict=False)]
+print("tokens per call gained by one guess more:", ", ".join(gains))
 if my_prediction_for_8 is not None:
     print(f"k = 8 gives {curve[8] / curve[4]:.2f} times what k = 4 gives; your prediction: {my_prediction_for_8}")
 tokens_against_k({"draft model": curve})
 
 # %% [markdown]
-# The curve bends. The fifth guess counts only if the four before it were all right, so each further place is reached
-# more rarely. If each guess is right with probability $\alpha$, independently of the others, k guesses in a row are
-# right with probability $\alpha^k$, and the curve climbs to $1/(1-\alpha)$ and no further. Meanwhile every guess
-# costs the drafter a step. The share of kept tokens falls with k for the same reason: what stands behind a wrong
-# guess is thrown away unjudged, right or not. (So this share is not $\alpha$. Unit 06 shows how to estimate $\alpha$
-# properly.)
+# On the whole the curve bends (over two short texts, chance may hide it for a step). The fifth guess counts only if
+# the four before it were all right, so each further place is reached more rarely. If each guess is right with
+# probability $\alpha$, independently of the others, k guesses in a row are right with probability $\alpha^k$, and the
+# curve climbs to $1/(1-\alpha)$ and no further. Meanwhile every guess costs the drafter a step. The share of kept
+# tokens falls with k for the same reason: what stands behind a wrong guess is thrown away unjudged, right or not. (So
+# this share is not $\alpha$. Unit 06 shows how to estimate $\alpha$ properly.)
 
 # %% [markdown]
 # ## An honest measurement
@@ -390,14 +394,15 @@ predicted_and_measured(table["draft model"], 4, c, v)
 predicted_and_measured(table["its own drafter"], 4, 1.0, v)
 
 # %% [markdown]
-# The formula leaves things out (reading the prompt, the short last rounds, the moods of the machine), so expect it to
-# be near, not equal. It tells you *why* a way is as fast as it is. The draft model wins only while its tokens per
-# call stay above k·c + v. Both grow with k, but you have seen which one flattens. Let it draft 16 tokens, mostly for
-# the bin:
+# The formula leaves things out (reading the prompt, the short last rounds, the moods of the machine, which c has met
+# at another moment than the rest), so take it for an estimate: on a busy machine it may be far off. It tells you *why*
+# a way is as fast as it is. The draft model wins only while its tokens per call stay above k·c + v. Both grow with k,
+# but you have seen which one flattens. Let it draft 16 tokens, mostly for the bin:
 
 # %%
 three_ways = {name: ways[name] for name in ("alone", "draft model", "parrot")}
-long = {row.name: row for row in compare(pair.target, prompts[:1], three_ways, k=16, max_new_tokens=35, repeats=2)}
+long = {row.name: row for row in compare(pair.target, prompts[:1], three_ways, k=16, max_new_tokens=35, repeats=2,
+                                         say=print)}
 v_16 = long["parrot"].tokens_per_call / long["parrot"].speedup
 predicted_and_measured(table["draft model"], 4, c, v)
 predicted_and_measured(long["draft model"], 16, c, v_16)

@@ -222,8 +222,9 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
     if ignored:
-        lines.append(f"Asked again with nothing but `{ignored}` changed, your function never changed its answer. An "
-                     f"answer that leaves out one of its arguments earns at most {AT_MOST:.0%} of the points.")
+        lines.append(f"Asked again with nothing but `{ignored}` changed, your function never changed its answer. "
+                     f"An answer that does not change with one of its arguments earns at most {AT_MOST:.0%} of the "
+                     "points.")
     crashed = all(any(isinstance(one, Crash) for one in seen) for _, _, seen in results)
     if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")

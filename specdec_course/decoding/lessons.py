@@ -36,6 +36,7 @@ def generate_speculative(target, ids, propose, k, max_new_tokens, eos_token_id=N
         target: a Forward: LongTensor [T] -> logits FloatTensor [T, V]. It is called exactly once per round.
         ids: LongTensor [T], the prompt, T >= 1. It is not changed.
         propose: function (ids, k) -> LongTensor [<= k]: a draft to follow ids; it may be shorter than k, or empty.
+            You may ask for 0 tokens.
         k: how many tokens to ask for per round, >= 0.
         max_new_tokens: at most so many tokens are added; with 0 the target is not called.
         eos_token_id: the text ends with the first such token that is *emitted* (it is kept); None: there is none.

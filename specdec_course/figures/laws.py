@@ -100,7 +100,7 @@ def acceptance_along_text(tokens, overlap, limit: int = 48):
     figure.alt = "1 - TV(p, q) for each token: " + ", ".join(f"{t.strip()} {v:.2f}" for t, v in named)
     axis.bar(range(len(values)), values, 0.8, color=[ACCEPTED if v >= 0.5 else CORRECTED for v in values])
     axis.axhline(sum(values) / len(values), color=PROMPT, linestyle="--", linewidth=1.2)
-    axis.text(len(values) - 0.3, sum(values) / len(values), " mean", va="bottom", fontsize=9, color="#555555")
+    axis.text(len(values) - 0.3, sum(values) / len(values), " mean\n here", va="center", fontsize=9, color="#555555")
     axis.set_xticks(range(len(shown)), [text.replace("$", r"\$") for text in shown], rotation=90, fontsize=8)
     axis.set_xlim(-0.7, len(values) + 1.6)
     axis.set_ylim(0, 1.02)
@@ -124,7 +124,7 @@ def against_temperature(temperatures, tokens_per_call, ceiling, measured):
     axes[0].set_ylim(bottom=0.9)
     axes[1].plot(temperatures, ceiling, "-", color=PROMPT, linewidth=5, alpha=0.5, label="mean 1 - TV(p, q)")
     axes[1].plot(temperatures, measured, "o", color=ACCEPTED, label="measured acceptance")
-    axes[1].set_ylabel("per drafted token")
+    axes[1].set_ylabel("per judged guess")
     axes[1].set_ylim(0, 1)
     for axis in axes:
         axis.set_xlabel("temperature")

@@ -18,7 +18,7 @@ LEGEND = (
     ("prompt", "prompt"),
     ("accepted", "accepted: drafted, and the target agrees"),
     ("corrected", "corrected: the target's own, after a rejection"),
-    ("bonus", "bonus: the target's own, after a full acceptance"),
+    ("bonus", "bonus: the target's own, after a full acceptance or no draft"),
 )
 
 

@@ -163,7 +163,7 @@ def with_numpy(draft, logits):
     n = 0
     while n < len(draft) and draft[n].item() == choice[n]:
         n += 1
-    return np.append(draft.numpy()[:n], choice[n])
+    return torch.from_numpy(np.append(draft.numpy()[:n], choice[n]))
 
 
 @right("verify_greedy")
@@ -171,8 +171,8 @@ def as_a_list(draft, logits):
     choice, draft = logits.argmax(-1).tolist(), draft.tolist()
     for i, token in enumerate(draft):
         if token != choice[i]:
-            return draft[:i] + [choice[i]]
-    return draft + choice[-1:]
+            return torch.tensor(draft[:i] + [choice[i]])
+    return torch.tensor(draft + choice[-1:])
 
 
 def _choice(logits):
@@ -1011,3 +1011,109 @@ def writes_nothing_after_a_prompt_that_ends_with_eos(target, ids, propose, k, ma
     if ids[-1] == eos_token_id:
         return Decoded(ids, [])
     return asks_for_k_and_cuts_afterwards(target, ids, propose, k, max_new_tokens, eos_token_id)
+
+
+# What a fresh reader tried ------------------------------------------------------------------------------------------
+
+
+@wrong("verify_greedy", says="joins it to the text with torch.cat")
+def right_but_a_list(draft, logits):
+    return only_the_targets_choices(draft, logits).tolist()
+
+
+@wrong("verify_greedy", says="a tensor of whole numbers")
+def right_but_floats(draft, logits):
+    return only_the_targets_choices(draft, logits).float()
+
+
+@wrong("verify_greedy", named="counts_all")
+def counts_all_matches(draft, logits):
+    choice = _choice(logits)
+    n = int((draft == choice[: len(draft)]).sum())
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="counts_all")
+def counts_all_matches_of_its_choices(draft, logits):
+    choice = _choice(logits)
+    return choice[: int((draft == choice[: len(draft)]).sum()) + 1]
+
+
+@wrong("verify_greedy", named="two_of_its_own")
+def two_choices_of_its_own(draft, logits):
+    choice = _choice(logits)
+    return choice[: _run(draft, choice) + 2]
+
+
+@wrong("verify_greedy", named="keeps_probable")
+def keeps_what_is_probable(draft, logits):
+    probs, choice = torch.softmax(logits, -1), _choice(logits)
+    n = 0
+    while n < len(draft) and probs[n, draft[n]] > 0.5:
+        n += 1
+    return torch.cat([draft[:n], choice[n : n + 1]])
+
+
+@wrong("verify_greedy", named="next_row")
+def the_row_after_the_rejected_one(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    at = min(n + 1, len(draft))
+    return torch.cat([draft[:n], choice[at : at + 1]])
+
+
+@wrong("verify_greedy", named="next_row")
+def the_row_after_without_a_limit(draft, logits):
+    choice = _choice(logits)
+    n = _run(draft, choice)
+    return torch.tensor([*draft[:n].tolist(), int(choice[n + 1])])
+
+
+def _loop_with(rows=None, ask=None, cut=None, note=None, sent=None):
+    """A loop that is right but for the piece that is given."""
+
+    def loop(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+        end, rounds = len(ids) + max_new_tokens, []
+        while len(ids) < end:
+            left = end - len(ids)
+            draft = propose(ids, min(k, left - 1) if ask is None else ask(k, left))
+            logits = target(torch.cat([ids, draft]) if sent is None else sent(ids, draft))
+            logits = logits[len(ids) - 1 :] if rows is None else rows(logits, ids, draft)
+            choice = logits.argmax(-1)
+            n = min(_run(draft, choice), len(choice) - 1)
+            out = choice[: n + 1].tolist()[:left]
+            over = eos_token_id is not None and eos_token_id in out
+            if over:
+                out = out[: out.index(eos_token_id) + (cut is None)]
+            ids = torch.cat([ids, torch.tensor(out, dtype=torch.long)])
+            rounds.append((note or Round)(len(draft), min(n, len(out)), len(out)))
+            if over:
+                break
+        return Decoded(ids, rounds)
+
+    return loop
+
+
+@wrong("generate_speculative", named="eos_dropped")
+def cuts_the_eos_off(*given):
+    return _loop_with(cut=True)(*given)
+
+
+@wrong("generate_speculative", named="all_rows")
+def hands_over_all_rows(*given):
+    return _loop_with(rows=lambda logits, ids, draft: logits)(*given)
+
+
+@wrong("generate_speculative", named="draft_not_sent")
+def never_sends_the_draft(*given):
+    return _loop_with(sent=lambda ids, draft: ids, rows=lambda logits, ids, draft: logits)(*given)
+
+
+@wrong("generate_speculative", named="counts_swapped")
+def rounds_the_other_way_round(*given):
+    return _loop_with(note=lambda drafted, accepted, emitted: Round(accepted, drafted, emitted))(*given)
+
+
+@wrong("generate_speculative", named="asks_for_fewer")
+def asks_for_one_token(*given):
+    return _loop_with(ask=lambda k, left: min(k, 1, left - 1))(*given)

@@ -1055,3 +1055,158 @@ def p_if_a_fifth_is_left(p, q):
 @wrong("expected_acceptance", says="somewhere it divides by zero")
 def chance_that_is_nan_with_filtered_rows(p, q):
     return float((q * (p / q).clamp(max=1)).sum())
+
+
+# What a fresh reader tried ------------------------------------------------------------------------------------------
+
+
+def _little_is_nothing(least):
+    def rule(draft, q, p, dice):
+        def fix(i, x):
+            left = F.relu(p[i] - q[i])
+            return dice.roll(left / left.sum() if left.sum() > least else p[i])
+
+        return _loop(draft, q, p, dice, fix=fix)
+
+    return rule
+
+
+@wrong("verify_stochastic", named="small_is_none")
+def corrects_with_p_below_a_hundredth(draft, q, p, dice):
+    return _little_is_nothing(1e-2)(draft, q, p, dice)
+
+
+@wrong("verify_stochastic", named="small_is_none")
+def corrects_with_p_below_a_thousandth(draft, q, p, dice):
+    return _little_is_nothing(1e-3)(draft, q, p, dice)
+
+
+@wrong("verify_stochastic")
+def corrects_with_p_below_a_fifteen_thousandth(draft, q, p, dice):
+    return _little_is_nothing(6.6e-5)(draft, q, p, dice)
+
+
+@right("verify_stochastic")  # what is wrong with it is below 1e-5, which the contract lets pass
+def corrects_with_p_below_a_millionth(draft, q, p, dice):
+    return _little_is_nothing(1e-6)(draft, q, p, dice)
+
+
+@wrong("verify_stochastic", named="no_coin")
+def keeps_what_is_likely_enough(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: p[i, x].item() >= 0.3)
+
+
+@wrong("verify_stochastic", says="does not depend on `dice`")
+def keeps_what_is_likely_enough_for_some(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: p[i, x].item() >= 0.17)
+
+
+def _little_is_nothing_in_a_block(least):
+    def rule(draft, q, p, dice):
+        def last(w, n):
+            left = F.relu(min(1.0, w[n]) * p[n] - q[n])
+            return left / left.sum() if left.sum() > least else p[n]
+
+        return _block(draft, q, p, dice, last=last)
+
+    return rule
+
+
+@wrong("verify_block", named="small_is_none")
+def block_with_p_below_a_hundredth(draft, q, p, dice):
+    return _little_is_nothing_in_a_block(1e-2)(draft, q, p, dice)
+
+
+@wrong("verify_block", named="small_is_none")
+def block_with_p_below_a_thousandth(draft, q, p, dice):
+    return _little_is_nothing_in_a_block(1e-3)(draft, q, p, dice)
+
+
+@wrong("verify_block", named="zero_over_zero")
+def block_that_divides_zero_by_zero(draft, q, p, dice):
+    def coin(w, i):
+        left = F.relu(w[i] * p[i] - q[i]).sum().item() if i < len(draft) else 0
+        return w[i] if i == len(draft) else left / (left + 1 - w[i])
+
+    return _block(draft, q, p, dice, passes=coin)
+
+
+@wrong("propose_stochastic", named="float_ids")
+def floats_for_an_empty_draft(draft, ids, k, sampling, dice):
+    return drafts_into_a_list(draft, ids, k, sampling, dice) if k else (torch.tensor([]), torch.zeros(0, 0))
+
+
+@wrong("propose_stochastic", named="wrong_row")
+def asks_the_first_row(draft, ids, k, sampling, dice):
+    return drafts_into_a_list(lambda text: draft(text)[:1], ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="wrong_row")
+def asks_the_last_row_but_one(draft, ids, k, sampling, dice):
+    return drafts_into_a_list(lambda text: draft(text)[:-1], ids, k, sampling, dice)
+
+
+@wrong("propose_stochastic", named="last_token_only")
+def feeds_the_newest_token_alone(draft, ids, k, sampling, dice):
+    return drafts_into_a_list(lambda text: draft(text[-1:]), ids, k, sampling, dice)
+
+
+@right("next_token_distribution")  # a sum that hits top_p to the last bit: round-off may decide
+def nucleus_that_ends_when_top_p_is_passed(logits, temperature, top_k=None, top_p=None):
+    def stays(total, own, mass):
+        mask = total - own <= mass
+        return mask if mass else mask & (torch.arange(total.shape[-1]) == 0)
+
+    return _wrong_nucleus(logits, temperature, top_k, top_p, stays)
+
+
+@wrong("next_token_distribution", named="each_alone")
+def nucleus_of_single_probabilities(logits, temperature, top_k=None, top_p=None):
+    return _wrong_nucleus(logits, temperature, top_k, top_p, lambda total, own, mass: own >= 1 - mass)
+
+
+@wrong("next_token_distribution", named="zero_is_none")
+def top_p_zero_is_no_filter(logits, temperature, top_k=None, top_p=None):
+    return distribution_in_numpy(logits, temperature, top_k, top_p if top_p else None)
+
+
+@wrong("next_token_distribution", named="small_is_greedy")
+def a_small_temperature_is_zero(logits, temperature, top_k=None, top_p=None):
+    return distribution_in_numpy(logits, 0 if temperature < 0.01 else temperature, top_k, top_p)
+
+
+@wrong("next_token_distribution", named="filters_first")
+def temperature_on_what_is_left(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return distribution_in_numpy(logits, 0)
+    kept = torch.as_tensor(distribution_in_numpy(logits, 1.0, top_k, top_p)) ** (1 / temperature)
+    return kept / kept.sum(-1, keepdim=True)
+
+
+@wrong("next_token_distribution", named="softmax_over_rows")
+def softmax_down_the_rows(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return distribution_in_numpy(logits, 0)
+    probs = torch.softmax(logits / temperature, 0)
+    if top_k is not None:
+        kth = probs.topk(min(top_k, probs.shape[-1]), -1).values[..., -1:]
+        probs = probs.masked_fill(probs < kth, 0)
+        probs = probs / probs.sum(-1, keepdim=True)
+    if top_p is not None:
+        ordered, places = probs.sort(-1, descending=True)
+        keep = ordered.cumsum(-1) - ordered < top_p
+        keep[..., 0] = True
+        probs = probs * torch.zeros_like(probs).scatter(-1, places, keep.float())
+        probs = probs / probs.sum(-1, keepdim=True)
+    return probs
+
+
+@wrong("acceptance_probability", says="Expected one probability per token")
+def one_number_for_all_tokens(p, q):
+    return torch.minimum(p, q).sum()
+
+
+@wrong("residual", named="epsilon")
+def residual_over_a_little_more(p, q):
+    left = F.relu(p - q)
+    return left / (left.sum() + 1e-8)

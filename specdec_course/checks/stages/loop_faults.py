@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 
+from ...trace import Round
 from ..errors import Wrong
 from .loops import Play, rounds_are_complete, rounds_that_happened
 
@@ -118,6 +119,8 @@ def _first_difference(text: list[int], truth: list[int]) -> int:
 
 
 def _why_early(done: Play, text: list[int]) -> Wrong:
+    if done.ended_by_eos and text == done.truth[:-1]:
+        return Wrong("Your text ends right before the eos token that the target wrote.", mistake="eos_dropped")
     if done.eos_id is not None and done.eos_id in done.prompt:
         return Wrong("Your text ends too early: the prompt holds an eos token.", mistake="eos_in_prompt")
     if done.eos_id is not None and any(done.eos_id in call.draft for call in done.calls[-1:]):
@@ -132,6 +135,9 @@ def _why_early(done: Play, text: list[int]) -> Wrong:
 
 def _why_wrong_token(done: Play, text: list[int], place: int) -> Wrong:
     """Text and truth first differ at `place`: who put that token there?"""
+    if all(call.ids == call.shown for call in done.calls) and any(call.draft for call in done.calls):
+        return Wrong("A token is in the text that the target alone would not have written there.",
+                     mistake="draft_not_sent")
     for call in done.calls:
         drafted_there = call.shown is not None and len(call.shown) <= place < len(call.ids)
         if drafted_there and call.ids[: place + 1] == text[: place + 1]:
@@ -140,6 +146,9 @@ def _why_wrong_token(done: Play, text: list[int], place: int) -> Wrong:
     for call in done.calls:
         if call.ids[:place] == text[:place]:
             choice = done.target(torch.tensor(call.ids)).argmax(-1).tolist()
+            start = place if call.shown is None else len(call.shown)
+            if start > 2 and place >= start and text[place] == choice[place - start]:
+                return Wrong("A token of the text comes from the wrong row of the logits.", mistake="all_rows")
             if text[place] in (choice[place : place + 1] + choice[max(0, place - 2) : place - 1]):
                 short = len(call.draft) < call.asked  # the others were judged by the right rows
                 return Wrong("A token of the text comes from the wrong row of the logits.",
@@ -166,6 +175,8 @@ def check_rounds(done: Play) -> None:
         ("drafted_is_k", "`drafted` should be the number of tokens that were sent to the target in that round.",
          lambda mine, true: mine.drafted != true.drafted),
     )
+    if reported != happened == [Round(r.accepted, r.drafted, r.emitted) for r in reported]:
+        raise Wrong("In your rounds `drafted` and `accepted` stand in each other's place.", mistake="counts_swapped")
     explained = all(mine == true or any(broken(mine, true) for _, _, broken in kinds) for mine, true in pairs)
     for mistake, message, broken in kinds if explained else ():
         if any(broken(mine, true) for mine, true in pairs):

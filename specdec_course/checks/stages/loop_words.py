@@ -66,6 +66,22 @@ LOOP_MISTAKES = {
         "You stop because the *drafter* proposed the eos token. Only the target ends the text: look for eos in what "
         "was emitted, not in what was drafted."
     ),
+    "eos_dropped": (
+        "The eos token is missing from your text. It belongs to it: drop what follows the first eos that was emitted, "
+        "keep the eos itself, and stop."
+    ),
+    "draft_not_sent": (
+        "Your target never gets the draft: every call is given the text alone, so no row of the logits judges the "
+        "guesses behind the first. Send the text with the draft behind it."
+    ),
+    "all_rows": (
+        "The draft is judged by the first rows of the target's logits, which speak about the text that is written "
+        "already. Of the rows keep those from len(ids)-1 on: len(draft)+1 of them."
+    ),
+    "asks_for_fewer": (
+        "You ask the drafter for fewer than k tokens although there is room for more. Only near the end of the budget "
+        "a shorter draft will do."
+    ),
     "eos_in_prompt": (
         "You look for the eos token in the whole text. It may stand in the prompt (between two documents, say): look "
         "only at what the round emitted."
@@ -89,6 +105,7 @@ LOOP_MISTAKES = {
         "You count the target's own token as accepted. Accepted are drafted tokens that were kept; the correction "
         "and the bonus count in `emitted` only."
     ),
+    "counts_swapped": "A Round is Round(drafted, accepted, emitted), in this order: yours has the first two swapped.",
     "cut_counted": (
         "You count before you cut. When eos or the budget ends a round early, `accepted` and `emitted` count only "
         "what is left in the text: cut first, then count."

@@ -65,7 +65,10 @@ def _(student, rng):
         check_text(done)
         check_calls(done)
         if len(done.calls) != rounds:
-            raise Wrong("With a perfect drafter every target call should yield k+1 tokens.", mistake="no_bonus")
+            fewer = any(call.asked < min(k, len(done.prompt) + done.budget - len(call.shown) - 1) for call in done.calls
+                        if call.shown is not None)
+            raise Wrong("With a perfect drafter every target call should yield k+1 tokens.",
+                        mistake="asks_for_fewer" if fewer else None, otherwise="no_bonus")
 
 
 @generate_speculative.part("writes it with drafters that are half-right, short, silent or moody, k = 1 to 8", weight=2,

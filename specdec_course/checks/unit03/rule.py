@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import torch
 
+from .. import values
 from ..ask import mixed
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages.loop_words import TENSOR_HELP
-from .length import REAL, case, leading_run, real_ids
+from .length import REAL, STEPS, case, leading_run, real_ids
 
 verify_greedy = Exercise(
     "verify_greedy", unit="03", points=2, difficulty=2, minutes=10,
@@ -85,7 +86,7 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
     if out == draft[:n] + choice[n : n + 1]:
         return
     if n < len(draft) and out == draft[:n] + choice[n : n + 2]:
-        raise Wrong("After a disagreement your round emits two of the target's choices.", mistake="two_of_its_own")
+        raise Wrong("After a disagreement your round emits two of the target's choices.", otherwise="two_of_its_own")
     if n < len(draft) and out == draft[:n]:
         raise Wrong("When a token is rejected, your round ends without the target's own.", mistake="correction_dropped")
     if n < len(draft) and out[: n + 1] == draft[: n + 1]:
@@ -96,8 +97,8 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
         raise Wrong("The accepted tokens are right, but the last token of the round is not the target's own at that "
                     "place. Which row of the logits judges the place after n accepted tokens, and which of its "
                     "entries is the largest? (Logits may all be negative, and two of them nearly equal.)")
-    raise Wrong(f"With {n} of {len(draft)} drafted tokens accepted, your round emits {len(out)} tokens, and not the "
-                "right ones. Expected are the accepted tokens, then one of the target's own.")
+    raise Wrong(f"With {n} of {len(draft)} drafted tokens accepted, your round has length {len(out)}, and not the "
+                "right tokens. Expected are the accepted tokens, then one of the target's own.")
 
 
 @verify_greedy.part("emits the accepted tokens and then the correction", weight=2,
@@ -105,7 +106,8 @@ def _same_round(out: list[int], draft: list[int], choice: list[int], n: int) -> 
 def _(student, rng):
     sizes = mixed([(3, 1), (1, 0), (4, 0), (5, 4), (6, 3)], rng)
     for (k, n), size in zip(sizes, mixed([300, 300, 300, 1000, REAL], rng), strict=True):
-        draft, choice = case(rng, k, n, ids=real_ids if size == REAL else _few(size))
+        real, half = size == REAL, size // 2
+        draft, choice = case(rng, k, n, ids=real_ids if real else _few(half), steps=STEPS if real else (half,))
         out = student.ids(draft, _logits(choice, rng, size))
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
@@ -125,11 +127,13 @@ def _(student, rng):
                     rests_on="the accepted part of the draft, then one token of the target's own")
 def _(student, rng):
     for k, n in mixed([(4, 1), (2, 0), (6, 2), (5, 0)], rng):
-        draft, choice = case(rng, k, n, later_matches=True, ids=_few(SMALL))
+        draft, choice = case(rng, k, n, later_matches=True, ids=_few(SMALL), steps=(SMALL,))
         out = student.ids(draft, _logits(choice, rng, 2 * SMALL, dtype=torch.float64))
         if len(out) > n + 1:
             two = out == [*draft[:n].tolist(), *choice[n : n + 2].tolist()]
-            raise Wrong("Your round goes on after a disagreement.", "two_of_its_own" if two else "counts_all")
+            with student.shown():
+                raise Wrong("Your round goes on after a disagreement.",
+                            otherwise="two_of_its_own" if two else "counts_all")
         with student.shown():
             _same_round(out, draft.tolist(), choice.tolist(), n)
 
@@ -141,7 +145,7 @@ def _(student, rng):
         out = student.ids(choice[:0], _logits(choice, rng, 2 * SMALL))
         if out != choice.tolist():
             raise Wrong("With an empty draft (k = 0) there is one row of logits, and the round is plain decoding: one "
-                        f"token, the target's choice. Your round emits {len(out)}.")
+                        f"token, the target's choice. The length of your round is {len(out)}.")
 
 
 @verify_greedy.part("chooses the smallest id on a tie", weight=1,
@@ -170,7 +174,54 @@ def _(student, rng):
                 with student.shown():
                     _same_round(out, given.tolist(), choice.tolist(), n)
             except Wrong as wrong:  # of two tokens, what is not the one is the other: that tells nothing
-                raise wrong.but(mistake=None) from None
+                raise wrong.but(mistake=None, otherwise=None) from None
+
+
+@verify_greedy.part("returns a tensor of whole numbers", weight=1, rests_on="LongTensor [1..k+1]")
+def _(student, rng):
+    for k, n in mixed([(3, 1), (2, 2), (0, 0)], rng):
+        draft, choice = case(rng, k, n, ids=_few(SMALL), steps=(SMALL,))
+        answer = student(draft, _logits(choice, rng, 2 * SMALL))
+        with student.shown():
+            values.as_ids(answer)
+            if not isinstance(answer, torch.Tensor) or answer.is_floating_point():
+                raise Wrong(f"Expected a tensor of whole numbers, your function returned {values.describe(answer)}. "
+                            "The loop of the next exercise joins it to the text with torch.cat.")
+
+
+@verify_greedy.argument("draft")
+def _(student, rng):
+    choice = _few(SMALL)(rng, 4)
+    sure = _logits(choice, rng, 2 * SMALL).scatter(1, choice[:, None], 0.0)  # nearly certain: whoever compares sees it
+    return [student.ids(draft, sure) for draft in (choice[:3], _other(choice[:3]))]
+
+
+def _of(count: Callable, own: Callable) -> Callable:
+    """A wrong rule: keeps count(draft, logits) of the draft, then own(n, k) says which of the target's choices."""
+
+    def rule(draft, logits):
+        n = count(draft, logits)
+        return torch.cat([draft[:n], logits.argmax(-1)[slice(*own(n, len(draft)))]])
+
+    return rule
+
+
+def _run(draft, logits) -> int:
+    return leading_run(draft, logits.argmax(-1))
+
+
+def _matches(draft, logits) -> int:
+    return int((draft == logits.argmax(-1)[: len(draft)]).sum())
+
+
+def _above(limit: float) -> Callable:
+    """Counts the drafted tokens that are more probable than this, up to the first that is not."""
+    return lambda draft, logits: int((torch.softmax(logits, -1)[torch.arange(len(draft)), draft] > limit)
+                                     .long().cumprod(0).sum())
+
+
+def _row_n(n, k):
+    return n, n + 1
 
 
 verify_greedy.mistake(
@@ -187,11 +238,27 @@ verify_greedy.mistake(
     "counts_all",
     "You count every match. Only the leading run counts: what matches after the first disagreement continues a text "
     "that will not be written.",
+    imitate=(_of(_matches, _row_n), lambda draft, logits: logits.argmax(-1)[: _matches(draft, logits) + 1]),
 )
 verify_greedy.mistake(
     "two_of_its_own",
     "You emit two of the target's own tokens after a rejection. The second was chosen for a text that holds the "
     "rejected token: a round ends with one, the correction or the bonus.",
+    imitate=_of(_run, lambda n, k: (n, n + 2)),
+)
+verify_greedy.mistake(
+    "keeps_probable",
+    "A drafted token stays if it is probable enough in your rule. Greedy decoding takes the most probable token, "
+    "whether that has 0.9 or 0.1: compare the drafted token with the largest entry of its row.",
+    imitate=tuple(_of(_above(limit), _row_n) for limit in (0.5, 0.9, 0.3, 0.1)),
+)
+verify_greedy.mistake(
+    "next_row",
+    "After n accepted tokens the last token of your rounds comes from row n + 1. Row n has judged the guess that was "
+    "rejected: the target's own token at that place stands in the same row.",
+    imitate=(_of(_run, lambda n, k: (n + 1, n + 2)), _of(_run, lambda n, k: (min(n + 1, k), min(n + 1, k) + 1)),
+             lambda draft, logits: torch.cat([draft[: _run(draft, logits)],
+                                              logits.argmax(-1)[[_run(draft, logits) + 1]]])),
 )
 verify_greedy.mistake(
     "no_bonus",

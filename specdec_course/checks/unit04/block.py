@@ -10,7 +10,7 @@ from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
 from . import wrong_rules
-from .laws import DICE_HELP, TOLERANCE, expect_joint, many_tokens_part, round_off_part, token_law
+from .laws import DICE_HELP, TOLERANCE, expect_joint, many_tokens_part, round_off_part, token_law, toy_pair
 
 verify_block = Exercise(
     "verify_block", unit="04", points=2, difficulty=5, minutes=40, bonus=True,
@@ -47,26 +47,26 @@ def law_and_length(student, target, drafter, k, when) -> None:
     "the same joint law as `verify_stochastic`, and on average never fewer accepted tokens", "k may be 0"))
 def _(student, rng):
     for size in (2, 4):
-        target = toys.toy_rows(size, rng)
+        target, drafter = toy_pair(size, 1, rng)
         expect_joint(student, target, target, 0, "With an empty draft (k = 0)")
-        law_and_length(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
+        law_and_length(student, target, drafter, 1, "With one drafted token")
 
 
 @verify_block.part("emits tokens of the right joint law for two and three guesses", weight=2, rests_on=(
     "the same joint law as `verify_stochastic`, and on average never fewer accepted tokens"))
 def _(student, rng):
     for size, k in ((3, 2), (2, 3)):
-        target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
+        target, drafter = toy_pair(size, k, rng)
         law_and_length(student, target, drafter, k, f"With k = {k} and {size} tokens, p depending on what came before")
     p, q = toys.fixed_rows([0.2, 0.3, 0.5], [0.5, 0.4, 0.1]), toys.fixed_rows([0.5, 0.3, 0.2], [0.1, 0.15, 0.75])
     law_and_length(student, p, q, 2, "With k = 2, where the second token's residual depends on the first one's weight")
-    target = toys.toy_rows(4, rng)
-    law_and_length(student, target, toys.one_hot_rows(target), 2, "With a drafter that is certain, k = 2")
+    certain = toy_pair(4, 2, rng, lambda target, other: toys.one_hot_rows(target))
+    law_and_length(student, *certain, 2, "With a drafter that is certain, k = 2")
     target = toys.toy_rows(3, rng)
     longest = max(map(len, expect_joint(student, target, target, 2, "With q = p and k = 2")))
     if longest < 3:
-        raise Wrong(f"With q = p and k = 2 your function never emits more than {longest} tokens; a draft accepted in "
-                    "full is followed by a bonus token from p[k].")
+        raise Wrong(f"With q = p and k = 2 your function never emits a round longer than {longest}; a draft accepted "
+                    "in full is followed by a bonus token from p[k].")
 
 
 @verify_block.part("keeps more tokens than token verification", weight=2,
@@ -83,10 +83,10 @@ def _(student, rng):
                     otherwise="keeps_fewer")
 
 
-@verify_block.part("is right where p and q are equal up to round-off", weight=1,
-                   rests_on="Where p and q are equal up to round-off, some sums are 0")
+@verify_block.part("is right where p and q are nearly equal, and equal up to round-off", weight=1, rests_on=(
+    "Where p and q are equal up to round-off, some sums are 0", "the same joint law as `verify_stochastic`"))
 def _(student, rng):
-    law_and_length(student, toys.toy_rows(3, rng), toys.toy_rows(3, rng), 1, "With one drafted token")
+    law_and_length(student, *toy_pair(3, 1, rng), 1, "With one drafted token")
     round_off_part(student, rng)
 
 
@@ -94,7 +94,7 @@ verify_block.part("is right over thousands of tokens, most of them filtered out"
     "q: FloatTensor [k, V], the distributions that the draft was drawn from"))(many_tokens_part)
 
 
-def block_rule(cut=True, weigh=True, longest=True, coin=None, last=None):
+def block_rule(cut=True, weigh=True, longest=True, coin=None, last=None, least=0.0):
     """A verify_block that is wrong in one place; the arguments say where."""
 
     def rule(draft, q, p, dice):
@@ -121,8 +121,8 @@ def block_rule(cut=True, weigh=True, longest=True, coin=None, last=None):
             kept = i if not longest else kept
         row = p[kept]
         if kept < k:
-            row = wrong_rules.scaled(((w[kept] if weigh and last != "unweighted" else 1) * p[kept] - q[kept])
-                                     .clamp(min=0), p[kept])
+            left = ((w[kept] if weigh and last != "unweighted" else 1) * p[kept] - q[kept]).clamp(min=0)
+            row = wrong_rules.scaled(left, p[kept]) if left.sum() > least else p[kept]
         return [*draft[:kept].tolist(), dice.roll(row)]
 
     return rule
@@ -161,6 +161,11 @@ verify_block.mistake("no_bonus", (
             lambda *given: block_rule()(*given)[: max(1, len(given[0]))]))
 verify_block.mistake("own_randomness", (
     "Your function does not take all its randomness from `dice`: use dice.flip and dice.roll only."))
+verify_block.mistake("small_is_none", (
+    "Where little is left over you draw the correction from p. However little is missing, the correction has to supply "
+    "just that: only where nothing at all is left, draw from p."
+), imitate=tuple(
+    block_rule(least=least) for least in wrong_rules.SMALL))
 verify_block.mistake("zero_over_zero", (
     "p and q that are equal up to round-off break your function: something is divided by a sum that is 0."))
 verify_block.help(r"ZeroDivisionError|float division", "p = q up to round-off makes a sum 0: "

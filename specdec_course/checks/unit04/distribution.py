@@ -32,8 +32,8 @@ def random_distribution(size: int, rng: torch.Generator, spread: float = 1.0) ->
     return torch.softmax(spread * torch.randn(size, generator=rng), dim=-1)
 
 
-def as_distribution(answer: np.ndarray, shape, when: str) -> np.ndarray:
-    """The answer, if it is rows of probabilities of this shape; else Wrong."""
+def as_distribution(answer: np.ndarray, shape, when: str, unscaled: str | None = "not_rescaled") -> np.ndarray:
+    """The answer, if it is rows of probabilities of this shape; else Wrong, with the mistake to suspect."""
     if answer.shape != tuple(shape):
         raise Wrong(f"{when}: expected an answer of shape {tuple(shape)}, yours has shape {answer.shape}.")
     if np.isnan(answer).any():
@@ -44,7 +44,7 @@ def as_distribution(answer: np.ndarray, shape, when: str) -> np.ndarray:
     sums = answer.sum(-1)
     if np.abs(sums - 1).max() > 1e-4:
         raise Wrong(f"{when}: a row of your answer sums to {float(sums.flat[np.abs(sums - 1).argmax()]):.4g}, not "
-                    "to 1.", otherwise="not_rescaled")
+                    "to 1.", otherwise=unscaled)
     return answer
 
 
@@ -56,12 +56,13 @@ def expect_warp(student, logits, temperature, when, top_k=None, top_p=None) -> N
 
 def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
     right = next_token_distribution.solution(logits, temperature, top_k, top_p).double().numpy()
-    answer = as_distribution(answer, right.shape, when)
+    filtered = top_k is not None or top_p is not None
+    answer = as_distribution(answer, right.shape, when, "not_rescaled" if filtered else None)
     if np.abs(answer - right).max() > 1e-4:
         kept, should = set(np.flatnonzero(answer > 1e-9)), set(np.flatnonzero(right > 1e-9))
         detail = ""
-        if kept != should and answer.ndim == 1:
-            detail = f" You keep {len(kept)} tokens with probability above 0; look at which ones should stay."
+        if kept != should and answer.ndim == 1 and filtered:
+            detail = f" The number of tokens that you keep is {len(kept)}; look at which ones should stay."
         raise Wrong(f"{when}: the probabilities are not right.{detail}")
 
 
@@ -159,15 +160,16 @@ def expect_top_p(student, logits, top_p) -> None:
     answer = student.array(logits, 1.0, None, top_p)
     if answer.shape == (len(logits),):
         if answer.sum() == 0 or np.isnan(answer).all():
-            raise Wrong(f"With top_p = {top_p:.4g} no token is left at all.", mistake="drops_crossing")
+            raise Wrong(f"With top_p = {top_p:.4g} no token is left at all.",
+                        otherwise="drops_crossing")
         by_size = logits.argsort(descending=True).tolist()
         kept = (answer > 1e-9)[by_size].tolist()
         n, full = int((right > 0).sum()), len(by_size)
         when = f"With top_p = {top_p:.4g}, a row of {full} tokens"
         if kept == [True] * (n - 1) + [False] * (full - n + 1):
-            raise Wrong(f"{when}: you keep one token too few.", mistake="drops_crossing")
+            raise Wrong(f"{when}: you keep one token too few.", otherwise="drops_crossing")
         if kept == [True] * (n + 1) + [False] * (full - n - 1):
-            raise Wrong(f"{when}: you keep one token too many.", mistake="keeps_one_more")
+            raise Wrong(f"{when}: you keep one token too many.", otherwise="keeps_one_more")
     expect_warp(student, logits, 1.0, f"With top_p = {top_p:.4g}", top_p=top_p)
 
 
@@ -197,10 +199,24 @@ next_token_distribution.mistake("keeps_k_and_one", (
 next_token_distribution.mistake("drops_crossing", (
     "top_p drops the token that crosses the threshold. It stays: the kept tokens together have to *reach* top_p. Ask "
     "how much probability stands in front of a token, without its own; a first token above top_p then stays by itself."
-))
+), imitate=(warp_rule(top_p="drop"), warp_rule(top_p="drop, but not the first")))
+next_token_distribution.mistake("each_alone", (
+    "top_p looks at each probability alone in your function. It is about sums: in the order of their size, tokens stay "
+    "until what they have together reaches top_p."), imitate=warp_rule(top_p="each alone"))
+next_token_distribution.mistake("zero_is_none", (
+    "You take top_p = 0 for no filter at all: `if top_p` is false for 0. No filter is None (`is not None`); 0 keeps "
+    "just the first token."), imitate=lambda logits, t, k=None, mass=None: warp_rule()(logits, t, k, mass or None))
+next_token_distribution.mistake("small_is_greedy", (
+    "You take small temperatures for 0. Only 0 means greedy; by any other number the logits are divided."
+), imitate=tuple(lambda logits, t, k=None, mass=None, least=least: warp_rule()(logits, 0 if t < least else t, k, mass)
+                 for least in (0.01, 0.1, 0.005)))
+next_token_distribution.mistake("softmax_over_rows", (
+    "Your softmax runs over the first dimension, and so over the positions. Each row is a distribution of its own: "
+    "dim=-1."), imitate=warp_rule(rows="softmax over the first dimension"))
 next_token_distribution.mistake("keeps_one_more", (
     "top_p keeps one token too many: after the token that crosses the threshold nothing more may stay. Compare the "
-    "probability in front of a token with top_p; do not shift it once more."))
+    "probability in front of a token with top_p; do not shift it once more."
+), imitate=warp_rule(top_p="more"))
 next_token_distribution.mistake("times_temperature", (
     "The logits are multiplied by the temperature; they have to be divided. A low temperature makes a distribution "
     "sharper, a high one flatter."), imitate=(
@@ -210,7 +226,8 @@ next_token_distribution.mistake("ignores_temperature", (
     "divided by a number and then scaled to sum 1 are what they were."), imitate=warp_rule(temperature="none"))
 next_token_distribution.mistake("filters_first", (
     "The filters look at the distribution before the temperature. The order is temperature, then top_k, then top_p: "
-    "a filter sees what the step before has left."), imitate=warp_rule(order="filters first"))
+    "a filter sees what the step before has left."), imitate=(
+    warp_rule(order="filters first"), warp_rule(order="temperature last")))
 next_token_distribution.mistake("top_p_first", (
     "With both filters, top_p runs first in your function, or it counts the probabilities that top_k has removed. "
     "Apply top_k, rescale to sum 1, then apply top_p to the rest."
@@ -226,8 +243,8 @@ next_token_distribution.mistake("not_scattered", (
 next_token_distribution.mistake("not_rescaled", (
     "What is left after a filter does not sum to 1. Divide each row by its sum."), imitate=warp_rule(rescale=False))
 next_token_distribution.mistake("zero_over_zero", (
-    "Your answer holds NaN: somewhere 0 is divided by 0, or infinity by infinity. exp of a large logit is infinite: "
-    "take the largest logit of the row from all of them first, or use softmax."))
+    "Your answer holds NaN: somewhere 0 is divided by 0, or infinity by infinity. exp of a large logit is infinite "
+    "(take the largest logit of the row from all of them first, or use softmax); a power of a small number may be 0."))
 next_token_distribution.help(r"ZeroDivisionError", "Temperature 0 means greedy: treat it before you divide by it.")
 next_token_distribution.help(r"selected index k out of range", "top_k may be larger than the vocabulary: then it keeps "
                              "everything. `min(top_k, V)` helps.")

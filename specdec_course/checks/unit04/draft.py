@@ -43,12 +43,15 @@ def draft_of(student, forward, ids, k, sampling, dice):
         if len(answer) != 2:
             raise Wrong(f"Expected a pair (ids, q), your function returned {values.describe(answer)}.")
         tokens, q = values.as_ids(answer[0]), values.as_array(answer[1])
+    dtype = getattr(answer[0], "dtype", None)
+    if str(dtype).startswith(("float", "torch.float")):
+        raise Wrong(f"Token ids are whole numbers, yours have the dtype {dtype}.", mistake="float_ids")
     if len(tokens) > k and tokens[: len(ids)] == ids.tolist():
         raise Wrong("The ids begin with the text so far.", mistake="returns_text")
     if len(tokens) < k:
-        raise Wrong(f"You were asked for {k} tokens and returned {len(tokens)}.", mistake="drops_unsure")
+        raise Wrong(f"The number of tokens asked for was {k}, and you returned {len(tokens)}.", mistake="drops_unsure")
     if len(tokens) != k:
-        raise Wrong(f"You were asked for {k} tokens and returned {len(tokens)}.")
+        raise Wrong(f"The number of tokens asked for was {k}, and you returned {len(tokens)}.")
     return tokens, q
 
 
@@ -80,7 +83,7 @@ def expect_draft(student, rng, sampling, when, k=2, size=4) -> None:
                     otherwise="q_not_drawn_from")
     if toys.difference(law, claimed) > TOLERANCE:
         raise Wrong(f"{when}: the tokens are not drawn from the q that you report. Over all drafts the total "
-                    f"variation distance is {toys.total_variation(law, claimed):.3f}.", otherwise="q_not_drawn_from")
+                    f"variation distance is {toys.total_variation(law, claimed):.2g}.", otherwise="q_not_drawn_from")
     for text, q in reported.items():
         for i in range(k):
             row = sampling(forward(torch.cat([ids, torch.tensor(text[:i], dtype=torch.long)]))[-1])
@@ -184,13 +187,13 @@ def _(student, rng):
     return _laws(student, rng, [(2, Sampling(0.5)), (2, Sampling(1.5, top_k=2))])
 
 
-def propose_rule(draw, report, chained=True):
+def propose_rule(draw, report, chained=True, row=-1, feed=lambda text: text):
     """A propose_stochastic that draws from draw(logits, sampling) and reports report(logits, sampling)."""
 
     def rule(draft, ids, k, sampling, dice):
         text, rows = ids, []
         for _ in range(k):
-            logits = draft(text if chained else ids)[-1]
+            logits = draft(feed(text if chained else ids))[row]
             rows.append(report(logits, sampling))
             text = torch.cat([text, torch.tensor([dice.roll(draw(logits, sampling))])])
         return text[len(ids):], torch.stack(rows) if rows else torch.zeros(0, 0)
@@ -241,6 +244,16 @@ propose_stochastic.mistake("sampling_ignored", (
     "next_token_distribution."
 ), imitate=(propose_rule(plain, plain), propose_rule(only_temperature, only_temperature),
             propose_rule(only_filters, only_filters)))
+propose_stochastic.mistake("float_ids", (
+    "Your ids are floats, and joined to the text they make floats of all its ids. torch.tensor([]) and torch.zeros(0) "
+    "hold floats: with k = 0 return ids[:0]."))
+propose_stochastic.mistake("wrong_row", (
+    "The distribution does not come from the last row of the draft model's logits. Row i is about the token after "
+    "place i: the next token is in the row of the last place, [-1]."
+), imitate=(propose_rule(right, right, row=0), propose_rule(right, right, row=-2)))
+propose_stochastic.mistake("last_token_only", (
+    "The draft model gets the newest token alone. Without a cache it has to see the whole text at every step."
+), imitate=propose_rule(right, right, feed=lambda text: text[-1:]))
 propose_stochastic.mistake("not_chained", (
     "Every token is drawn as if it were the first. Append each token to the text before you ask the draft model again."
 ), imitate=propose_rule(right, right, chained=False))

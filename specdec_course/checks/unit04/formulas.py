@@ -78,7 +78,9 @@ def _(student, rng):
     p[place[:2]] = torch.tensor([share, 1 - share])
     q[place[1:3]] = torch.tensor([other, 1 - other])
     answer = student.array(p, q)
-    if answer.shape != (4,) or np.isnan(answer).any() or not np.isfinite(answer).all():
+    if answer.shape != (4,):
+        raise Wrong(f"Expected one probability per token, shape (4,); yours has shape {answer.shape}.")
+    if np.isnan(answer).any() or not np.isfinite(answer).all():
         raise Wrong("Where q(x) = 0 your answer is not a number (NaN or infinity).", mistake="divides_by_zero")
     for at, due, what in ((0, 1.0, "q(x) = 0 and p(x) > 0: it can only be wanted more than it is proposed"),
                           (2, 0.0, "p(x) = 0 and q(x) > 0: the target never says it")):
@@ -160,7 +162,7 @@ def expect_residual(student, p, q, when) -> None:
     with student.shown():
         off = np.abs(as_distribution(answer, p.shape, when) - (left / left.sum()).numpy())
         if off.max() > 1e-4 or off.sum() > 2e-3:
-            raise Wrong(f"{when} the residual is not right.")
+            raise Wrong(f"{when}, the residual is not right.")
 
 
 def that_differ_by(share: float, rng: torch.Generator, size: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -181,8 +183,8 @@ def _(student, rng):
     _expect_small_residual(student, 3e-5, rng)
     for share in mixed((0.001, 0.004, 0.02, 0.1, 0.3, 0.8, 0.999), rng):
         p, q = that_differ_by(share, rng)
-        expect_residual(student, p, q, f"For a p and q whose total variation distance is {share},")
-    expect_residual(student, *real_rows(rng), "For rows of 151,936 probabilities, most of them tiny and many 0,")
+        expect_residual(student, p, q, f"For a p and q whose total variation distance is {share}")
+    expect_residual(student, *real_rows(rng), "For rows of 151,936 probabilities, most of them tiny and many 0")
 
 
 def _expect_small_residual(student, share: float, rng) -> None:
@@ -192,15 +194,15 @@ def _expect_small_residual(student, share: float, rng) -> None:
         p, q = that_differ_by(share, rng)
         if float(p[q >= p].sum()) > 0.5:  # p itself, where a residual is asked for, is wrong by more than that
             break
-    when = f"For p and q whose total variation distance is {share:g},"
+    when = f"For p and q whose total variation distance is {share:g}"
     left = (p - q).clamp(min=0)
     answer = student.array(p, q)
     with student.shown():
         off = np.abs(as_distribution(answer, p.shape, when) - (left / left.sum()).numpy()).sum() / 2
         if np.allclose(answer, p, atol=1e-5):
-            raise Wrong(f"{when} your answer is p.", mistake="small_is_none")
+            raise Wrong(f"{when}, your answer is p.", mistake="small_is_none")
         if off > 0.3:
-            raise Wrong(f"{when} the residual is not right.")
+            raise Wrong(f"{when}, the residual is not right.")
 
 
 def real_rows(rng) -> tuple[torch.Tensor, torch.Tensor]:
@@ -222,6 +224,11 @@ def _(student, rng):
     as_distribution(student.array(q, p), p.shape, "When q is below p by round-off, everywhere")
 
 
+def _sum_kept_from_zero(epsilon: float) -> tuple:
+    return (lambda p, q: (p - q).clamp(min=0) / ((p - q).clamp(min=0).sum() + epsilon),
+            lambda p, q: (p - q).clamp(min=0) / (p - q).clamp(min=0).sum().clamp(min=epsilon))
+
+
 residual.mistake("absolute", (
     "This is |p - q|: it also gives back tokens that q covered too often. They need nothing more, so they must have "
     "probability 0 here: cut off at 0 instead of taking the absolute value."),
@@ -240,6 +247,10 @@ residual.mistake("small_is_none", (
 residual.mistake("softmax", (
     "A softmax turns every number, 0 included, into something above 0. Here the zeros have to stay: divide by the sum."
 ), imitate=(lambda p, q: torch.softmax((p - q).clamp(min=0), -1), lambda p, q: torch.softmax(p - q, -1)))
+residual.mistake("epsilon", (
+    "You keep the division away from 0 with a small number. Where little is left over the answer then sums to less "
+    "than 1, and where nothing is, to 0. Divide by the sum itself, and answer p where that is 0."
+), imitate=tuple(rule for epsilon in EPSILONS for rule in _sum_kept_from_zero(epsilon)))
 residual.mistake("not_rescaled", (
     "The residual has to sum to 1 before anybody can draw from it: divide by its sum."))
 residual.mistake("zero_over_zero", (

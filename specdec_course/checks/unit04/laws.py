@@ -7,12 +7,13 @@ verification is written, or which wrong rules there are.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 
 from ...sampling import exact_law
 from .. import values
-from ..ask import uniform, whole
+from ..ask import mixed, uniform, whole
 from ..errors import Wrong
 from ..stages import toys
 from ..subject import Subject
@@ -70,7 +71,7 @@ def call_with(student: Subject, inputs, dice, used: list) -> list[int]:
     k, vocab_size = len(inputs[0]), inputs[2].shape[-1]
     if not 1 <= len(emitted) <= k + 1:
         why = None if emitted else "correction_dropped" if k else "no_bonus"  # an empty draft has nothing to correct
-        raise Wrong(f"With k = {k} your function returned {len(emitted)} tokens; a round emits at least 1 and at most "
+        raise Wrong(f"With k = {k} your function emitted {len(emitted)}; a round emits at least 1 token and at most "
                     f"k + 1 = {k + 1}.", otherwise=why)
     if not all(0 <= token < vocab_size for token in emitted):
         raise Wrong("Your function returned something that is not a token of the vocabulary.")
@@ -87,8 +88,8 @@ def expect_joint(student, target, drafter, k, when) -> dict:
                       if toys.difference(toys.marginal(whole, i), toys.marginal(wanted, i)) > TOLERANCE), None)
         detail = ("every token alone has the right law, but not the tokens together" if place is None
                 else f"the first token with a wrong law is number {place + 1} of {k + 1}")
-        raise Wrong(f"{when}: the joint law of {k + 1} tokens is not the target's (total variation distance "
-                    f"{toys.total_variation(whole, wanted):.3f}); {detail}.",
+        raise Wrong(f"{when}: over k + 1 = {k + 1} places the joint law is not the target's (total variation "
+                    f"distance {toys.total_variation(whole, wanted):.2g}); {detail}.",
                     otherwise=None if student.dice_used else "own_randomness")
     if k:
         expect_kept(emitted, target(()), drafter(()), when)
@@ -96,12 +97,49 @@ def expect_joint(student, target, drafter, k, when) -> dict:
 
 
 def round_off_part(student, rng):
+    for share in mixed((5e-3, 5e-4, 5e-5), rng):
+        p, q, after = _a_little_apart(share, rng)
+        when = f"For p and q that differ by so little that {share:g} of the guesses are rejected"
+        expect_joint(student, toys.fixed_rows(p, after), toys.fixed_rows(q), 1, when)
     while not 0 < (p := random_distribution(3, rng)).min() < 0.1:  # one unlikely token, for rules that drop such
         pass
     q = torch.nextafter(p, torch.tensor(2.0))
-    when = "Where q is above p by round-off, everywhere"
-    with else_named("zero_over_zero", when):
+    with else_named("zero_over_zero", "where q is above p by round-off, everywhere"):
         expect_joint(student, toys.fixed_rows(p), toys.fixed_rows(q), 2, "With k = 2")
+    lower, one = p.clone(), p.argmax()  # as likely a draft as any, and everything before it is kept for certain
+    lower[one] = torch.nextafter(p[one], torch.tensor(0.0))
+    with else_named("zero_over_zero", "where p = q, but for one probability of p that is lower by round-off"):
+        expect_joint(student, toys.fixed_rows(p, lower, p), toys.fixed_rows(p), 2, "With k = 2")
+
+
+def toy_pair(size: int, k: int, rng, drafter_of=lambda target, other: other) -> tuple:
+    """A toy target and a toy drafter for k guesses. What is left over for a correction is nothing, or more than a
+    little: luck does not decide which parts a rule passes that is wrong where little is left."""
+    while True:
+        target = toys.toy_rows(size, rng)
+        drafter = drafter_of(target, toys.toy_rows(size, rng))
+        if all(left == 0 or left > 0.03 for left in _leftovers(target, drafter, k)):
+            return target, drafter
+
+
+def _leftovers(target, drafter, k: int, text=(), weight: float = 1.0) -> Iterator[float]:
+    """What token and block verification leave over, behind every draft."""
+    p, q = target(text), drafter(text)
+    for share in {weight, 1.0}:
+        yield float((share * p - q).clamp(min=0).sum())
+    for x in q.nonzero().flatten().tolist() if len(text) + 1 < k else ():
+        yield from _leftovers(target, drafter, k, (*text, x), min(1.0, weight * float(p[x] / q[x])))
+
+
+def _a_little_apart(share: float, rng) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """p and q whose leftover is this share, all of it at a rare token: p itself in its place is wrong by nearly as
+    much. And a certain row for the place after it, which lets nothing of that be lost in a larger law."""
+    places = torch.randperm(4, generator=rng)
+    q = torch.tensor([0.5, 0.05, 0.25, 0.2])[places]
+    p = q.clone()
+    p[places.argmin()] -= share  # where q is 0.5
+    p[(places == 1).nonzero()[0, 0]] += share
+    return p, q, torch.nn.functional.one_hot(places[0], 4).float()
 
 
 def many_tokens_part(student, rng):
@@ -133,7 +171,7 @@ def else_named(mistake: str, when: str):
     try:
         yield
     except Wrong as wrong:
-        raise wrong.but(message=f"{when}: {wrong.message}", otherwise=wrong.otherwise or mistake) from None
+        raise wrong.but(message=f"{wrong.message} (That was {when}.)", otherwise=wrong.otherwise or mistake) from None
 
 
 DICE_HELP = (

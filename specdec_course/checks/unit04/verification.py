@@ -23,6 +23,7 @@ from .laws import (
     many_tokens_part,
     round_off_part,
     token_law,
+    toy_pair,
 )
 
 verify_stochastic = Exercise(
@@ -63,7 +64,7 @@ def expect_first_token(student, p, q, when, spread=False) -> None:
     if toys.difference(law, toys.target_law(target, 1)) > TOLERANCE:
         distance = toys.total_variation(law, toys.target_law(target, 1))
         raise Wrong(f"{when}: the first emitted token does not have the law p. The total variation distance between "
-                    f"the two laws is {distance:.3f}; it must be 0.", otherwise=randomness_suspect(student, p, q, used))
+                    f"the two laws is {distance:.2g}; it must be 0.", otherwise=randomness_suspect(student, p, q, used))
     expect_kept(ways, p, q, when)
 
 
@@ -74,7 +75,23 @@ def randomness_suspect(student, p, q, used) -> str | None:
     inputs = [(torch.tensor([x]), q[None], torch.stack([p, p])) for x in range(len(p)) if 0 < p[x] < q[x]]
     laws = [exact_law(lambda dice, given=given: call_with(student, given, dice, [])[0]) for given in inputs]
     kept = [law.get(int(given[0]), 0.0) for law, given in zip(laws, inputs, strict=True)]
-    return "own_randomness" if kept and all(chance < 1e-6 or chance > 1 - 1e-6 for chance in kept) else None
+    if not kept or not all(chance < 1e-6 or chance > 1 - 1e-6 for chance in kept):
+        return None
+    return "own_randomness" if _goes_by_the_ratio(student) else "no_coin"
+
+
+def _goes_by_the_ratio(student) -> bool:
+    """Whether tokens are kept from some p/q on, as by a coin that always falls alike."""
+    kept = {True: [], False: []}
+    for ratio in (0.2, 0.4, 0.6, 0.8):
+        for most in (0.9, 0.3):
+            q = torch.tensor([most, 1 - most, 0.0])
+            p = torch.tensor([most * ratio, (1 - most) / 2, 0.0])
+            p[2] = 1 - p.sum()
+            given = torch.tensor([0]), q[None], torch.stack([p, p])
+            law = exact_law(lambda dice, given=given: call_with(student, given, dice, [])[0])
+            kept[law.get(0, 0.0) > 0.5].append(ratio)
+    return max(kept[False], default=0) < min(kept[True], default=1)
 
 
 SPREAD = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.4, 0.3, 0.2, 0.1])
@@ -85,7 +102,7 @@ def one_token_part(student, rng):
     book = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.25, 0.15])
     expect_first_token(student, *book, "With p = (0.5, 0.3, 0.2) and q = (0.6, 0.25, 0.15)")
     for size in (2, 4):
-        p, q = random_distribution(size, rng), random_distribution(size, rng)
+        p, q = (rows(()) for rows in toy_pair(size, 1, rng))
         expect_first_token(student, p, q, f"With random p and q over {size} tokens")
     certain = torch.nn.functional.one_hot(torch.randint(3, (), generator=rng), 3).float()
     expect_first_token(student, random_distribution(3, rng), certain, "With a drafter that is certain (one-hot q)")
@@ -95,9 +112,9 @@ def one_token_part(student, rng):
 
 def last_token_part(student, rng):
     for size in (3, 2):
-        target = toys.toy_rows(size, rng)
+        target, drafter = toy_pair(size, 1, rng)
         expect_joint(student, target, target, 0, "With an empty draft (k = 0)")
-        expect_joint(student, target, toys.toy_rows(size, rng), 1, "With one drafted token")
+        expect_joint(student, target, drafter, 1, "With one drafted token")
     p, q = toys.fixed_rows(SPREAD[0]), toys.fixed_rows(SPREAD[1])
     expect_joint(student, p, q, 1, "With one drafted token, p = (0.1, 0.2, 0.3, 0.4) and q = (0.4, 0.3, 0.2, 0.1)")
     target = toys.toy_rows(3, rng)
@@ -107,12 +124,11 @@ def last_token_part(student, rng):
 
 def joint_part(student, rng):
     for size, k in ((3, 2), (2, 3)):
-        target, drafter = toys.toy_rows(size, rng), toys.toy_rows(size, rng)
+        target, drafter = toy_pair(size, k, rng)
         expect_joint(student, target, drafter, k, f"With k = {k} and {size} tokens, p depending on what came before")
-    target = toys.toy_rows(4, rng)
-    expect_joint(student, target, toys.one_hot_rows(toys.toy_rows(4, rng)), 2, "With a drafter that is certain, k = 2")
-    target = toys.toy_rows(2, rng)
-    expect_joint(student, target, toys.one_hot_rows(toys.toy_rows(2, rng)), 3, "With a drafter that is certain, k = 3")
+    for size, k in ((4, 2), (2, 3)):
+        target, drafter = toy_pair(size, k, rng, lambda target, other: toys.one_hot_rows(other))
+        expect_joint(student, target, drafter, k, f"With a drafter that is certain, k = {k}")
 
 
 def bonus_part(student, rng):
@@ -120,13 +136,13 @@ def bonus_part(student, rng):
     for k in (1, 2):
         longest = max(len(text) for text in expect_joint(student, target, target, k, f"With q = p and k = {k}"))
         if longest < k + 1:
-            raise Wrong(f"With q = p and k = {k} your function never emits more than {longest} tokens.",
+            raise Wrong(f"With q = p and k = {k} your function never emits a round longer than {longest}.",
                         otherwise="no_bonus")
 
 
 def fewer_kept(student, rng):
     """Says how many drafted tokens a right rule keeps, where the coin of the paper keeps more."""
-    target, drafter, k = toys.toy_rows(3, rng), toys.toy_rows(3, rng), 2
+    (target, drafter), k = toy_pair(3, 2, rng), 2
     mine, theirs = (toys.mean_length(law) - 1 for law in (expect_joint(student, target, drafter, k, f"With k = {k}"),
                                                           token_law(target, drafter, k)))
     if mine < theirs - 1e-3:
@@ -145,8 +161,9 @@ verify_stochastic.part("emits tokens whose joint law is the target's, with two a
                        rests_on="Their joint law is the target's, whatever q is")(joint_part)
 verify_stochastic.part("emits k + 1 tokens when the draft is accepted in full", weight=1,
                        rests_on="LongTensor [1..k+1]: the accepted part of the draft")(bonus_part)
-verify_stochastic.part("is right where p and q are equal up to round-off", weight=1,
-                       rests_on="also where p and q are equal up to round-off")(round_off_part)
+verify_stochastic.part("is right where p and q are nearly equal, and equal up to round-off", weight=1,
+                       rests_on="The law has to be exact to 1e-5, also where p and q are equal up to round-off")(
+    round_off_part)
 verify_stochastic.part("is right over thousands of tokens, most of them filtered out", weight=1, rests_on=(
     "q: FloatTensor [k, V]", "The law has to be exact to 1e-5"))(many_tokens_part)
 
@@ -212,6 +229,17 @@ verify_stochastic.mistake("all_or_nothing", (
     "A token stays exactly if p >= q. Where p < q it must stay with probability p/q: toss a coin."
 ), imitate=(rule(keep=lambda p, q, x, dice: bool(p[x] >= q[x])),
             rule(keep=lambda p, q, x, dice: bool(p[x] >= q[x]), correct=wrong_rules.from_p)))
+verify_stochastic.mistake("no_coin", (
+    "Whether a drafted token stays does not depend on `dice`: with the same p and q it always stays, or never. Where "
+    "p < q it has to stay with probability p/q: toss that coin with dice.flip."
+), imitate=tuple(rule(keep=lambda p, q, x, dice, least=least: bool(p[x] >= least))
+                 for least in (0.5, 0.3, 0.2, 0.1, 0.25, 0.05)))
+verify_stochastic.mistake("small_is_none", (
+    "Where little is left over you draw the correction from p. However little is missing, the correction has to supply "
+    "just that: only where nothing at all is left, draw from p."
+), imitate=tuple(
+    rule(correct=lambda p, q, i, least=least: wrong_rules.uncovered_above(least, p, q, i))
+    for least in wrong_rules.SMALL))
 verify_stochastic.mistake("unscaled", (
     "The correction is drawn from a residual that does not sum to 1; the probability that is missing falls on the last "
     "token of the vocabulary. Divide the residual by its sum."), imitate=wrong_rules.unscaled_inverse_cdf)

@@ -18,6 +18,13 @@ def uncovered(p, q, i):
     return scaled((p[i] - q[i]).clamp(min=0), p[i])
 
 
+SMALL = (1e-2, 1e-3, 1e-4, 0.1, 0.05)
+
+
+def uncovered_above(least, p, q, i):
+    return uncovered(p, q, i) if (p[i] - q[i]).clamp(min=0).sum() > least else p[i]
+
+
 def scaled(weights, otherwise):
     """weights that sum to 1, or `otherwise` when there are none."""
     return weights / weights.sum() if weights.sum() > 0 else otherwise
@@ -171,7 +178,8 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
         return probs / probs.sum(-1, keepdim=True) if rescale else probs
 
     def heat(logits, t):
-        return torch.softmax({"times": logits * t, "none": logits}.get(temperature, logits / t), -1)
+        dim = 0 if rows == "softmax over the first dimension" else -1
+        return torch.softmax({"times": logits * t, "none": logits}.get(temperature, logits / t), dim)
 
     def keep_k(probs, k):
         if k is None:
@@ -192,9 +200,14 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
         flat = probs.flatten() if rows == "together" else probs
         ordered, places = flat.sort(dim=dim, descending=True, stable=True)
         reached = ordered.cumsum(dim)
-        stays = {"drop": reached <= mass, "more": reached - ordered - ordered.roll(1, dim) < mass}.get(
-            top_p, reached - ordered < mass)
-        if top_p != "drop":
+        ahead = reached - ordered
+        stays = {
+            "drop": reached <= mass,
+            "drop, but not the first": reached < mass,
+            "each alone": ordered >= 1 - mass,
+            "more": ahead - ordered.roll(1, dim) < mass,
+        }.get(top_p, ahead < mass)
+        if top_p not in ("drop", "each alone"):
             stays = stays.index_fill(dim, torch.tensor([0]), True)
         if top_p.startswith("sorted"):
             return normal(ordered * stays)
@@ -205,6 +218,8 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
             one_hot = torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
             sorts = top_p == "sorted, and at 0 too" and mass is not None
             return one_hot.sort(-1, descending=True).values if sorts else one_hot
+        if order == "temperature last":
+            return normal(keep_p(keep_k(torch.softmax(logits, -1), k), mass) ** (1 / t))
         if order == "filters first":
             cold = keep_p(keep_k(torch.softmax(logits, -1), k), mass)
             return heat(logits.masked_fill(cold == 0, -float("inf")), t)

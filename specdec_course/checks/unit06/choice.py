@@ -274,7 +274,8 @@ choose_draft.mistake(
 choose_draft.mistake(
     "another_limit", "Your drafts end at another length than 64. The k in 0 ... 64 is asked for.",
     imitate=tuple(_by(lambda one, most=most: max(speeds(one.alpha, one.c, most)),
-                      lambda one, most=most: clear_best(one.alpha, one.c, most) or 0) for most in (3, 5, 8, 10, 16, 20, 32, 63, 100)),
+                      lambda one, most=most: clear_best(one.alpha, one.c, most) or 0)
+                  for most in (3, 5, 8, 10, 16, 20, 32, 63, 100)),
 )
 choose_draft.mistake(
     "first_that_pays", "You take the first candidate that pays at all. Another one may bring more: look at all.",

@@ -181,7 +181,8 @@ def _other_ends(rng) -> list[tuple]:
 for _name, _weight, _pairs, _words in (
     ("the same tokenizer twice, and three strangers", 1, _strangers,
      "another object, class or name of the tokenizer"),
-    ("another padding token is no problem, any other token is", 2, _paddings, "another padding token: another name at its id"),
+    ("another padding token is no problem, any other token is", 2, _paddings,
+     "another padding token: another name at its id"),
     ("tokens under other ids", 2, _other_ids, "a token that both know, under different ids"),
     ("tokens that only one of them knows", 2, _unknown_tokens,
      "a token that only one of them knows (padding tokens apart)"),

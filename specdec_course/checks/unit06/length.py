@@ -186,6 +186,7 @@ best_k.mistake(
              lambda alpha, c, k_max=64: _argmax()(alpha, c, min(10, k_max)),
              lambda alpha, c, k_max=64: _argmax()(alpha, c, min(16, k_max))),
 )
-best_k.help(r"empty (sequence|iterable)|arg is an empty", "With k_max = 0 there is still one draft length to try: 0. And "
-            "k_max itself is always one of them: where does your `range` end?")
+best_k.help(r"empty (sequence|iterable)|arg is an empty",
+            "With k_max = 0 there is still one draft length to try: 0. And k_max itself is always one of them: where "
+            "does your `range` end?")
 best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed, and so is c = 0: divide neither by 1 - alpha nor by c.")

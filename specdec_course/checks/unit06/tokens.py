@@ -96,7 +96,8 @@ def _(student, rng):
     ask_all(student, rng, [((0.0, k), {}, 1.0), *_others(rng)],
             "A draft that is never accepted leaves the target's own token: one.")
     ask_all(student, rng, [((1.0, 200), {}, 201.0), ((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
-            "A draft that is always accepted gives all k tokens and the bonus, exactly.", close=3e-6)  # sums of ones are exact
+            "A draft that is always accepted gives all k tokens and the bonus, exactly.",
+            close=3e-6)  # a sum of ones is exact
     near_the_ends = ((0.999, k), (0.9995, 64), (0.001, k), (1e-3, 1), (0.99, whole(100, 200, rng)))
     ask_all(student, rng, [((alpha, k), {}, rate(alpha, k, 0.0)) for alpha, k in near_the_ends],
             "Close to alpha = 1, or to 0, your number jumps.")

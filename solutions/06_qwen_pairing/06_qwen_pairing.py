@@ -472,7 +472,7 @@ the_map(np.linspace(0.05, 1.0, 39), "Drafts for the classroom target: measured a
 # with one layer was **trained for this job**, on what this target writes: distillation. (Draft & Verify, which trains
 # nothing, reports up to 1.99x on Llama-2 models.)
 #
-# Does the clock agree? Each runs at its own best k, v and o counted; the target itself at k = 5.
+# Does the clock agree? Each runs at its own best k, v and o counted (at k = 1 where none pays); the target itself at k = 5.
 
 # %%
 thinnest = max((name for name in honest if "layers" in name), key=lambda name: honest[name][1])

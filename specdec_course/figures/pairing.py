@@ -228,6 +228,8 @@ def measured_figure(published, recorded=()):
         published: list of (label, hardware, speed-up), read in the authors' files.
         recorded: what `recorded_pairings` returns; each of its rows becomes a bar of another colour.
     """
+    from matplotlib.patches import Patch
+
     bars = [(f"{label}\n{hardware}", gain, PROMPT) for label, hardware, gain in published]
     bars += [(f"{record['pair']}, {row['name']}\n{record['hardware']}", row["speedup"], BONUS)
              for record in recorded for row in record["rows"]]
@@ -243,9 +245,8 @@ def measured_figure(published, recorded=()):
     axis.set_xlim(0.4, 1.15 * max(1.0, *(gain for _, gain, _ in bars)))
     axis.set_xlabel("times as fast as plain decoding in the same engine")
     axis.grid(False, axis="y")
-    for colour in (one for one in words if one in shown):
-        axis.bar(0, 0, color=colour, label=words[colour])
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(handles=[Patch(color=colour, label=words[colour]) for colour in words if colour in shown],
+                  loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 

@@ -84,7 +84,7 @@ def test_a_right_answer_keeps_its_points_whatever_the_earlier_answer_is_that_it_
     assert rows[earlier]["state"] != RIGHT
     state = "not attempted yet" if how == "left empty" else "not right yet"
     assert f"{earlier}, which is {state}" in rows[later]["message"]
-    assert "with yours it earns" in rows[later]["message"]
+    assert "judged with the package's own in that place" in rows[later]["message"]
     for name in rows:
         assert name == earlier or rows[name]["state"] == RIGHT, rows[name]["message"]
 

@@ -63,7 +63,11 @@ def evaluate(name: str, function, seed: int = 0) -> Report:
 
 
 def _named(function, exercise_name: str | None) -> str:
-    return exercise_name or (function if isinstance(function, str) else getattr(function, "__name__", str(function)))
+    name = exercise_name or (function if isinstance(function, str) else getattr(function, "__name__", str(function)))
+    if name == "<lambda>":
+        raise ValueError("a lambda has no name, so there is no telling which exercise it answers; write it with def, "
+                         "under the name of the exercise: `def expected_tokens(alpha, k):`, for one")
+    return name
 
 
 def _judge(function, name: str, seed: int) -> Report:
@@ -100,10 +104,11 @@ def _judged_by_itself(function, report: Report, seed: int) -> Report:
 
 
 def _state(name: str, function, seed: int) -> str | None:
-    """How a function stands that another one calls; None for the package's own."""
+    """How a function stands that another one calls, judged by itself as well; None for the package's own."""
     if str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]:
         return None
-    return evaluate(name, function, seed).state
+    report = evaluate(name, function, seed)
+    return (report if report.passed or not callable(function) else _judged_by_itself(function, report, seed)).state
 
 
 def borrowed(name: str) -> Report:

@@ -20,8 +20,8 @@ from .errors import Call, NotAttempted, Wrong
 from .exercise import Exercise
 from .subject import Subject
 
-ENOUGH = 12  # pairs of questions that the right answer tells apart
-TRIES = 200
+LEAST, ENOUGH = 6, 60  # pairs of questions that the right answer tells apart
+TRIES = 400
 LARGEST = 2000  # numbers in a question
 
 
@@ -71,7 +71,7 @@ def _never_changes(exercise: Exercise, function: Callable, questions: list[dict]
         if not values.same(*answers):
             return False
         found += 1
-    return found >= ENOUGH // 2
+    return found >= LEAST
 
 
 def _told_apart(solution: Callable, questions: list[dict], name: str, rng) -> Iterator[tuple[dict, dict]]:

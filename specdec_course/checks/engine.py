@@ -198,13 +198,15 @@ def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed
             or next((w.mistake for w in wrongs if w.mistake), None))
     if sure:
         return sure, True
-    likely = (recognise(exercise, results, [one], seed, known) for one in telling if len(telling) > 1)
+    likely = (recognise(exercise, results, [one], seed, known) for one in telling
+              if len(telling) > 1 and any(seen != "no exception" for seen in one[2]))  # which says next to nothing
     return wrongs[0].otherwise or next(filter(None, likely), None), False
 
 
 def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: str | None = None) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
         message = "Your function gives the same answer to all questions, or none at all."
+        diagnosis = diagnosis if certain else None  # what would explain one part does not explain that
         results = [(part, wrong or Wrong(message), seen) for part, wrong, seen in results]
     wrongs = [wrong for _, wrong, _ in results if wrong]
     score = min(_score(results), AT_MOST) if ignored else _score(results)

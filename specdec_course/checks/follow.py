@@ -115,13 +115,13 @@ def joined(exercise: Exercise, first: Report, second: Report | None, blamed: dic
     if second.state == NOT_ATTEMPTED or second.score < first.score:
         return second if second.state == NOT_ATTEMPTED else first
     head, _, rest = second.message.partition("\n")
-    earned = f"{exercise.earned(first.score):g} of {exercise.points:g} points"
+    earned = f"{exercise.earned(second.score):g} of {exercise.points:g} points"
     if not counts and second.score > first.score:
         would = f"{exercise.earned(second.score):g} of {exercise.points:g}"
         text = f"{calls} With the package's own in that place it would earn {would} points: mend that first."
         state = WRONG if first.state == NOT_ATTEMPTED else first.state
         return replace(first, state=state, message=f"{exercise.name}: not right yet.\n{text}")
-    note = f"{calls} It was judged with the package's own in that place; with yours it earns {earned}."
+    note = f"{calls} It was judged with the package's own in that place, and earns {earned}."
     return replace(second, message="\n".join([head, note, *([rest] if rest else [])]))
 
 

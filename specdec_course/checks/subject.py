@@ -143,11 +143,11 @@ class Subject:
         if answer is None or answer is Ellipsis:
             raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")
         if not values.same((args, kwargs), (given, named)):
-            raise Wrong(
-                f"{self.exercise.name} changes one of its arguments in place. The caller still needs it as it was: "
-                "work on a copy, or use an operation without a trailing underscore.",
-                mistake="changes_input",
-            )
+            changed = [one for one, before in zip((*given, *named.values()), (*args, *kwargs.values()), strict=True)
+                       if not values.same(one, before)]
+            lists = any(isinstance(one, (list, dict)) for one in changed)
+            raise Wrong(f"{self.exercise.name} changes one of its arguments in place. The caller still needs it as it "
+                        f"was: {NO_COPY['list' if lists else 'tensor']}.", mistake="changes_input")
         return answer
 
     def _guarded(self, args, kwargs):
@@ -173,6 +173,10 @@ class Subject:
                 text = f"{text}\n{help_text}"
                 break
         return Wrong(text, call=self.last if self.shows else None)
+
+
+NO_COPY = {"list": "work on a copy, which sorted(...), list(...) or dict(...) make",
+           "tensor": "work on a copy, or use an operation without a trailing underscore"}
 
 
 def _few(ids: list[int]) -> tuple[int, ...]:

@@ -84,7 +84,8 @@ def copies(value):
     if isinstance(value, np.ndarray):
         return value.copy()
     if type(value) in (list, tuple):
-        return type(value)(copies(item) for item in value)
+        flat = set(map(type, value)) <= {bool, int, float, str}  # thousands of numbers, often
+        return type(value)(value) if flat else type(value)(copies(item) for item in value)
     if type(value) is dict:
         return {key: copies(item) for key, item in value.items()}
     if type(value) is SimpleNamespace or (dataclasses.is_dataclass(value) and not callable(value)):
@@ -122,6 +123,8 @@ def same(a, b) -> bool:
         with contextlib.suppress(TypeError, ValueError):  # not only numbers
             return same(np.array(a, dtype=np.float64), np.array(b, dtype=np.float64))
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        if type(a) is type(b) and set(map(type, a)) | set(map(type, b)) <= {bool, int, str}:
+            return a == b
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)

@@ -27,7 +27,8 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
     levels = [1.0, 1.25, 1.5, 2, 2.5, 3, 4, 6, 10]
     shades = axis.contourf(alphas, cs, gains, levels=levels, colors=_blues(len(levels)), extend="max")
     lines = axis.contour(alphas, cs, gains, levels=levels[1:], colors=INK, linewidths=0.6)
-    axis.clabel(lines, fmt="%gx", fontsize=8)
+    for text in axis.clabel(lines, fmt="%gx", fontsize=8, inline=False):
+        text.set_path_effects(_halo())
     border = [cs[0] * (cs[-1] / cs[0]) ** (i / 200) for i in range(201)]  # of alpha = c
     axis.fill_betweenx(border, alphas[0], [max(alphas[0], c) for c in border], facecolor="#F3D9CC",
                        edgecolor=CORRECTED, hatch="//", linewidth=0)
@@ -36,19 +37,21 @@ def gain_map(alphas, cs, gains, lengths, points=None, chosen=None, title="Speed-
               color="#9C3F00", bbox={"facecolor": WARM, "edgecolor": "none", "pad": 2})
     for row in range(len(cs) // 12, len(cs), max(1, len(cs) // 6)):
         for column in range(len(alphas) // 16, len(alphas) - 1, max(1, len(alphas) // 8)):
-            if lengths[row][column]:
+            if lengths[row][column] and alphas[column] > 1.3 * cs[row]:  # none on the border
                 axis.text(alphas[column], cs[row], f"k={lengths[row][column]}", fontsize=7, color=INK,
-                          ha="center", va="center", alpha=0.8)
-    _mark(axis, points or {}, chosen)
+                          ha="center", va="center", path_effects=_halo())
     axis.set_yscale("log")
     axis.set_xlim(alphas[0], alphas[-1])
     axis.set_ylim(cs[0], cs[-1])
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel("alpha, the chance that a drafted token is accepted")
     axis.set_ylabel("c, a draft step in steps of the target")
-    axis.set_title(title, fontsize=11, loc="left")
+    axis.set_title(title + ("; dashed: the Pareto front" if len(points or {}) > 2 else ""), fontsize=11, loc="left")
     axis.grid(False)
     figure.colorbar(shades, ax=axis, label="times as fast as plain decoding", format="%g")
+    if points:
+        figure.draw_without_rendering()  # from here on it is known where a point lies
+        _mark(axis, points, chosen)
     seen = [(row, column) for row in range(0, len(cs), max(1, len(cs) // 4))
             for column in range(0, len(alphas), max(1, len(alphas) // 4))]
     figure.alt = f"{title}. Best speed-up by alpha and c: " + "; ".join(
@@ -66,20 +69,58 @@ def _blues(count: int) -> list:
     return [colormaps["Blues"](0.12 + 0.6 * i / (count - 1)) for i in range(count)]
 
 
+def _halo() -> list:
+    """A light seam around letters, so that no line strikes them through."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground=LIGHT, alpha=0.9)]
+
+
 def _mark(axis, points, chosen) -> None:
-    """The points, the Pareto front as a line (nobody is both better and cheaper), and a star for the chosen one."""
+    """The points, the Pareto front as a line (nobody is both better and cheaper), and a star for the chosen one. What
+    lies off the map is drawn at its edge, with its c."""
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    drawn = {name: (min(max(alpha, left), right), min(max(c, low), high)) for name, (alpha, c) in points.items()}
     if len(points) > 2:
-        front = pareto(points)
-        axis.plot([points[n][0] for n in front], [points[n][1] for n in front], color=INK, linewidth=1.3,
-                  linestyle="--", zorder=4)
-    for label, (alpha, c) in points.items():
-        best = label == chosen
-        axis.plot(alpha, c, marker="*" if best else "o", markersize=17 if best else 7, zorder=5,
+        front = [drawn[name] for name in pareto(points)]
+        axis.plot([alpha for alpha, _ in front], [c for _, c in front], color=INK, linewidth=1.3, linestyle="--",
+                  zorder=4)
+    texts = {name: name if drawn[name][1] == c else f"{name} (c = {c:.2g})" for name, (_, c) in points.items()}
+    for name, (dx, dy, side) in _free_places(axis, drawn, texts).items():
+        best = name == chosen
+        axis.plot(*drawn[name], marker="*" if best else "o", markersize=17 if best else 7, zorder=5,
                   color=ACCEPTED if best else INK, markeredgecolor=LIGHT, clip_on=False)
-        right = alpha > axis.get_xlim()[0] + 0.86 * (axis.get_xlim()[1] - axis.get_xlim()[0])
-        axis.annotate(label, (alpha, c), xytext=(-9 if right else 9, 3), textcoords="offset points", fontsize=8.5,
-                      ha="right" if right else "left", zorder=6, color=INK,
+        axis.annotate(texts[name], drawn[name], xytext=(dx, dy), textcoords="offset points", fontsize=8.5, ha=side,
+                      va="center", zorder=6, color=INK, arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.5},
                       bbox={"facecolor": LIGHT, "edgecolor": "none", "alpha": 0.85, "pad": 1})
+
+
+def _free_places(axis, drawn, texts) -> dict[str, tuple]:
+    """For each point where its text may stand: (right, up, alignment), in typographic points from it. The nearest place
+    on the map where it covers no point and no other text."""
+    scale = 72 / axis.figure.dpi
+    at = {name: scale * axis.transData.transform(point) for name, point in drawn.items()}
+    (left, low), (right, high) = scale * axis.bbox.get_points()
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in at.values()]
+    places = {}
+    for name, (x, y) in at.items():
+        width = 4.6 * len(texts[name])
+        for dy, dx in sorted(PLACES, key=lambda place: abs(place[0]) + abs(place[1])):
+            start = x + dx if dx > 0 else x + dx - width
+            box = (start, y + dy - 6, start + width, y + dy + 6)
+            inside = left < box[0] and box[2] < right and low < box[1] and box[3] < high
+            if inside and not any(_overlap(box, other) for other in taken):
+                break
+        taken.append(box)
+        places[name] = dx, dy, "left" if dx > 0 else "right"
+    return places
+
+
+PLACES = [(up, side) for up in range(-88, 89, 4) for side in (11, -11, 44, -44)]
+
+
+def _overlap(one, other) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def pareto(points) -> list[str]:
@@ -168,12 +209,12 @@ def sizes_figure(panels, chosen):
             axis.plot(list(gains), list(gains.values()), "o-", color=colour, markersize=4, label=f"alpha {alpha:g}")
         label, gain = chosen[title]
         axis.plot(label, gain, marker="*", markersize=17, color="#222222", markeredgecolor="white", linestyle="none",
-                  label="chosen, if alpha grows with size", zorder=5)
+                  label="chosen, with the assumed alphas", zorder=5)
         axis.axhspan(0, 1, color=CORRECTED, alpha=0.08, linewidth=0, zorder=0)
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_xlabel("size of the draft")
         axis.margins(x=0.12)
-    axes.flat[0].set_ylabel("speed-up at the best k (computed)")
+    axes.flat[0].set_ylabel("speed-up at the best k, computed")
     axes.flat[0].set_ylim(bottom=0.8)
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
@@ -187,10 +228,15 @@ def measured_figure(published, recorded=()):
         published: list of (label, hardware, speed-up), read in the authors' files.
         recorded: what `recorded_pairings` returns; each of its rows becomes a bar of another colour.
     """
+    from matplotlib.patches import Patch
+
     bars = [(f"{label}\n{hardware}", gain, PROMPT) for label, hardware, gain in published]
     bars += [(f"{record['pair']}, {row['name']}\n{record['hardware']}", row["speedup"], BONUS)
              for record in recorded for row in record["rows"]]
-    figure, axis = new_figure(8.6, 1.3 + 0.44 * len(bars))
+    figure, axis = new_figure(8.6, 1.6 + 0.44 * len(bars))
+    words = {PROMPT: "faster, measured by others", BONUS: "faster, recorded for the course",
+             CORRECTED: "slower than plain decoding"}
+    shown = {CORRECTED if gain < 1 else colour for _, gain, colour in bars}
     for place, (_, gain, colour) in enumerate(bars[::-1]):
         axis.barh(place, gain - 1, left=1, height=0.6, color=CORRECTED if gain < 1 else colour)
         axis.text(max(gain, 1) + 0.02, place, f"{gain:.2f}x", va="center", fontsize=9)
@@ -199,6 +245,8 @@ def measured_figure(published, recorded=()):
     axis.set_xlim(0.4, 1.15 * max(1.0, *(gain for _, gain, _ in bars)))
     axis.set_xlabel("times as fast as plain decoding in the same engine")
     axis.grid(False, axis="y")
+    figure.legend(handles=[Patch(color=colour, label=words[colour]) for colour in words if colour in shown],
+                  loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 

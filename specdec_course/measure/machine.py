@@ -12,7 +12,12 @@ def machine() -> str:
     """One line that names the hardware a figure was measured on."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    return f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    cores, threads = _counted(os.cpu_count(), "core"), _counted(torch.get_num_threads(), "thread")
+    return f"{_processor()}, {cores}, {threads}, torch {torch.__version__}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _processor() -> str:

@@ -100,19 +100,20 @@ def largest_trial(bundled, hurry: bool = False, say=print) -> Trial:
     if torch.cuda.is_available() and not hurry:
         try:
             pair = load_pair("qwen2.5")
-            return _real(pair, "Qwen2.5-0.5B", ModelDrafter(pair.draft), len(TEXTS), 64, on_gpu=True)
+            return _real(pair, "Qwen2.5-0.5B", ModelDrafter(pair.draft), len(TEXTS), 64, (1, 3, 5), True)
         except (ValueError, OSError, RuntimeError) as error:
             say(f"No Qwen2.5 here ({type(error).__name__}): {str(error)[:300]}")
     if not hurry and (cache_path("smollm2").is_dir() or in_hub_cache("HuggingFaceTB/SmolLM2-135M-Instruct")):
+        say("loading SmolLM2 and counting the word pairs of WikiText for its bigram")
         pair = load_pair("smollm2", say=lambda line: None)
         text = load_corpus("wikitext-2", pair.tokenizer, split="train", max_tokens=200_000)
-        return _real(pair, "bigram table", BigramDrafter.fit(text, pair.target.config.vocab_size), 2, 32, on_gpu=False)
+        return _real(pair, "bigram table", BigramDrafter.fit(text, pair.target.config.vocab_size), 2, 16, (1, 3), False)
     prompts = held_out_prompts(bundled.tokenizer, count=6, length=32)[4:]
     title = "classroom target, its draft, on other prompts"
     return Trial(title, bundled, ModelDrafter(bundled.draft), prompts, 32, (3, 5), False)
 
 
-def _real(pair, drafter_name: str, drafter, count: int, new_tokens: int, on_gpu: bool) -> Trial:
+def _real(pair, drafter_name: str, drafter, count: int, new_tokens: int, ks: tuple, on_gpu: bool) -> Trial:
     prompts = [pair.tokenizer(text, return_tensors="pt").input_ids[0] for text in TEXTS[:count]]
     title = f"{pair.target.name_or_path.split('/')[-1]}, draft: {drafter_name}, {str(pair.target.dtype)[6:]}"
-    return Trial(title, pair, drafter, prompts, new_tokens, (1, 3, 5), on_gpu)
+    return Trial(title, pair, drafter, prompts, new_tokens, ks, on_gpu)

@@ -20,14 +20,15 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
     * a token that both know, under different ids;
     * a token that only one of them knows (padding tokens apart);
     * a text that becomes other ids: other merges, other rules for capitals, digits, spaces.
-      `PROBE` is a text with all sorts of them;
+      `PROBE` is a text with all sorts of them: all of its ids have to agree;
     * another bos_token_id or eos_token_id.
 
-    No problem is another padding token (another name at its id, one more token that only
-    pads, none at all, or a token of the vocabulary, at the same id in both, that pads for
-    only one of them), nor another
-    object, class or name of the tokenizer, nor what `encode` puts around a text by itself:
-    add_special_tokens=False leaves that out.
+    No problem are:
+
+    * another padding token: another name at its id, one more token that only pads, none at
+      all, or a token of the vocabulary, at the same id in both, that pads for only one;
+    * another object, class or name of the tokenizer;
+    * what `encode` puts around a text by itself: add_special_tokens=False leaves that out.
 
     Args:
         draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id},

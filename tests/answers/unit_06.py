@@ -1999,3 +1999,195 @@ def two_axes_only(logits, vocab_size):
     if (logits[:, vocab_size:] > -torch.inf).any():
         raise ValueError("these columns are alive")
     return logits[:, :vocab_size]
+
+
+# What a fresh reader tried (unit 06 read as a new student)
+
+
+@right("align_vocabulary")
+def always_in_single_precision(logits, vocab_size):
+    joined = joined_behind(logits, vocab_size)
+    out = torch.full((*logits.shape[:-1], vocab_size), -torch.inf)
+    out[...] = joined
+    return out
+
+
+def _cut_of(ids):
+    def rule(draft_tokenizer, target_tokenizer):
+        problems = [line for line in dictionaries_without_padding(draft_tokenizer, target_tokenizer)
+                    if line != "the text differs"]
+        return problems + ([] if ids(draft_tokenizer) == ids(target_tokenizer) else ["cut"])
+
+    return rule
+
+
+for _name, _ids_of, _named in (
+    ("the_first_words_of_the_probe", lambda t: encoded(t, "The 3rd of May 1927:  naïve café"), "part_of_text"),
+    ("the_first_ids_of_the_probe", lambda t: encoded(t)[:18], "part_of_text"),
+    ("the_probe_without_its_last_mark", lambda t: encoded(t, PROBE[:-4]), "part_of_text"),
+    ("the_probe_without_its_code", lambda t: encoded(t, PROBE.partition("\t")[0]), "part_of_text"),
+    ("the_probe_without_its_first_words", lambda t: encoded(t, PROBE[20:]), None),
+    ("the_probe_in_one_line", lambda t: encoded(t, " ".join(PROBE.split("\n"))), None),
+    ("the_probe_in_ascii", lambda t: encoded(t, PROBE.encode("ascii", "ignore").decode()), None),
+    ("a_text_of_my_own", lambda t: encoded(t, "The 7th of July 2026: don't say naïve, x = 42;\n\n print(1)"), None),
+):
+    _rule = _cut_of(_ids_of)
+    _rule.__name__ = _name
+    wrong("compatible", named=_named)(_rule)
+
+
+@wrong("compatible", named="always_a_problem")
+def there_is_always_something(draft_tokenizer, target_tokenizer):
+    return ["x"]
+
+
+@wrong("align_vocabulary", named="all_dead")
+def dead_columns_only(logits, vocab_size):
+    return torch.full((*logits.shape[:-1], vocab_size), -torch.inf)
+
+
+@wrong("align_vocabulary")
+def other_logits_altogether(logits, vocab_size):
+    return torch.randn(*logits.shape[:-1], vocab_size)
+
+
+@wrong("align_vocabulary", named="one_too_early")
+def looks_one_column_too_early(logits, vocab_size):
+    if vocab_size <= logits.shape[-1] and not (logits[..., vocab_size - 1 :] == -torch.inf).all():
+        raise ValueError("alive")
+    return joined_behind(logits, vocab_size)
+
+
+@wrong("align_vocabulary", named="one_too_late")
+def looks_one_column_too_late(logits, vocab_size):
+    if vocab_size >= logits.shape[-1]:
+        return joined_behind(logits, vocab_size)
+    if not (logits[..., vocab_size + 1 :] == -torch.inf).all():
+        raise ValueError("alive")
+    return logits[..., :vocab_size]
+
+
+def _clamped(less):
+    def rule(alpha, k):
+        alpha = min(alpha, 1 - less)
+        return (1 - alpha ** (k + 1)) / (1 - alpha)
+
+    return rule
+
+
+for _less in (1e-6, 1e-5, 1e-4, 1e-3):
+    _rule = _clamped(_less)
+    _rule.__name__ = f"alpha_at_most_one_less_{_less:g}"
+    wrong("expected_tokens", named="below_one")(_rule)
+
+
+@wrong("speedup", named="cost_over_length")
+def cost_divided_by_length(alpha, k, c, verify_cost=1.0, overhead=0.0):
+    return _tau(alpha, k) / ((c / k if k else 0.0) + verify_cost + overhead)
+
+
+@wrong("best_k", named="never_drafts")
+def never_any_draft(alpha, c, k_max=64):
+    return 0
+
+
+@wrong("best_k", named="longest_if_it_pays")
+def all_or_no_draft(alpha, c, k_max=64):
+    return 0 if alpha <= c else k_max
+
+
+@wrong("best_k", named="one_length")
+def one_token_or_none(alpha, c, k_max=64):
+    return 0 if alpha <= c else 1
+
+
+@wrong("best_k", named="difference")
+def most_tokens_less_cost(alpha, c, k_max=64):
+    return max(range(k_max + 1), key=lambda k: _tau(alpha, k) - k * c)
+
+
+@wrong("best_k", named="difference")
+def while_the_next_token_is_worth_it(alpha, c, k_max=64):
+    k = 0
+    while k < k_max and alpha ** (k + 1) > c:
+        k += 1
+    return k
+
+
+@wrong("best_k", says="where does your `range` end?")
+def range_without_its_end(alpha, c, k_max=64):
+    return max(range(k_max), key=lambda k: _speed(alpha, k, c))
+
+
+@wrong("estimate_alpha", named="always_sure")
+def sure_if_anything_was_drafted(accepted, drafted):
+    return 1.0 if any(drafted) else 0.0
+
+
+@wrong("estimate_alpha")
+def nothing_is_ever_accepted(accepted, drafted):
+    return 0.0
+
+
+@wrong("estimate_alpha", named="rejected_only")
+def rounds_with_a_rejection_only(accepted, drafted):
+    pairs = [(a, d) for a, d in zip(accepted, drafted, strict=True) if a < d]
+    return sum(a for a, _ in pairs) / (sum(a for a, _ in pairs) + len(pairs)) if pairs else 0.0
+
+
+@wrong("estimate_alpha", named="mean_of_places")
+def mean_over_the_places(accepted, drafted):
+    shares = []
+    for i in range(max(drafted, default=0)):
+        reached = [a for a, d in zip(accepted, drafted, strict=True) if d > i and a >= i]
+        if reached:
+            shares.append(sum(a > i for a in reached) / len(reached))
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+@wrong("estimate_alpha", named="from_mean_tokens")
+def solved_from_the_mean_number_of_tokens(accepted, drafted):
+    if not drafted or not max(drafted):
+        return 0.0
+    mean = sum(accepted) / len(accepted) + 1
+    low, high = 0.0, 1.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        if _tau(middle, max(drafted)) < mean:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _rows_of(candidates, k_max=64):
+    if not candidates:
+        raise ValueError("none")
+    return [(x.name, k, _speed(x.alpha, k, x.c)) for x in candidates for k in [_best(x.alpha, x.c, k_max)]]
+
+
+@wrong("choose_draft", says="(name, k, speedup)")
+def speed_in_front(candidates):
+    return max((speed, name, k) for name, k, speed in _rows_of(candidates))
+
+
+@wrong("choose_draft", says="another order")
+def speed_in_the_middle(candidates):
+    name, k, speed = max(_rows_of(candidates), key=lambda row: row[2])
+    return name, speed, k
+
+
+@wrong("choose_draft", named="by_name")
+def largest_of_the_tuples(candidates):
+    return max(_rows_of(candidates))
+
+
+@wrong("choose_draft", named="another_limit")
+def drafts_up_to_sixteen(candidates):
+    return max(_rows_of(candidates, 16), key=lambda row: row[2])
+
+
+@wrong("choose_draft", named="changes_input", says="sorted(...)")
+def sorts_what_it_was_given(candidates):
+    candidates.sort()
+    return max(_rows_of(candidates), key=lambda row: row[2])

@@ -32,8 +32,8 @@ def simulated(alpha: float, lengths, rng) -> tuple[list[int], list[int]]:
     """(accepted, drafted) of rounds whose every judged token is accepted with probability alpha."""
     drafted = list(lengths)
     coins = torch.rand(len(drafted), max(drafted), generator=rng) < alpha
-    runs = coins.int().cumprod(1)
-    return [int(runs[i, :k].sum()) for i, k in enumerate(drafted)], drafted
+    within = torch.arange(max(drafted)) < torch.tensor(drafted)[:, None]
+    return (coins.int().cumprod(1) * within).sum(1).tolist(), drafted
 
 
 def log_likelihood(alpha: float, accepted, drafted) -> float:

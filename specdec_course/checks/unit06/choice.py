@@ -105,6 +105,8 @@ def _ask_choice(student, candidates) -> tuple[str, int, float]:
         except ValueError:
             message = f"Expected a tuple (name, k, speedup), your function returned {values.describe(answer)}."
             raise Wrong(message) from None
+    if isinstance(k, str) or isinstance(speed, str) or (isinstance(k, float) and k % 1 and isinstance(speed, int)):
+        raise Wrong("The three are there, in another order than the contract's: (name, k, speedup).")
     if isinstance(name, Candidate):
         raise Wrong("The first of the three should be the candidate's name, not the candidate.")
     return name, values.as_int(k), values.as_float(speed)
@@ -117,8 +119,8 @@ def _expect_choices(student, lists, message: str) -> None:
             raise Wrong(message)
     for (_, k, speed), (_, wanted, best) in answers:
         if k != wanted:
-            raise Wrong(f"The candidate is right, its draft length {k} is not the fastest of 0 to 64: run "
-                        "`check(best_k)`.")
+            raise Wrong(f"The candidate is right, its draft length {k} is not the fastest of 0 to 64. Do all of these "
+                        "count with you, and what does `check(best_k)` say?")
         if abs(speed - best) > 1e-4 * best:
             raise Wrong("Candidate and draft length are right. The third number should be the speed-up they give.")
 
@@ -272,7 +274,8 @@ choose_draft.mistake(
 choose_draft.mistake(
     "another_limit", "Your drafts end at another length than 64. The k in 0 ... 64 is asked for.",
     imitate=tuple(_by(lambda one, most=most: max(speeds(one.alpha, one.c, most)),
-                      lambda one, most=most: clear_best(one.alpha, one.c, most) or 0) for most in (3, 32, 63, 100)),
+                      lambda one, most=most: clear_best(one.alpha, one.c, most) or 0)
+                  for most in (3, 5, 8, 10, 16, 20, 32, 63, 100)),
 )
 choose_draft.mistake(
     "first_that_pays", "You take the first candidate that pays at all. Another one may bring more: look at all.",

@@ -50,7 +50,7 @@ def _expect(student, rng, pairs) -> None:
     for i, (case, _, _, usable) in enumerate(cases):
         if any(answers[i, role] != usable for role in (1, -1)):
             wanted = "no problem, but your function finds one" if usable else "a problem, but your function finds none"
-            raise Wrong(f"{case}: {wanted}.")
+            raise Wrong(f"{case}: {wanted}.", otherwise="part_of_text" if pairs is _cuts_all_over else None)
 
 
 def _drawn(pairs, rng) -> tuple[list[tuple], list[tuple[int, int]]]:
@@ -90,13 +90,13 @@ def _paddings(rng) -> list[tuple]:
     return [
         ("One of the two pads with a token that ends texts", tokenizer(pad=TEXT_END), tokenizer(), True),
         ("One of the two has no padding token", tokenizer(pad=None), tokenizer(), True),
-        ("The padding token has another name at the same id", tokenizer(tiny.pad_renamed, pad="[PAD]"), tokenizer(),
-         True),
         ("One of the two has one more token, which only pads", tokenizer(tiny.added("<fill>"), pad="<fill>"),
          tokenizer(), True),
         ("Another padding token, and ids that moved", tokenizer(tiny.swapped("th", "he"), pad=TEXT_END), tokenizer(),
          False),
         ("One more token, which does not pad", tokenizer(tiny.added("<tool>"), pad=TEXT_END), tokenizer(), False),
+        ("The padding token has another name at the same id", tokenizer(tiny.pad_renamed, pad="[PAD]"), tokenizer(),
+         True),
     ]
 
 
@@ -139,6 +139,34 @@ def _other_cuts(rng) -> list[tuple]:
     ]
 
 
+# What the other one reads differently, in the order of PROBE: (what it does, a text of PROBE, what it reads there).
+PLACES = (
+    ("One of the two puts a space between a number and its letters, as in `3rd`", "3rd", ("3 rd", "3. rd")),
+    ("One of the two loses the accent of `é`", "é", ("e", "è")),
+    ("One of the two reads another apostrophe in `don't`", "'", ("’", "`")),
+    ("One of the two makes one line end of two", "\n\n", ("\n", " \n")),
+    ("One of the two writes `= =` without the space", "= =", ("==", "=")),
+    ("One of the two loses the dots of `ü`", "ü", ("u", "ue")),
+    ("One of the two reads another Chinese character", "漢", ("汉", "字")),
+    ("One of the two makes spaces of a tab", "\t", ("    ", "  ")),
+    ("One of the two puts a space before a bracket", "(", (" (",)),
+    ("One of the two loses the spaces at the beginning of a line", "\n    ", ("\n",)),
+    ("One of the two reads `**` as something else", "**", ("^", "*")),
+    ("One of the two cuts numbers of two digits into single ones, and no others", "42", ()),
+    ("One of the two puts a space before the percent sign", "%", (" %",)),
+    ("One of the two reads `@-@` as a single mark", "@-@", ("-", "–")),
+)
+
+
+def _cuts_all_over(rng) -> list[tuple]:
+    plain, cases = tokenizer(), []
+    for what, old, new in PLACES:
+        other = tokenizer(tiny.replaced(old, mixed(new, rng)[0]) if new else tiny.two_digits_apart)
+        assert other.encode(PROBE, add_special_tokens=False) != plain.encode(PROBE, add_special_tokens=False)
+        cases.append((what, other, plain, False))
+    return cases
+
+
 def _other_ends(rng) -> list[tuple]:
     return [
         ("The texts of the two end with different tokens", tokenizer(eos=TEXT_END), tokenizer(), False),
@@ -152,13 +180,16 @@ def _other_ends(rng) -> list[tuple]:
 
 for _name, _weight, _pairs, _words in (
     ("the same tokenizer twice, and three strangers", 1, _strangers,
-     "nor another object, class or name of the tokenizer"),
-    ("another padding token is no problem, any other token is", 2, _paddings, "No problem is another padding token"),
+     "another object, class or name of the tokenizer"),
+    ("another padding token is no problem, any other token is", 2, _paddings,
+     "another padding token: another name at its id"),
     ("tokens under other ids", 2, _other_ids, "a token that both know, under different ids"),
     ("tokens that only one of them knows", 2, _unknown_tokens,
      "a token that only one of them knows (padding tokens apart)"),
     ("the same tokens, but a text is cut differently", 2, _other_cuts,
      "a text that becomes other ids: other merges, other rules for capitals, digits, spaces."),
+    ("a text is cut differently at one place, wherever in PROBE", 1, _cuts_all_over,
+     "`PROBE` is a text with all sorts of them: all of its ids have to agree"),
     ("other special tokens", 1, _other_ends, ("another bos_token_id or eos_token_id",
      "add_special_tokens=False leaves that out")),
 ):

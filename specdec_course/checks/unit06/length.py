@@ -128,6 +128,10 @@ def _last_that_pays(alpha, c, k_max=64):
 
 
 best_k.mistake(
+    "never_drafts", "You always answer 0. Where alpha is above c a draft pays: try k = 1, 2, ... as well.",
+    imitate=lambda alpha, c, k_max=64: 0,
+)
+best_k.mistake(
     "misses_zero",
     "You never answer 0. Not drafting at all is a draft length, too, and its speed-up is exactly 1: if nothing is "
     "above that, it is the answer.",
@@ -161,11 +165,17 @@ best_k.mistake(
     "k_max_excluded", "You never try k_max itself: range(n) ends at n - 1.", imitate=_argmax(beyond=0),
 )
 best_k.mistake(
+    "longest_if_it_pays",
+    "Where drafting pays at all (alpha above c) you answer k_max. With every further token the chance that it counts "
+    "is smaller, and its cost is the same: some length in between is best. If you do compare speed-ups, find out "
+    "whether they rise without end.",
+    imitate=lambda alpha, c, k_max=64: 0 if alpha <= c else k_max,
+)
+best_k.mistake(
     "wrong_tokens",
     "Your search may be right, but the speed-ups it compares are not. Run `check(speedup)` and "
     "`check(expected_tokens)`.",
-    imitate=(_argmax(key=lambda alpha, k, c: TOO_SHORT(alpha, k) / (k * c + 1)),
-             _argmax(key=lambda alpha, k, c: (1 + k * alpha) / (k * c + 1))),
+    imitate=_argmax(key=lambda alpha, k, c: TOO_SHORT(alpha, k) / (k * c + 1)),
 )
 best_k.mistake(
     "another_limit",
@@ -176,5 +186,7 @@ best_k.mistake(
              lambda alpha, c, k_max=64: _argmax()(alpha, c, min(10, k_max)),
              lambda alpha, c, k_max=64: _argmax()(alpha, c, min(16, k_max))),
 )
-best_k.help(r"empty (sequence|iterable)|arg is an empty", "With k_max = 0 there is still one draft length to try: 0.")
+best_k.help(r"empty (sequence|iterable)|arg is an empty",
+            "With k_max = 0 there is still one draft length to try: 0. And k_max itself is always one of them: where "
+            "does your `range` end?")
 best_k.help(r"ZeroDivisionError", "alpha = 1 is allowed, and so is c = 0: divide neither by 1 - alpha nor by c.")

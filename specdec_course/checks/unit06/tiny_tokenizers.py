@@ -123,6 +123,21 @@ def single_spaces(model, state):
     state["normalizer"] = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
 
 
+def two_digits_apart(model, state):
+    """A change: a number of two digits is cut in two, a longer one is not."""
+    before = {"type": "Split", "pattern": {"Regex": r"\b\d(?=\d\b)"}, "behavior": "Isolated", "invert": False}
+    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [before, state["pre_tokenizer"]]}
+
+
+def replaced(old: str, new: str):
+    """A change: wherever a text has the one, the other is read."""
+
+    def change(model, state):
+        state["normalizer"] = {"type": "Replace", "pattern": {"String": old}, "content": new}
+
+    return change
+
+
 def begins_by_itself(model, state):
     """A change: encode puts the token that begins texts in front, unless told add_special_tokens=False."""
     start = {"SpecialToken": {"id": TURN_START, "type_id": 0}}

@@ -44,14 +44,14 @@ def rate(alpha: float, k: int, c: float, v: float = 1.0, o: float = 0.0) -> floa
     return sum(alpha**i for i in range(k + 1)) / (k * c + v + o)
 
 
-def _near(answer: float, wanted: float) -> bool:
-    return abs(answer - wanted) <= CLOSE * max(1.0, abs(wanted))
-
-
-def ask_all(student, rng, cases, message: str) -> None:
+def ask_all(student, rng, cases, message: str, close: float = CLOSE) -> None:
     """Cases: (arguments, named arguments, what is right)."""
     asked = [(args, wanted, named) for args, named, wanted in cases]
-    ask(student, values.as_float, asked, unless(_near, message), rng)
+
+    def near(answer: float, wanted: float) -> bool:
+        return abs(answer - wanted) <= close * max(1.0, abs(wanted))
+
+    ask(student, values.as_float, asked, unless(near, message), rng)
 
 
 # ------------------------------------------------------------------------------------------------ expected_tokens
@@ -95,8 +95,9 @@ def _(student, rng):
     k = whole(2, 9, rng)
     ask_all(student, rng, [((0.0, k), {}, 1.0), *_others(rng)],
             "A draft that is never accepted leaves the target's own token: one.")
-    ask_all(student, rng, [((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
-            "A draft that is always accepted gives all k tokens and the bonus.")
+    ask_all(student, rng, [((1.0, 200), {}, 201.0), ((1.0, k), {}, k + 1.0), ((1.0, 1), {}, 2.0)],
+            "A draft that is always accepted gives all k tokens and the bonus, exactly.",
+            close=3e-6)  # a sum of ones is exact
     near_the_ends = ((0.999, k), (0.9995, 64), (0.001, k), (1e-3, 1), (0.99, whole(100, 200, rng)))
     ask_all(student, rng, [((alpha, k), {}, rate(alpha, k, 0.0)) for alpha, k in near_the_ends],
             "Close to alpha = 1, or to 0, your number jumps.")
@@ -158,6 +159,14 @@ expected_tokens.mistake(
     "them: k + 1.",
     imitate=tuple(lambda alpha, k, at=at: at(k) if alpha == 1 else rate(alpha, k, 0.0)
                   for at in (lambda k: 1.0, lambda k: k, lambda k: 0.0)),
+)
+expected_tokens.mistake(
+    "below_one",
+    "You make alpha a little smaller where it is 1, so that nothing is divided by 0. A draft that is always right then "
+    "gives less than k + 1 tokens, and the longer it is the less. alpha = 1 has a line of its own, or none is needed: "
+    "the sum 1 + alpha + ... + alpha^k divides by nothing.",
+    imitate=tuple(lambda alpha, k, less=less: rate(min(alpha, 1 - less), k, 0.0)
+                  for less in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)),
 )
 expected_tokens.mistake(
     "nothing_is_left_out",

@@ -85,7 +85,7 @@ def _changed(answer: np.ndarray, old: np.ndarray, kept: int) -> Wrong:
     if np.all(old[..., :kept][other] == -INF):
         return Wrong(f"{text} Nothing has changed but entries that were -inf.", mistake="revived")
     if np.all(answer[other] == -INF):
-        return Wrong(f"{text} All that has changed is -inf now.", otherwise="killed")
+        return Wrong(f"{text} The entries that have changed are all -inf now, and were not.", otherwise="killed")
     return Wrong(text)
 
 
@@ -136,13 +136,20 @@ def _(student, rng):
     refused = [logits for logits, width in cases if student.raises(ValueError, logits, width)]
     # Whoever refuses the same logits where nothing is to be cut refuses their shape: the calls below show that.
     if refused and not any([student.raises(ValueError, logits, logits.shape[-1]) for logits in refused]):
-        raise Wrong("Columns that are -inf everywhere were refused.", mistake="never_cuts")
+        raise Wrong("Columns that are -inf everywhere were refused.",
+                    mistake="never_cuts" if len(refused) == len(cases) else None)
     _judge(_aligned(student, cases), cases)
 
 
 @align_vocabulary.part("a column that is alive is not cut: ValueError", weight=2, rests_on=(
     "Raises ValueError when V_out < V_in and a column that would have to go is not -inf everywhere"))
 def _(student, rng):
+    one_refused, cut = True, []
+    for column in mixed((6, 7, 8), rng):
+        logits = _logits(rng, (4,), 9)
+        logits[:, 6:] = -INF
+        logits[whole(1, 2, rng), column] = -10.0  # improbable, in one row only, and yet possible
+        one_refused = student.raises(ValueError, logits, 6) and one_refused
     for shape in mixed(((), (4,), (2, 3)), rng):
         for dead in (0, 2):
             logits = _logits(rng, shape, 9)
@@ -150,7 +157,7 @@ def _(student, rng):
             logits[..., 7 + dead :] += 8  # whoever folds them onto other columns changes those
             size = 7 if dead == 0 else 6
             if not student.raises(ValueError, logits, size):
-                how = _how(student.quiet(logits, size), logits[..., :size])
+                how = _how(student.quiet(logits, size), logits, size)
                 message = "A column with ordinary logits was cut. Its token could be drawn, and now it cannot."
                 if dead and how == "cuts_silently":  # without the dead ones beside it, it was refused
                     raise Wrong(message, otherwise="looks_at_one_row")
@@ -161,13 +168,9 @@ def _(student, rng):
         logits = _logits(rng, (3,), 9)
         logits[:, 9 - surplus :] = 0.0
         if not student.raises(ValueError, logits, 9 - surplus):
-            how = _how(student.quiet(logits, 9 - surplus), logits[..., : 9 - surplus])
+            how = _how(student.quiet(logits, 9 - surplus), logits, 9 - surplus)
             raise Wrong("A column of zeros was cut. A logit of 0 is alive: only -inf gives the probability 0.",
                         mistake=None if how == "cuts_silently" else how)  # other live ones were refused
-    logits = _logits(rng, (4,), 9)
-    logits[:, 6:] = -INF
-    logits[whole(1, 2, rng), whole(7, 8, rng)] = -10.0  # improbable, in one row only, and yet possible
-    one_refused, cut = student.raises(ValueError, logits, 6), []
     for low in (-40.0, -120.0, -800.0, -1e4, -2e9, LOWEST):
         for shape in mixed(SHAPES, rng)[:2]:
             logits = _logits(rng, shape, 9)
@@ -186,12 +189,12 @@ def _looks(student, rng) -> bool:
     return any(student.aside().raises(ValueError, torch.full((2, 5), high), 3) for high in (1e2, 1e4, 1e30, INF))
 
 
-def _how(answer, cut) -> str | None:
-    """Which mistake made this answer out of columns that should have been refused."""
+def _how(answer, logits, size: int) -> str | None:
+    """Which mistake made this answer out of columns that should have been refused; None: no telling."""
     answer = values.as_array(answer)
-    if answer.shape != tuple(cut.shape):
-        return None
-    return "cuts_silently" if np.array_equal(answer, cut.double().numpy()) else "wraps"
+    made = {"cuts_silently": logits[..., :size], "wraps": _folds(logits, size)}
+    return next((name for name, one in made.items() if answer.shape == tuple(one.shape)
+                 and np.array_equal(answer, one.double().numpy())), None)
 
 
 def _pad(value, side=-1, dim=-1, looks=True):
@@ -219,6 +222,11 @@ def _folds(logits, vocab_size):
     return wide.reshape(*logits.shape[:-1], times, vocab_size).amax(-2)
 
 
+align_vocabulary.mistake(
+    "all_dead", "Everything in your answer is -inf. The columns that were there keep their values.",
+    imitate=(lambda logits, vocab_size: logits.new_full((*logits.shape[:-1], vocab_size), -INF),
+             lambda logits, vocab_size: torch.full_like(_pad(-INF)(logits, vocab_size), -INF)),
+)
 align_vocabulary.mistake(
     "wraps",
     "You count the ids round and round: an id beyond the end becomes a small one. But id 7 of the one model is id 7 of "

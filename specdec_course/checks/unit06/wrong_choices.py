@@ -14,7 +14,7 @@ from .. import observe
 from ..ask import uniform, whole
 from . import tiny_tokenizers as tiny
 from .choice import _best, _by, choose_draft
-from .language import _encoded, _facts, _listed, _roles, _vocabularies, compatible
+from .language import PLACES, _encoded, _facts, _listed, _roles, _vocabularies, compatible
 from .length import clear_best, speeds
 from .tiny_tokenizers import tokenizer
 from .tokens import rate
@@ -53,6 +53,9 @@ for _id, _message, _rules in (
     ("rounded", "You round the speed-up. Two drafts may differ in the third decimal.",
      tuple(_chosen(then=lambda one, k, speed, all, digits=digits: (one.name, k, round(speed, digits)))
            for digits in (1, 2, 3))),
+    ("by_name",
+     "You choose the last name in the alphabet: of tuples, max compares what stands first. Give max a key, or put the "
+     "speed-up first while you compare.", (_by(lambda one: one.name),)),
     ("one_left_out", "The first or the last candidate is never looked at. It may be the fastest.",
      (_chosen(pool=lambda all: all[:-1] or all), _chosen(pool=lambda all: all[1:] or all))),
     ("no_speed", "Where nothing pays your name and your k = 0 are fine, the third number is not: not drafting is as "
@@ -113,7 +116,13 @@ def _special(draft, target) -> set:
     return {word for word in _facts(draft)[0].keys() | _facts(target)[0].keys() if word.startswith("<")}
 
 
+def _only(text: str):
+    return _otherwise_right(lambda t: _ids(t, text))
+
+
 for _id, _message, _rules in (
+    ("always_a_problem", "You always find a problem, whatever the two tokenizers are.", (
+        lambda draft, target: ["a problem"],)),
     ("nothing_found", "You never find a problem, whatever the two tokenizers are.", (lambda draft, target: [],)),
     ("same_object",
      "You ask whether both are one object. Two models come with a tokenizer each: equal ones are two objects. Compare "
@@ -128,7 +137,11 @@ for _id, _message, _rules in (
     ("blind_to_capitals",
      "What you compare of a text is the same where one of the two loses the capitals. The number of tokens does not "
      "show that, nor does a text in small letters: compare the ids of PROBE as it stands.",
-     (_otherwise_right(lambda t: len(_encoded(t))), _otherwise_right(lambda t: _ids(t, PROBE.lower())))),
+     (_otherwise_right(lambda t: len(_encoded(t))), _only(PROBE.lower()))),
+    ("part_of_text",
+     "You compare a part of PROBE, or another text. Tokenizers may differ at a single kind of place: line ends, tabs, "
+     "signs of other languages, digits, marks. PROBE has them all: compare all of its ids.",
+     tuple(_only(part) for _, place, _ in PLACES for at in [PROBE.index(place)] for part in (PROBE[:at], PROBE[at:]))),
     ("text_back",
      "You compare the text that comes back from the ids. Tokenizers that cut it in different places give the same text "
      "back: compare the ids.", (_otherwise_right(lambda t: t.decode(_encoded(t))),)),
@@ -170,6 +183,15 @@ def _cuts_if(dead):
     return rule
 
 
+def _one_too_early(asks):
+    def rule(logits, vocab_size):
+        if asks(logits.shape[-1], vocab_size) and bool((logits[..., vocab_size - 1 :] != -INF).any()):
+            raise ValueError
+        return _pad(-INF)(logits, vocab_size)
+
+    return rule
+
+
 def _rows(cut):
     return cut.reshape(-1, cut.shape[-1])
 
@@ -206,6 +228,13 @@ for _id, _message, _rules in (
     ("killed", "You make -inf of entries that were not. Improbable is not impossible: what stays keeps its value.",
      tuple(lambda logits, vocab_size, low=low: _pad(-INF)(logits, vocab_size).masked_fill(
          _pad(-INF)(logits, vocab_size) < low, -INF) for low in (-1e4, -1e9, -1e30, -3e38))),
+    ("one_too_early",
+     "The first column that you ask about stays: it is number vocab_size - 1. What has to go begins with number "
+     "vocab_size, logits[..., vocab_size:].", (_one_too_early(lambda width, size: width > size),
+                                               _one_too_early(lambda width, size: width >= size))),
+    ("one_too_late",
+     "The first column that has to go, number vocab_size, is cut without a look: counting begins at 0.",
+     (_cuts_if(lambda cut: (cut[..., 1:] == -INF).all()),)),
     ("drops_dead_anywhere",
      "You drop dead columns wherever they stand. Then those behind them move to other ids. Only columns from "
      "vocab_size on may go.", (_drops_dead_ones,)),

@@ -68,6 +68,9 @@ for _id, _message, _rules in (
          (_tau(alpha, k) - 1) * c + verify_cost + overhead),)),
     ("rounded", "You round. Two draft lengths may differ in the third decimal.",
      tuple(_right_speed(lambda speed, digits=digits: round(speed, digits)) for digits in (1, 2, 3))),
+    ("cost_over_length", "You divide c by k. A round runs the draft k times, at c each: k times c.",
+     (_over(lambda k, c, v, o: c / k + v + o), _over(lambda k, c, v, o: (k / c if c else 0.0) + v + o),
+      _over(lambda k, c, v, o: (c / k if k else 0.0) + v + o))),
     ("per_drafted_too", "You divide by k as well. What a round brings is counted in tokens, not in tokens per drafted "
      "one. And k may be 0.",
      (lambda alpha, k, c, verify_cost=1.0, overhead=0.0: rate(alpha, k, c, verify_cost, overhead) / k,)),
@@ -90,6 +93,12 @@ def _best_of(lengths=lambda k_max: range(k_max + 1), c_of=lambda c: c):
 
 
 _right_k = _best_of()
+
+
+def _while_likely(more: int):
+    """The last k with alpha^(k + more) above c."""
+    return lambda alpha, c, k_max=64: next((k for k in range(k_max + 1) if k == k_max or alpha ** (k + 1 + more) <= c),
+                                           k_max)
 
 
 def _enough(gains):
@@ -123,7 +132,8 @@ for _id, _message, _rules in (
     ("one_length",
      "You only ask whether drafting pays (alpha above c), and then answer a length of your own. How long the best "
      "draft is depends on alpha and c.",
-     tuple(lambda alpha, c, k_max=64, k=k: 0 if alpha <= c else min(k, k_max) for k in (2, 3, 4, 5, 6, 8))),
+     tuple(lambda alpha, c, k_max=64, k=k: 0 if alpha <= c else min(k, k_max) for k in (2, 3, 4, 5, 6, 8))
+     + tuple(lambda alpha, c, k_max=64, k=k: 0 if alpha <= c else k for k in (1, 2, 3, 4, 5, 6, 8))),
     ("small_gains",
      "A longer draft that gains a little is not enough for you. Asked for is the fastest, however small its lead.",
      tuple(_enough(lambda new, old, by=by: new > old * by) for by in (1.001, 1.005, 1.01, 1.02, 1.05, 1.1))
@@ -133,6 +143,11 @@ for _id, _message, _rules in (
      "Where drafting costs nothing (c = 0) you answer k_max. With alpha = 0 all lengths are then equally fast, and the "
      "smallest of them is asked for.",
      (lambda alpha, c, k_max=64: k_max if c == 0 else _right_k(alpha, c, k_max),)),
+    ("difference",
+     "You draft as long as one more token is likelier to count than it costs (alpha^(k+1) above c), or, which comes to "
+     "the same, where tau - k c is largest. Rounds of unequal length are compared by tokens per *time*: divide, do not "
+     "subtract.",
+     tuple(_while_likely(more) for more in (0, 1, -1))),
     ("sure_is_all",
      "Where the draft is always right (alpha = 1) you answer k_max. If it is as slow as the target, or slower, nothing "
      "is gained by it: 0.",
@@ -179,6 +194,28 @@ def _root(accepted, drafted):
     return full ** (len(drafted) / sum(drafted))
 
 
+def _mean_of_places(accepted, drafted):
+    pairs, shares = list(zip(accepted, drafted, strict=True)), []
+    for place in range(max(drafted, default=0)):
+        judged = [a > place for a, d in pairs if place < d and a >= place]
+        shares += [sum(judged) / len(judged)] if judged else []
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def _from_mean_tokens(length):
+    def rule(accepted, drafted):
+        if not sum(drafted):
+            return 0.0
+        k, wanted, low, high = length(drafted), 1 + sum(accepted) / len(accepted), 0.0, 1.0
+        for _ in range(60):
+            alpha = (low + high) / 2
+            tokens = (1 - alpha ** (k + 1)) / (1 - alpha) if alpha < 1 else k + 1
+            low, high = (alpha, high) if tokens < wanted else (low, alpha)
+        return (low + high) / 2
+
+    return rule
+
+
 def _longest_for_all(accepted, drafted):
     return _ratio(lambda a, d: a, lambda a, d: a + (a < max(drafted)))(accepted, drafted)
 
@@ -192,6 +229,18 @@ for _id, _message, _rules in (
     ("unlucky_left_out",
      "A round whose first token was rejected is left out. It shows one rejection, like any other.",
      (_alpha_of(lost=lambda a, d: 0 < a < d),)),
+    ("rejected_only",
+     "You count only the rounds that ended with a rejection. One that was accepted in full has no rejection, and its "
+     "accepted tokens count like any other.", (_alpha_of(keep=lambda a, d: a < d),)),
+    ("mean_of_places",
+     "You work out a share for each place of the draft, and average these. Then a late place, which few rounds reach, "
+     "weighs as much as the first: sum accepted and judged over all places, divide once.", (_mean_of_places,)),
+    ("from_mean_tokens",
+     "You look for the alpha whose expected number of tokens is the mean of what the rounds emitted. With drafts of "
+     "several lengths that is another alpha than the most probable one: count accepted over judged.",
+     tuple(map(_from_mean_tokens, (max, lambda drafted: sum(drafted) / len(drafted))))),
+    ("always_sure", "You answer 1.0 wherever anything was drafted. Count what was judged, and what was accepted of it.",
+     (lambda accepted, drafted: 1.0 if any(drafted) else 0.0,)),
     ("short_left_out", "Drafts of a single token are left out. Their token was judged like any other.",
      (_alpha_of(keep=lambda a, d: d > 1),)),
     ("never_sure", "Your alpha never reaches 1, or never 0. A drafter that was never rejected has alpha = 1.0 exactly.",

@@ -418,8 +418,8 @@ prediction_figure(tried, foreseen, seen, f"classroom pair, greedy, {machine()}")
 # %% [markdown]
 # For the bundled target we have the bigram table, the draft model that was trained for it, and an idea that needs no
 # second model: **leave out layers of the target itself** (Zhang et al. 2024, "Draft & Verify"). And for the end of the
-# scale, the whole target as its own draft: it is never wrong. (Its tokens per call stay a little below k + 1 all the same:
-# the end of the text cuts its last round short.)
+# scale, the whole target as its own draft: it is never wrong. (Where the end of a text cuts its last round short, its tokens
+# per call come out a little below k + 1.)
 #
 # **Predict:** how many of the 12 layers are best? And will any thinned target beat the draft with one layer, which was
 # trained to guess?

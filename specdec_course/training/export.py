@@ -14,7 +14,8 @@ from .tokenizer import save_tokenizer
 CHECKSUMS = "checksums.json"
 
 
-def _write_model(model, folder: Path) -> None:
+def write_model(model, folder: Path) -> None:
+    """Write a model in half precision, as `load_pair` reads it."""
     import copy
 
     import torch
@@ -30,8 +31,8 @@ def export_pair(target, draft, tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
         fresh = Path(scratch)
-        _write_model(target, fresh / "target")
-        _write_model(draft, fresh / "draft")
+        write_model(target, fresh / "target")
+        write_model(draft, fresh / "draft")
         save_tokenizer(tokenizer, fresh / "tokenizer")
         for path in sorted(fresh.rglob("*")):
             if path.is_file():

@@ -80,7 +80,7 @@ class Run:
         columns = columns_of(draft, target)
         self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature)
         self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32)
-        self.steps = recipe.passes * self.lessons.count // recipe.step_rows
+        self.steps = max(1, recipe.passes * self.lessons.count // recipe.step_rows)
         self.step, self.seconds, self.logged, self.best, self.best_at = 0, 0.0, [], self.weights(), 0
 
     def weights(self) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from specdec_course.common.paths import sha256_of
 from specdec_course.common.whole import write_text
+from specdec_course.models.loading import quiet
 
 from .tokenizer import save_tokenizer
 
@@ -23,7 +24,8 @@ def write_model(model, folder: Path) -> None:
     half = copy.deepcopy(model).to("cpu", torch.float16)
     half.set_attn_implementation("sdpa")
     half.config.dtype = torch.float16
-    half.save_pretrained(str(folder))
+    with quiet():
+        half.save_pretrained(str(folder))
 
 
 def export_pair(target, draft, tokenizer, folder: Path) -> None:

@@ -51,7 +51,7 @@ def losses_of(log_q, log_p, kind: str) -> torch.Tensor:
         return 1 - torch.minimum(log_p.exp(), log_q.exp()).sum(-1)
     weight, other = (log_p, log_q) if kind == "forward_kl" else (log_q, log_p)
     probs = weight.exp()
-    return torch.where(probs > 0, probs * (weight - other), 0.0).sum(-1)
+    return (probs * torch.where(probs > 0, weight - other, 0.0)).sum(-1)
 
 
 def check_kind(kind: str) -> None:

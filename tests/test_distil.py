@@ -24,11 +24,12 @@ from specdec_course.models.int8 import to_int8
 from specdec_course.models.trimmed import borrow_embedding, first_layers
 from specdec_course.sampling import Sampling, exact_law
 from specdec_course.training import distil as distillation
+from specdec_course.training import lessons as teaching
 from specdec_course.training import train_distil, written
 from specdec_course.training.checkpoint import load_state
 from specdec_course.training.distil import Recipe, distil
 from specdec_course.training.interrupts import deferred
-from specdec_course.training.lessons import Lessons, columns_of, log_law, measure
+from specdec_course.training.lessons import Lessons, columns_of, log_law, measure, states_of, step_loss
 from specdec_course.training.losses import KINDS, distillation_loss, losses_of
 from specdec_course.training.written import Writer, load_batch
 from specdec_course.verification import acceptance_probability
@@ -448,10 +449,32 @@ def test_the_share_that_a_draft_could_keep_is_exact_with_a_trimmed_head(small):
         same_token.append(p.argmax(-1) == q.argmax(-1))
     assert found["one_minus_tv"] == pytest.approx(float(torch.stack(kept).mean()), abs=0.02)
     assert found["alpha_greedy"] == pytest.approx(float(torch.stack(same_token).float().mean()), abs=0.051)
-    softer = Lessons([text], small.target, lessons.columns, temperature=2.0).read([0]).log_p
+    softer = Lessons([text], small.target, lessons.columns, temperature=2.0)
+    softer = softer.law(softer.read([0]), slice(None))
     whole = (text.hidden[:1].float() @ small.target.get_output_embeddings().weight.T / 2).log_softmax(-1)
-    assert torch.allclose(softer, whole[..., lessons.columns], atol=1e-4)
-    assert torch.allclose(log_law(draft, lessons.read([0, 1]), len(lessons.columns)).exp().sum(-1), torch.ones(2, 10))
+    assert torch.allclose(softer, whole[0][..., lessons.columns], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_in_pieces_has_the_gradients_of_the_whole(small, monkeypatch, kind):
+    text = Writer(small.target).write([[5, 6, 7], [9, 4]], 10, torch.tensor([0.0, 1.0]), 0, rng())
+    draft = first_layers(small.target, 1, torch.arange(0, len(small.tokenizer), 3)).requires_grad_(True)
+    draft.get_input_embeddings().requires_grad_(False)
+    lessons = Lessons([text], small.target, columns_of(draft, small.target))
+    batch, found = lessons.read([0, 1]), []
+    for piece in (1 << 22, 3 * len(lessons.columns)):
+        monkeypatch.setattr(teaching, "PIECE", piece)
+        draft.zero_grad()
+        loss, mean = step_loss(draft, lessons, batch, kind)
+        loss.backward()
+        found.append([weight.grad.clone() for weight in draft.parameters() if weight.requires_grad])
+    draft.zero_grad()
+    log_q = log_law(draft, states_of(draft, batch), len(lessons.columns))
+    whole = losses_of(log_q, lessons.law(batch, slice(None)), kind).mean()
+    whole.backward()
+    assert mean == pytest.approx(whole.item(), abs=1e-5)
+    for weight, one, other in zip((w for w in draft.parameters() if w.requires_grad), *found, strict=True):
+        assert torch.allclose(one, weight.grad, atol=1e-5) and torch.allclose(other, weight.grad, atol=1e-5)
 
 
 @pytest.mark.parametrize(

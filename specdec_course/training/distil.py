@@ -129,11 +129,11 @@ class Run:
         recipe = self.recipe
         batch = self.lessons.drawn(recipe.step_rows, recipe.seed, self.step)
         with torch.autocast(self.draft.device.type, torch.bfloat16):
-            loss = step_loss(self.draft, self.lessons, batch, recipe.loss)
+            loss, mean = step_loss(self.draft, self.lessons, batch, recipe.loss)
         factor = max(0.0, min(1.0, (self.step + 1) / WARM_UP, (1 - done) / recipe.decay))
         update(self.draft, self.optimizers, loss, recipe.rate * factor)
         self.step += 1
-        return loss.item()
+        return mean
 
 
 def train(run: Run, minutes: float | None = None, save_every: float = 60.0, stopped=lambda: False) -> None:

@@ -1,11 +1,12 @@
 """Written texts as lessons: which of them a step reads, the target's law on them, and what a draft makes of it.
 
-Knows: windows, masks, laws over the tokens that a draft can say. Does not know: files, optimizers.
+Knows: windows, laws over the tokens that a draft can say. Does not know: files, optimizers. Laws are made for a few
+positions at a time: of a whole step they would be gigabytes, and fresh memory costs more than the arithmetic.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,16 +14,20 @@ from ..models.trimmed import TrimmedHead
 from .losses import losses_of
 from .written import Written, head_weight
 
+PIECE = 1 << 22  # numbers of a law that are made at a time
+
 
 @dataclass(frozen=True)
 class Batch:
     """Texts to read at once: ids LongTensor [B, L], padded on the right; places LongTensor [B, n], the columns of ids
-    behind which the target's law is known; log_p FloatTensor [B, n, C], that law over the columns of the lessons, and
-    best LongTensor [B, n], its likeliest column, -1 where that is none of them (None where nobody asked)."""
+    behind which the target's law is known; hidden FloatTensor [B * n, d] and mass FloatTensor [B * n], from which it is
+    made (see Written); best LongTensor [B * n], its likeliest column, -1 where a draft cannot say it (None where nobody
+    asked)."""
 
     ids: torch.Tensor
     places: torch.Tensor
-    log_p: torch.Tensor
+    hidden: torch.Tensor
+    mass: torch.Tensor
     best: torch.Tensor | None = None
 
 
@@ -33,8 +38,7 @@ class Lessons:
     """
 
     def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None):
-        self.batches, self.columns, self.temperature = batches, columns, temperature
-        self.device = target.device
+        self.batches, self.device, self.columns, self.temperature = batches, target.device, columns, temperature
         self.weight = head_weight(target)
         self.some = self.weight[columns.to(self.device)]
         self.known = {}  # the likeliest columns of texts that were asked for before
@@ -57,30 +61,37 @@ class Lessons:
         """The texts with these numbers."""
         texts = [(self.batches[b], r) for b, r in (self.where[i] for i in chosen)]
         rows = [batch.ids[r, batch.pads[r] : -1] for batch, r in texts]
-        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         lengths, new = torch.tensor([len(row) for row in rows]), texts[0][0].new
-        places = lengths[:, None] - new + torch.arange(new)
-        hidden = torch.stack([batch.hidden[r] for batch, r in texts]).to(self.device).float()
-        mass = torch.stack([batch.mass[r] for batch, r in texts]).to(self.device)
-        with torch.no_grad():
-            if self.temperature == 1:
-                log_p = hidden @ self.some.T - mass[..., None]
-            else:
-                logits = hidden @ self.weight.T / self.temperature
-                log_p = logits.log_softmax(-1)[..., self.columns.to(self.device)]
-            if with_best and tuple(chosen) not in self.known:
-                self.known[tuple(chosen)] = self.likeliest(hidden, log_p)
-            best = self.known[tuple(chosen)] if with_best else None
-        return Batch(ids.to(self.device), places.to(self.device), log_p, best)
+        batch = Batch(
+            torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.device),
+            (lengths[:, None] - new + torch.arange(new)).to(self.device),
+            torch.cat([batch.hidden[r] for batch, r in texts]).to(self.device).float(),
+            torch.cat([batch.mass[r] for batch, r in texts]).to(self.device),
+        )
+        if not with_best:
+            return batch
+        if tuple(chosen) not in self.known:
+            self.known[tuple(chosen)] = torch.cat([self.likeliest(batch, part) for part in self.parts(batch)])
+        return replace(batch, best=self.known[tuple(chosen)])
 
-    def likeliest(self, hidden, log_p) -> torch.Tensor:
-        """The column of the target's likeliest token, LongTensor [B, n]; -1 where a draft cannot say it."""
-        value, best = log_p.max(-1)
-        certain = value.exp() > 0.5  # nothing else can be likelier
-        open_ = (~certain).nonzero(as_tuple=True)
-        ids = (hidden[open_] @ self.weight.T).argmax(-1)
-        best[open_] = torch.where(self.columns.to(self.device)[best[open_]] == ids, best[open_], -1)
-        return best
+    def parts(self, batch: Batch) -> list[slice]:
+        """The positions of a batch, a few at a time."""
+        size = max(1, PIECE // len(self.columns))
+        return [slice(start, start + size) for start in range(0, len(batch.mass), size)]
+
+    @torch.no_grad()
+    def law(self, batch: Batch, part: slice) -> torch.Tensor:
+        """The target's law over the columns at these positions, log-probabilities FloatTensor [N, C]."""
+        if self.temperature == 1:
+            return (batch.hidden[part] @ self.some.T).sub_(batch.mass[part, None])
+        logits = batch.hidden[part] @ self.weight.T / self.temperature
+        return logits.log_softmax(-1)[..., self.columns.to(self.device)]
+
+    def likeliest(self, batch: Batch, part: slice) -> torch.Tensor:
+        """The column of the target's likeliest token, LongTensor [N]; -1 where a draft cannot say it."""
+        ids = (batch.hidden[part] @ self.weight.T).argmax(-1).cpu()
+        column = torch.searchsorted(self.columns, ids).clamp(max=len(self.columns) - 1)
+        return torch.where(self.columns[column] == ids, column, -1).to(self.device)
 
 
 def columns_of(draft, target) -> torch.Tensor:
@@ -92,31 +103,44 @@ def columns_of(draft, target) -> torch.Tensor:
     return torch.arange(min(widths))
 
 
-def log_law(draft, batch: Batch, width: int, temperature: float = 1.0) -> torch.Tensor:
-    """The draft's law on a batch, log-probabilities FloatTensor [B, n, C]: over all that it can say."""
+def states_of(draft, batch: Batch) -> torch.Tensor:
+    """What the draft's head reads at the positions of a batch, [B * n, d]."""
     states = draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
-    states = states.gather(1, batch.places[..., None].expand(-1, -1, states.shape[-1]))
+    return states.gather(1, batch.places[..., None].expand(-1, -1, states.shape[-1])).flatten(0, 1)
+
+
+def log_law(draft, states, width: int, temperature: float = 1.0) -> torch.Tensor:
+    """The draft's law over all that it can say: log-probabilities FloatTensor [N, C] from states [N, d]."""
     head = draft.get_output_embeddings()
     logits = head.linear(states) if isinstance(head, TrimmedHead) else head(states)[..., :width]
     return (logits.float() / temperature).log_softmax(-1)
 
 
-def step_loss(draft, lessons: Lessons, batch: Batch, kind: str) -> torch.Tensor:
-    """The mean loss of a draft on a batch, a scalar."""
-    log_q = log_law(draft, batch, len(lessons.columns), lessons.temperature)
-    return losses_of(log_q, batch.log_p, kind).mean()
+def step_loss(draft, lessons: Lessons, batch: Batch, kind: str) -> tuple[torch.Tensor, float]:
+    """(a scalar to call `backward` on, the mean loss of the draft on a batch). The head has its gradients already: its
+    part is done piece by piece."""
+    states = states_of(draft, batch)
+    read, mean = states.detach().requires_grad_(), 0.0
+    for part in lessons.parts(batch):
+        log_q = log_law(draft, read[part], len(lessons.columns), lessons.temperature)
+        loss = losses_of(log_q, lessons.law(batch, part), kind).sum() / len(batch.mass)
+        loss.backward()
+        mean += loss.item()
+    return (states * read.grad).sum(), mean
 
 
 @torch.no_grad()
 def measure(draft, lessons: Lessons, size: int = 16) -> dict[str, float]:
     """On all lessons: the mean of 1 - TV, which is the acceptance at temperature 1, and how often the likeliest tokens
     of draft and target are the same, which is the acceptance at temperature 0."""
-    kept, same, tokens = 0.0, 0.0, 0
+    kept, same, positions = 0.0, 0.0, 0
     for start in range(0, lessons.count, size):
         batch = lessons.read(list(range(start, min(start + size, lessons.count))), with_best=True)
         with torch.autocast(draft.device.type, torch.bfloat16):
-            log_q = log_law(draft, batch, len(lessons.columns))
-        kept += (1 - losses_of(log_q, batch.log_p, "tv")).sum().item()
-        same += (log_q.argmax(-1) == batch.best).sum().item()
-        tokens += batch.best.numel()
-    return {"one_minus_tv": kept / tokens, "alpha_greedy": same / tokens}
+            states = states_of(draft, batch)
+            for part in lessons.parts(batch):
+                log_q = log_law(draft, states[part], len(lessons.columns))
+                kept += (1 - losses_of(log_q, lessons.law(batch, part), "tv")).sum().item()
+                same += (log_q.argmax(-1) == batch.best[part]).sum().item()
+        positions += len(batch.mass)
+    return {"one_minus_tv": kept / positions, "alpha_greedy": same / positions}

@@ -441,6 +441,8 @@ def test_the_share_that_a_draft_could_keep_is_exact_with_a_trimmed_head(small):
     draft = first_layers(small.target, 1, torch.arange(0, len(small.tokenizer), 3))
     lessons = Lessons([text], small.target, columns_of(draft, small.target))
     found, kept, same_token = measure(draft, lessons), [], []
+    with torch.autocast("cpu", torch.bfloat16):
+        assert lessons.law(lessons.read([0]), slice(None)).dtype == torch.float32
     for row in range(2):
         ids = text.ids[row, text.pads[row] : -1]
         p = (text.hidden[row].float() @ small.target.get_output_embeddings().weight.T).softmax(-1)

@@ -82,7 +82,7 @@ def classroom(**options):
 @click.option("--rows", type=int, help="Texts in a batch; default: 96.")
 @click.option("--new", type=int, help="Tokens of a text; default: 128.")
 @click.option("--passes", type=int, help="How often each text is read; default: 4.")
-@click.option("--rate", type=float, help="Factor on the learning rates; default: 0.3.")
+@click.option("--rate", type=float, help="Factor on the learning rates; default: 0.3, and 1 for a new draft.")
 @click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
 @click.option("--out", default="distilled", show_default=True, type=click.Path(file_okay=False), help="For the draft.")
 @click.option("--work", type=click.Path(file_okay=False),

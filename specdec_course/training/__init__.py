@@ -37,12 +37,15 @@ def train_distil(
     from .distil import Recipe, distil
 
     recipe = {name: value for name, value in recipe.items() if value is not None}
-    numbers, place = Recipe(**recipe), target
+    place = target
     if target in NAMES:
         place, own, _ = places(target, usual_device(device), torch.float32, say)
         draft = draft or (None if "layers" in recipe else own)
     if draft and (str(draft) == str(place) or Path(draft).is_dir() and Path(draft).resolve() == Path(place).resolve()):
         raise ValueError(f"the draft is the target, {draft}: it could learn nothing. Name a smaller model")
+    if draft is None:
+        recipe = {"rate": 1.0} | recipe  # its head was made for the output of many more layers: there is more to learn
+    numbers = Recipe(**recipe)
     pair = load_pair(target=str(place), draft=draft and str(draft), device=device, dtype=torch.float32, say=say)
     if pair.target.config.is_encoder_decoder:
         raise ValueError(f"{target} is an encoder-decoder; distillation is for decoder-only models")

@@ -81,11 +81,12 @@ class Lessons:
 
     @torch.no_grad()
     def law(self, batch: Batch, part: slice) -> torch.Tensor:
-        """The target's law over the columns at these positions, log-probabilities FloatTensor [N, C]."""
-        if self.temperature == 1:
-            return (batch.hidden[part] @ self.some.T).sub_(batch.mass[part, None])
-        logits = batch.hidden[part] @ self.weight.T / self.temperature
-        return logits.log_softmax(-1)[..., self.columns.to(self.device)]
+        """The target's law over the columns at these positions, log-probabilities FloatTensor [N, C], in float32."""
+        with torch.autocast(self.device.type, enabled=False):
+            if self.temperature == 1:
+                return (batch.hidden[part] @ self.some.T).sub_(batch.mass[part, None])
+            logits = batch.hidden[part] @ self.weight.T / self.temperature
+            return logits.log_softmax(-1)[..., self.columns.to(self.device)]
 
     def likeliest(self, batch: Batch, part: slice) -> torch.Tensor:
         """The column of the target's likeliest token, LongTensor [N]; -1 where a draft cannot say it."""

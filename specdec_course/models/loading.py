@@ -13,6 +13,7 @@ import torch
 
 from ..common.nearest import first_line
 from .sources import check_place, fitting_dtype, folder_of, in_hub_cache, places, usual_device, weight_files
+from .trimmed import borrow_embedding, is_trimmed, trimmed_class
 from .vocabulary import compatible
 
 
@@ -35,7 +36,8 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
     name: "classroom" (bundled), "smollm2", "qwen2.5", "qwen3", "llama3.2" (of these the largest that fits in the
         memory that is free), or a folder that holds `target`, `draft` and `tokenizer`, as `specdec train
         classroom` writes it
-    target, draft: folders or Hub ids of your own models instead of a name; the draft may be left out
+    target, draft: folders or Hub ids of your own models instead of a name; the draft may be left out. A draft that
+        `specdec train distil` made of a target's own layers reads with that target's embedding (see `trimmed`)
     device: CUDA if there is one, else the CPU
     dtype: on CUDA bfloat16 if the device has it, else float16; elsewhere float32, or bfloat16 if that does not fit;
         for the classroom pair float32. "int8", on a CPU: float32 with weights rounded to eight bits, which is another
@@ -60,6 +62,9 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
         check_place(place)
     configs = [load_config(place) for place in pair]
     check_kinds(pair, configs)
+    if is_trimmed(configs[0]):
+        raise ValueError(f"{target} is a draft without an embedding of its own: it guesses for its target, it writes "
+                         "no text by itself. Name it as the draft, and its target as the target.")
     tokenizer = shared_tokenizer(target, draft)
     for place, config in zip(pair, configs, strict=True):
         check_width(place, config, tokenizer)
@@ -69,6 +74,8 @@ def load_pair(name="classroom", *, target=None, draft=None, device=None, dtype=N
         say(f"{said}: drafting will cost more than it can save")
     dtype = fitting_dtype(" and ".join(map(str, pair)), sum(counts), device, dtype, say)
     models = [load_model(place, config, device, dtype) for place, config in zip(pair, configs, strict=True)]
+    if is_trimmed(configs[-1]):
+        borrow_embedding(models[-1], models[0])
     return Pair(str(name), models[0], models[1] if draft else None, tokenizer)
 
 
@@ -124,6 +131,8 @@ def model_class(config):
     """The class of transformers that loads models of this kind."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+    if is_trimmed(config):
+        return trimmed_class(config)
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from specdec_course.common.paths import sha256_of
 from specdec_course.common.whole import write_text
+from specdec_course.models.loading import quiet
 
 from .tokenizer import save_tokenizer
 
 CHECKSUMS = "checksums.json"
 
 
-def _write_model(model, folder: Path) -> None:
+def write_model(model, folder: Path) -> None:
+    """Write a model in half precision, as `load_pair` reads it."""
     import copy
 
     import torch
@@ -22,7 +24,8 @@ def _write_model(model, folder: Path) -> None:
     half = copy.deepcopy(model).to("cpu", torch.float16)
     half.set_attn_implementation("sdpa")
     half.config.dtype = torch.float16
-    half.save_pretrained(str(folder))
+    with quiet():
+        half.save_pretrained(str(folder))
 
 
 def export_pair(target, draft, tokenizer, folder: Path) -> None:
@@ -30,8 +33,8 @@ def export_pair(target, draft, tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
         fresh = Path(scratch)
-        _write_model(target, fresh / "target")
-        _write_model(draft, fresh / "draft")
+        write_model(target, fresh / "target")
+        write_model(draft, fresh / "draft")
         save_tokenizer(tokenizer, fresh / "tokenizer")
         for path in sorted(fresh.rglob("*")):
             if path.is_file():

@@ -119,7 +119,9 @@ def _first_difference(text: list[int], truth: list[int]) -> int:
 
 
 def _why_early(done: Play, text: list[int]) -> Wrong:
-    if done.ended_by_eos and text == done.truth[:-1]:
+    last = done.calls[-1:]
+    judged = any(done.eos_id not in call.draft or call.ids[: len(done.truth)] == done.truth for call in last)
+    if judged and done.ended_by_eos and text == done.truth[:-1]:
         return Wrong("Your text ends right before the eos token that the target wrote.", mistake="eos_dropped")
     if done.eos_id is not None and done.eos_id in done.prompt:
         return Wrong("Your text ends too early: the prompt holds an eos token.", mistake="eos_in_prompt")

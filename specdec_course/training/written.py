@@ -50,7 +50,7 @@ class Writer:
     def __init__(self, target):
         self.target, self.device = target, target.device
         self.ends = sorted(ends_of(target, "model"))
-        fast = target.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        fast = target.device.type == "cuda" or getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
         body = target.base_model
         self.body = copy.deepcopy(body).to(torch.bfloat16) if fast and body.dtype == torch.float32 else body
         self.weight = head_weight(target)

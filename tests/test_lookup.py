@@ -427,6 +427,18 @@ def test_the_command_writes_a_record(tmp_path):
     assert all(row["seconds_per_proposal"] < 1 for row in record["rows"][1:])
 
 
+def test_what_is_recorded_names_its_source_and_wrote_the_targets_own_text():
+    from specdec_course.measure.lookup import recorded
+
+    records = list(recorded())
+    assert records
+    for record in records:
+        assert all(record[key] for key in ("hardware", "date", "source", "command", "k", "engine", "prompt_tokens"))
+        for row in record["rows"]:
+            assert row["same_text"] and row["tokens_per_call"] >= 1
+            assert "target alone" in row["name"] or 0 <= row["copied_from_the_prompt"] <= 1
+
+
 def test_pictures_say_what_they_show():
     from specdec_course.figures import lookup as figures
 

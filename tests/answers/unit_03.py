@@ -1016,12 +1016,12 @@ def writes_nothing_after_a_prompt_that_ends_with_eos(target, ids, propose, k, ma
 # What a fresh reader tried ------------------------------------------------------------------------------------------
 
 
-@wrong("verify_greedy", says="joins it to the text with torch.cat")
+@right("verify_greedy")
 def right_but_a_list(draft, logits):
     return only_the_targets_choices(draft, logits).tolist()
 
 
-@wrong("verify_greedy", says="a tensor of whole numbers")
+@right("verify_greedy")
 def right_but_floats(draft, logits):
     return only_the_targets_choices(draft, logits).float()
 

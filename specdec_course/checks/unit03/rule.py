@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import torch
 
-from .. import values
 from ..ask import mixed
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -146,6 +145,10 @@ def _(student, rng):
         if out != choice.tolist():
             raise Wrong("With an empty draft (k = 0) there is one row of logits, and the round is plain decoding: one "
                         f"token, the target's choice. The length of your round is {len(out)}.")
+    answer = student.aside()(choice[:0], _logits(choice, rng, 2 * SMALL))
+    if not isinstance(answer, torch.Tensor) or answer.is_floating_point():
+        student.remark("It is no tensor of whole numbers, though. The loop of the next exercise joins the round to the "
+                       "text with torch.cat, which needs one: torch.tensor(your_list).")
 
 
 @verify_greedy.part("chooses the smallest id on a tie", weight=1,
@@ -175,18 +178,6 @@ def _(student, rng):
                     _same_round(out, given.tolist(), choice.tolist(), n)
             except Wrong as wrong:  # of two tokens, what is not the one is the other: that tells nothing
                 raise wrong.but(mistake=None, otherwise=None) from None
-
-
-@verify_greedy.part("returns a tensor of whole numbers", weight=1, rests_on="LongTensor [1..k+1]")
-def _(student, rng):
-    for k, n in mixed([(3, 1), (2, 2), (0, 0)], rng):
-        draft, choice = case(rng, k, n, ids=_few(SMALL), steps=(SMALL,))
-        answer = student(draft, _logits(choice, rng, 2 * SMALL))
-        with student.shown():
-            values.as_ids(answer)
-            if not isinstance(answer, torch.Tensor) or answer.is_floating_point():
-                raise Wrong(f"Expected a tensor of whole numbers, your function returned {values.describe(answer)}. "
-                            "The loop of the next exercise joins it to the text with torch.cat.")
 
 
 @verify_greedy.argument("draft")

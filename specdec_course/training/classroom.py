@@ -19,7 +19,7 @@ from specdec_course.common.whole import write_text, write_whole
 from specdec_course.measure.names import on_names
 
 from .attention import compile_layers, use_block_attention
-from .checkpoint import load_state, save_state
+from .checkpoint import load_state, same_recipe, save_state
 from .export import export_pair
 from .loop import agreement, language_loss, optimizers_for
 from .pair import CONTEXT, DRAFT, TARGET, grow, new_model
@@ -63,7 +63,8 @@ class Run:
     def __init__(self, folder: Path, recipe: Recipe, device: str):
         self.folder, self.recipe, self.device = folder, recipe, device
         self.seconds, self.logged, self.written = 0.0, [], None
-        _same_recipe(folder / "recipe.json", recipe)
+        steps = {field: None for _, field in STAGES.values()}  # they alone may change (in time: see `rate`)
+        same_recipe(folder / "recipe.json", asdict(recipe) | steps)
         self.tokenizer, self.text = _text(folder, recipe)
         shallow = recipe.target | {"num_hidden_layers": recipe.shallow_layers}
         self.target = self.ready(new_model(shallow, recipe.vocabulary, recipe.seed))
@@ -151,20 +152,6 @@ class Run:
         line = {"stage": self.stage, "step": self.step, "seconds": round(self.seconds), **figures}
         self.logged.append(line)
         tqdm.write(json.dumps(line))
-
-
-def _same_recipe(path: Path, recipe: Recipe) -> None:
-    """Keep the recipe beside the checkpoints. ValueError if they were made with another; only the numbers
-    of steps may change (in time: see `rate`)."""
-    ours = json.loads(json.dumps(asdict(recipe) | {field: None for _, field in STAGES.values()}))
-    if not path.exists():
-        write_text(path, json.dumps(ours, indent=1) + "\n")
-    kept = json.loads(path.read_text())
-    if changed := [key for key in ours if kept.get(key) != ours[key]]:
-        raise ValueError(
-            f"the run in {path.parent} was begun with another {', '.join(changed)}; "
-            "take up the old recipe, or another work folder to begin anew"
-        )
 
 
 def _text(folder: Path, recipe: Recipe):

@@ -20,7 +20,7 @@ from ..common.paths import cache_path
 from ..common.whole import write_text
 from ..models.trimmed import check_layers, first_layers, is_trimmed
 from .attention import use_block_attention
-from .checkpoint import load_state, save_state
+from .checkpoint import load_state, same_recipe, save_state
 from .interrupts import deferred
 from .lessons import Lessons, columns_of, measure, step_loss
 from .loop import WARM_UP, optimizers_for, update
@@ -210,18 +210,6 @@ def fingerprint(model) -> str | None:
         first = weight.detach().flatten()[:64].float().cpu().numpy().tobytes()
         seen.update(f"{name} {list(weight.shape)}".encode() + first)
     return seen.hexdigest()[:16]
-
-
-def same_recipe(path: Path, ours: dict) -> None:
-    """Keep the recipe beside the checkpoints. ValueError if they were made with another."""
-    if not path.exists():
-        write_text(path, json.dumps(ours, indent=1) + "\n")
-    kept = json.loads(path.read_text())
-    if changed := [key for key in ours if kept.get(key) != ours[key]]:
-        raise ValueError(
-            f"the run in {path.parent} was begun with another {', '.join(changed)}; "
-            "take up the old recipe, or another work folder to begin anew"
-        )
 
 
 def export(run: Run, tokenizer, out: Path) -> None:

@@ -467,7 +467,7 @@ def test_without_an_address_a_wheel_beside_the_notebook_is_taken(tmp_path, monke
     note = lambda name, line, *_, **__: asked.append(f"{name} {shell.var_expand(line)}")  # noqa: E731
     monkeypatch.setattr(shell, "run_line_magic", note)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    outcome = shell.run_cell(SETUP.format(install=FROM_WHEEL, imports=""))
+    outcome = shell.run_cell(SETUP.format(install=FROM_WHEEL, speaks="", loading="", imports=""))
     if installs:
         outcome.raise_error()
         assert asked == [f"pip {installs}"]

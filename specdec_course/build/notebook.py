@@ -27,11 +27,13 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where cores are shared, a thread that waits must not spin
 if importlib.util.find_spec("specdec_course") is None:
 {install}
+{speaks}
+print("{loading}")
 
 {imports}"""
-SPEAKS = """\
-os.environ.setdefault("SPECDEC_LANGUAGE", "{language}")  # what checks and hints say
-"""
+LOADING = "Loading the course: some ten seconds the first time."
+SPEAKS = """
+os.environ.setdefault("SPECDEC_LANGUAGE", "{language}")  # what checks and hints say"""
 FROM_ADDRESS = """\
     %pip install -q "{address}\""""
 FROM_WHEEL = """\
@@ -98,7 +100,6 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "",
     number = path.stem.split("_")[0]
     how = FROM_ADDRESS.format(address=install) if install else FROM_WHEEL
     speaks = SPEAKS.format(language=language) if language else ""
-    setup = SETUP.format(install=how, imports=speaks + cells[0].text.strip())
 
     def head_says(text: str) -> str:
         return in_other_words(text, lambda block: say("head of a notebook", block))
@@ -106,6 +107,7 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "",
     def text_says(text: str) -> str:
         return in_other_words(text, lambda block: say("text", block))
 
+    setup = SETUP.format(install=how, speaks=speaks, loading=head_says(LOADING), imports=cells[0].text.strip())
     colab, reading = _colab(repository, path.stem, language, head_says), _reading_minutes(cells[1:])
     title, about = text_says(f"# {title}").removeprefix("# "), text_says(about)
     head = _head(title, number, exercises, about, reading, _beside(path, language, head_says), colab, head_says)

@@ -25,7 +25,8 @@ STATES = ("right", "wrong")  # single words, which no rule could tell from names
 NEVER_SHOWN = ("out of calls", "no exception", "Sampling({0})", "mistake", "otherwise", "problems", "usable", "wraps",
                "word{0}", "same_place, of all but the first", "same_place, of all but the last")
 TEMPLATES = (notebook.HEAD, notebook.BONUS, *notebook.BESIDE.values(), notebook.EXERCISE, notebook.POINT,
-             notebook.POINTS, notebook.BONUS_POINT, notebook.BONUS_POINTS, notebook.UPLOAD, notebook.LOADING)  # fmt: skip
+             notebook.POINTS, notebook.BONUS_POINT, notebook.BONUS_POINTS, notebook.UPLOAD,
+             notebook.LOADING)  # fmt: skip
 
 
 def catalogue(language: str) -> Path:

@@ -545,6 +545,26 @@ def colab(notebook):
     notebook["cells"].insert(3, code("%%bash\nrm -rf /"))
 
 
+def downloaded_from_colab(notebook):
+    """File > Download .ipynb: nbformat 4.0, a cell's id among its metadata, outputs, what Colab notes beside them."""
+    notebook |= {"nbformat": 4, "nbformat_minor": 0}
+    notebook["metadata"] = {
+        "accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+        "kernelspec": {"display_name": "Python 3", "name": "python3"}, "language_info": {"name": "python"},
+    }  # fmt: skip
+    for number, cell in enumerate(notebook["cells"]):
+        cell["metadata"] |= {"id": cell.pop("id", None) or f"xY_{number}zQ7kR"}
+        if cell["cell_type"] == "code":
+            address = {"base_uri": "https://localhost:8080/", "height": 35}
+            shown = {"application/vnd.google.colaboratory.intrinsic+json": {"type": "string"}, "text/plain": ["'x'"]}
+            result = {"data": shown, "execution_count": number, "metadata": {}, "output_type": "execute_result"}
+            cell["metadata"] |= {"colab": address, "outputId": f"a1b2-{number}"}
+            cell |= {"execution_count": number, "outputs": [result]}
+    answer = cell_of(notebook, "verify_greedy")
+    answer["metadata"].pop("outputId")
+    answer["source"] = [f"{line}\n" for line in "".join(answer["source"]).split("\n")]
+
+
 def gpu(notebook):
     cell = cell_of(notebook, "verify_greedy")
     cell["source"] = "def move(x):\n    return x.to('cuda:0')\n\n\n" + "".join(cell["source"])
@@ -591,6 +611,7 @@ DAMAGES = {
     "merge conflict, theirs is whole": (lambda _: conflict("}", None), ALL, ["its lower side (`other`) was graded"]),
     "merge conflict in a cell": (conflict_in_a_cell, ALL, ["Cell 14: there is an unresolved merge conflict"]),
     "setup deleted": (without_setup, ALL, ["Imports of the course's first cell were missing"]),
+    "downloaded from Colab": (downloaded_from_colab, ALL, []),
     "gpu": (gpu, ALL, ["Cell 14: it asks for a GPU"]),
     "hints opened": (hints_opened, ALL, []),
     "Colab": (

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make hub-test`: installs the Hub as docs/jupyterhub.md says, then runs the tests against it. As root; what is given
-# goes to pytest. HUB names the folder of the Hub.
+# goes to pytest. HUB names the folder of the Hub. Ends with 75 where something could not be installed.
 set -eu
 cd "$(dirname "$0")/../.."
 hub=${HUB:-/opt/specdec-hub}
@@ -15,12 +15,13 @@ command -v bwrap >/dev/null || missing="$missing bubblewrap"
 command -v npm >/dev/null || missing="$missing nodejs npm"
 if [ -n "$missing" ]; then
   command -v apt-get >/dev/null || { echo "hub-test needs$missing: install them first" >&2; exit 2; }
-  apt-get update -qq
   # shellcheck disable=SC2086 - several names
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } || {
+    echo "hub-test: apt-get could not install$missing" >&2; exit 75; }
 fi
 
-sh docs/hub/install.sh "$hub"
-"$hub/bin/python" -m pip --disable-pip-version-check install --quiet -c constraints.txt playwright psutil pytest
+sh docs/hub/install.sh "$hub" || { echo "hub-test: the Hub could not be installed into $hub" >&2; exit 75; }
+"$hub/bin/python" -m pip --disable-pip-version-check install --quiet -c constraints.txt playwright psutil pytest || {
+  echo "hub-test: its own packages could not be installed into $hub" >&2; exit 75; }
 # The program, not `python -m pytest`: the package comes from where the Hub has it, not from this folder.
 exec "$hub/bin/pytest" -x -p no:cacheprovider tests/hub "$@"

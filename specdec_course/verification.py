@@ -254,3 +254,24 @@ def verify_tree_stochastic(tree, q, p, dice):
         else:
             left = residual(left, row)
     return path, tree.ids.new_tensor([*(ids[i] for i in path), dice.roll(left)])
+
+
+def typical_acceptance(p, epsilon=0.09, delta=0.3):
+    """Which tokens Medusa's typical acceptance would keep. LOSSY: the text no longer has the target's law.
+
+    A token is kept where its probability is above a threshold of the position's own, min(epsilon, delta * exp(-H)): H
+    is the entropy of p in nats. Where the target is sure, few tokens are typical; where it wavers, many are. Nothing
+    is drawn and no drafter is asked, so a typical token is kept although the target would hardly ever write it.
+
+    Args:
+        p: FloatTensor [..., V], the target's distributions; zeros are allowed. It is not changed.
+        epsilon: the most that the threshold can be. delta: how it falls with the entropy.
+
+    Returns:
+        BoolTensor [..., V], True where a drafted token would be kept. A token with p = 0 adds nothing to the
+        entropy (no NaN may come of it), and is never kept.
+
+    Source: Cai et al. 2024, "Medusa", section 2.3.1; after Hewitt et al. 2022, "Truncation sampling".
+    """
+    entropy = -torch.special.xlogy(p, p).sum(-1, keepdim=True)
+    return p > (delta * (-entropy).exp()).clamp(max=epsilon)

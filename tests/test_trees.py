@@ -16,7 +16,8 @@ from specdec_course.checks.stages import toys
 from specdec_course.decoding import engine, greedy_decode
 from specdec_course.decoding.rounds import placed
 from specdec_course.drafters import BigramDrafter, Draft, Drafter, ModelDrafter, as_drafter
-from specdec_course.drafters.draft import ancestors, depths, paths
+from specdec_course.drafters.draft import depths, paths
+from specdec_course.drafters.trees import tree_attention_mask
 from specdec_course.measure.equality import library_text
 from specdec_course.models import as_forward
 from specdec_course.sampling import exact_law
@@ -50,13 +51,13 @@ def test_depths_ancestors_and_paths():
     parents = torch.tensor(TWO_BRANCHES)
     assert depths(parents).tolist() == [1, 1, 2, 2, 3]
     assert paths(parents) == [[0, 2], [1, 3, 4]]
-    assert ancestors(parents).int().tolist() == [
+    assert tree_attention_mask(parents).int().tolist() == [
         [1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [0, 1, 0, 1, 1]
     ]  # fmt: skip
     chain = torch.arange(5) - 1
     assert depths(chain).tolist() == [1, 2, 3, 4, 5] and paths(chain) == [[0, 1, 2, 3, 4]]
-    assert torch.equal(ancestors(chain), torch.ones(5, 5, dtype=torch.bool).tril())
-    assert paths(chain[:0]) == [] and depths(chain[:0]).shape == (0,) and ancestors(chain[:0]).shape == (0, 0)
+    assert torch.equal(tree_attention_mask(chain), torch.ones(5, 5, dtype=torch.bool).tril())
+    assert paths(chain[:0]) == [] and depths(chain[:0]).shape == (0,) and tree_attention_mask(chain[:0]).shape == (0, 0)
 
 
 @pytest.mark.parametrize("parents", [(0,), (-1, 2, 0), (-2,), (-1, 1)])

@@ -78,6 +78,23 @@ def move_rows(tensors, first: int, rows: list[int]) -> None:
         tensor[..., first + start : first + len(rows), :] = tensor.index_select(-2, index)
 
 
+def compact_cache(cache, path, start):
+    """A cache without the branches of a tree that were rejected.
+
+    Args:
+        cache: list of (keys, values), a pair a layer, FloatTensor [..., R, d] each. The first `start` rows are the
+            text's, the others a tree's nodes, in their order. Nothing of it is changed.
+        path: the nodes that stay, a list of ascending indices into the tree (0 is row `start`), perhaps empty.
+        start: rows of the text, 0 <= start <= R.
+
+    Returns:
+        list of (keys, values) with start + len(path) rows each: the text's, then those of the path. They are right
+        where they come to stand, if every node was given the position that it has on its path.
+    """
+    rows = torch.tensor([*range(start), *(start + i for i in path)], dtype=torch.long)
+    return [tuple(x.index_select(-2, rows.to(x.device)) for x in pair) for pair in cache]
+
+
 def additive(mask, dtype):
     """BoolTensor -> the same as numbers to add to scores: 0 where True, the least number of the dtype where False.
 

@@ -46,7 +46,7 @@ def doctor(grading, json_file):
 
 @main.group()
 def train():
-    """Train the bundled pair, or a draft for any target."""
+    """Train the bundled pair, or a draft or Medusa heads for any target."""
 
 
 SEED_OPTION = click.option("--seed", default=0, show_default=True)
@@ -95,3 +95,29 @@ def distil(**options):
 
     out = train_distil(say=click.echo, **options)
     click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
+@train.command()
+@click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
+              help="Whose heads: a pair by its name, or a model of your own.")
+@click.option("--heads", type=int, help="How many heads, each guessing a token further ahead; default: 4.")
+@click.option("--blocks", type=int, help="Residual blocks in each; default: 1.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+              help="Of learning, at most (the texts are written before); default: all texts several times.")
+@click.option("--batches", type=int, help="Batches of texts that the target writes to learn from; default: 24.")
+@click.option("--rows", type=int, help="Texts in a batch; default: 96.")
+@click.option("--new", type=int, help="Tokens of a text; default: 128.")
+@click.option("--passes", type=int, help="How often each text is read; default: 6.")
+@click.option("--rate", type=float, help="Factor on the learning rates; default: 0.3.")
+@click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
+@click.option("--out", default="medusa", show_default=True, type=click.Path(file_okay=False), help="For the heads.")
+@click.option("--work", type=click.Path(file_okay=False),
+              help="For texts and checkpoints; an interrupted run goes on from there. Default: in your cache.")
+@SEED_OPTION
+@DEVICE_OPTION
+def medusa(**options):
+    """Train Medusa heads for a target, on text that the target writes (resumable, seeded)."""
+    from ..training import train_medusa
+
+    out = train_medusa(say=click.echo, **options)
+    click.echo(f"specdec generate --drafter medusa --heads {out}")

@@ -24,7 +24,11 @@ DTYPE_OPTION = click.option(
     "--dtype", type=click.Choice(["float32", "bfloat16", "float16", "int8"]),
     help="Precision; default: what suits the pair and the device. int8, on a CPU, rounds the weights: another model.",
 )
-DRAFTERS = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "none")  # as drafters.named has them
+HEADS_OPTION = click.option("--heads", type=click.Path(exists=True, file_okay=False),
+                            help="Folder of Medusa heads; default: those of the bundled pair.")
+DRAFTERS = (  # as drafters.named has them
+    "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "none",
+)  # fmt: skip
 
 
 @main.command()
@@ -35,8 +39,9 @@ DRAFTERS = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined"
     default="model",
     show_default=True,
     help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
-    "from a corpus, or the three in turn (combined).",
+    "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states.",
 )
+@HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,
               help="Text for bigram, ngram, corpus, combined: atlas, wikitext-2 or a file.")
 @click.option("--prompt", help="Text to continue.")
@@ -61,8 +66,8 @@ DRAFTERS = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined"
 @click.option("--verify", is_flag=True, help="Compare every greedy text with Hugging Face's own generate.")
 @JSON_OPTION
 def generate(
-    pair_name, target, draft, drafter, corpus, prompt, prompts_file, chat, limit, k, max_new_tokens, min_new_tokens,
-    stop_strings, repetition_penalty, seed, engine, dtype, ignore_eos, verify, json_file, **how
+    pair_name, target, draft, drafter, heads, corpus, prompt, prompts_file, chat, limit, k, max_new_tokens,
+    min_new_tokens, stop_strings, repetition_penalty, seed, engine, dtype, ignore_eos, verify, json_file, **how
 ):
     """Continue prompts, speculatively; print the text coloured by round and the tokens per target call."""
     from ..corpora import prompts
@@ -78,7 +83,7 @@ def generate(
     if verify and not sampling.greedy:
         raise ValueError("--verify compares greedy texts; leave out --temperature")
     pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
-    proposer = named_drafter(drafter, pair, corpus, say=click.echo)
+    proposer = named_drafter(drafter, pair, corpus, say=click.echo, heads=heads)
     eos = None if ignore_eos else sorted(ends_of(pair.target, "model"))
     ending = {"min_new_tokens": min_new_tokens, "tokenizer": pair.tokenizer,
               "stop_strings": [stop.replace("\\n", "\n") for stop in stop_strings]}
@@ -126,6 +131,7 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--k", default=4, show_default=True, type=click.IntRange(min=1), help="Draft length of the fixed rows.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts; default: Atlas.")
 @click.option("--limit", default=4, show_default=True, type=click.IntRange(min=1))
+@HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True, help="Text for bigram, n-gram and corpus.")
 @click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(min=2))
 @click.option("--temperature", default=0.0, show_default=True)
@@ -152,7 +158,7 @@ def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, dtyp
 
     pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
     said = {"pair": None if target else pair_name, "target": target, "draft": draft, "dtype": dtype,
-            "prompts": how["prompts_file"]}
+            "heads": how["heads"], "prompts": how["prompts_file"]}
     report = run_bench(pair, {name: value for name, value in said.items() if value}, say=click.echo, **how)
     write_json(json_file, report)
     if plot:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import torch
 
-from ..drafters.draft import Draft, ancestors, depths
+from ..drafters.draft import Draft, depths
+from ..drafters.trees import tree_attention_mask
 from ..sampling import Dice, Sampling
 from ..verification import (
     verify_greedy_vectorised,
@@ -107,7 +108,7 @@ class _Processed:
         self.shape, self.dtype = logits.shape, torch.float32
 
     def __getitem__(self, row: int):
-        path = [] if row == 0 else ancestors(self.tree.parents)[row - 1].nonzero()[:, 0]
+        path = [] if row == 0 else tree_attention_mask(self.tree.parents)[row - 1].nonzero()[:, 0]
         logits = self.sampling.processed(torch.cat([self.text, self.tree.ids[path].cpu()]), self.logits[row])
         if not logits.amax().isfinite():
             raise ValueError(FORBIDDEN)
@@ -123,7 +124,7 @@ def placed(parents, m: int, length: int, device):
     positions = torch.cat([length + torch.arange(m), length + m - 1 + depths(parents)])
     mask = torch.ones(m + n, length + m + n, dtype=torch.bool)
     mask[:m, length:] = torch.ones(m, m + n, dtype=torch.bool).tril()
-    mask[m:, length + m :] = ancestors(parents)
+    mask[m:, length + m :] = tree_attention_mask(parents)
     return positions.to(device, non_blocking=True), mask.to(device, non_blocking=True)
 
 

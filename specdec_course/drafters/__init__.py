@@ -1,15 +1,16 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model. Knows nothing
-of how a draft is verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `heads` the
+one that reads the target's hidden states, `trees` what it guesses in. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "FirstOf", "ModelDrafter", "NgramDrafter",
-    "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "propose_stochastic",
+    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "FirstOf", "MedusaDrafter", "ModelDrafter",
+    "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter",
+    "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -21,6 +22,7 @@ def __getattr__(name):
     if name in __all__:
         from .automaton import SuffixAutomaton, SuffixDrafter
         from .bigram import BigramDrafter
+        from .heads import MedusaDrafter
         from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
         from .suffixes import CorpusDrafter, SuffixIndex
 
@@ -28,6 +30,7 @@ def __getattr__(name):
             BigramDrafter,
             CorpusDrafter,
             FirstOf,
+            MedusaDrafter,
             NgramDrafter,
             PromptLookupDrafter,
             SuffixAutomaton,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .trees import tree_attention_mask
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -136,19 +138,7 @@ def depths(parents) -> torch.Tensor:
     return torch.tensor(depth, dtype=torch.long)
 
 
-def ancestors(parents) -> torch.Tensor:
-    """Which nodes stand on the path to each: LongTensor [n] -> BoolTensor [n, n], True at (i, j) if j is i or above it.
-
-    Row i is what node i may attend to within the tree.
-    """
-    above = torch.eye(len(parents), dtype=torch.bool)
-    for i, parent in enumerate(parents.tolist()):
-        if parent >= 0:
-            above[i] |= above[parent]
-    return above
-
-
 def paths(parents) -> list[list[int]]:
     """The tree as chains: for every leaf the indices of the nodes from the root's child down to it."""
     inner = set(parents.tolist())
-    return [row.nonzero()[:, 0].tolist() for i, row in enumerate(ancestors(parents)) if i not in inner]
+    return [row.nonzero()[:, 0].tolist() for i, row in enumerate(tree_attention_mask(parents)) if i not in inner]

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..common.paths import data_path
 from ..corpora import load_corpus
 from ..models import vocabulary_size
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .heads import medusa_drafter
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
 from .model import ModelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "none")
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "none")
 FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
 
-def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", say=print):
-    """The drafter for a pair, by its name. ValueError for another name, and for a pair without a draft model.
+def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", say=print, heads=None):
+    """The drafter for a pair, by its name. ValueError for another name, and for a pair without the models
+    that it asks for.
 
     model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
-    three tokens to go by, then corpus, then ngram. none: None.
+    three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
+    ones. none: None.
     """
     if name == "none":
         return None
@@ -28,6 +34,12 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
         if pair.draft is None:
             raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
         return ModelDrafter(pair.draft)
+    if name == "medusa":
+        folder = heads or bundled_heads(pair)
+        if folder is None:
+            raise ValueError(f"{pair.name} has no Medusa heads: train some (specdec train medusa --target ...), and "
+                             "name their folder (--heads)")
+        return medusa_drafter(folder, pair.target)
     if name not in NAMES:
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")
     if name == "lookup":
@@ -36,6 +48,11 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
         return SuffixDrafter()
     ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: say(f"{name} fitted on {line}"))
     return fitted_drafter(name, ids, vocabulary_size(pair.target))
+
+
+def bundled_heads(pair) -> Path | None:
+    """The folder of the Medusa heads that come with a pair; None for one that comes without."""
+    return data_path("classroom", "medusa") if pair.name.split()[0] == "classroom" else None
 
 
 def fitted_drafter(name: str, ids, vocab_size: int):

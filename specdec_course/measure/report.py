@@ -13,7 +13,7 @@ from pathlib import Path
 from ..corpora import load_corpus
 from ..corpora import prompts as prompts_of
 from ..drafters import ModelDrafter
-from ..drafters.named import fitted_drafter, named_drafter
+from ..drafters.named import bundled_heads, fitted_drafter, named_drafter
 from ..models import vocabulary_size
 from ..sampling import Sampling
 from . import benchmark, prediction
@@ -22,13 +22,15 @@ from .prediction import mean_costs, measure_costs
 
 
 def bench(
-    pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say
+    pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say, heads=None
 ) -> dict:
     """Measures, prints through `say` and returns the figures as plain dictionaries. named: {option of the command:
     its value}, which models and prompts these are."""
     sampling = Sampling(temperature)
     options = " ".join(f"--{option} {Path(x).name if Path(x).exists() else x}" for option, x in named.items())
     lookups = _lookups(pair, corpus, say)
+    if heads or bundled_heads(pair):
+        lookups["Medusa tree"] = named_drafter("medusa", pair, heads=heads)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, lookups, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "

@@ -51,3 +51,28 @@ def train_distil(
         raise ValueError(f"{target} is an encoder-decoder; distillation is for decoder-only models")
     ids = None if texts is None else load_corpus(texts, pair.tokenizer, say=say)
     return distil(pair.target, pair.tokenizer, out, pair.draft, numbers, work, ids, minutes)
+
+
+def train_medusa(
+    target: str, out: str, texts: str | None = None, work: str | None = None, device: str | None = None,
+    minutes: float | None = None, say=print, **recipe,
+):  # fmt: skip
+    """What `specdec train medusa` does: see `heads.train_heads`, whose model and texts are named here.
+
+    target: a pair by its name, a folder or a Hub id. texts: a text file, or the name of a text. recipe: fields of
+    `heads.Recipe`.
+    """
+    import torch
+
+    from ..corpora import load_corpus
+    from ..models import load_pair
+    from ..models.sources import NAMES, places, usual_device
+    from .heads import Recipe, train_heads
+
+    numbers = Recipe(**{name: value for name, value in recipe.items() if value is not None})
+    place = places(target, usual_device(device), torch.float32, say)[0] if target in NAMES else target
+    pair = load_pair(target=str(place), device=device, dtype=torch.float32, say=say)
+    if pair.target.config.is_encoder_decoder:
+        raise ValueError(f"{target} is an encoder-decoder; Medusa heads are for decoder-only models")
+    ids = None if texts is None else load_corpus(texts, pair.tokenizer, say=say)
+    return train_heads(pair.target, pair.tokenizer, out, numbers, work, ids, minutes)

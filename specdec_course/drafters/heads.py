@@ -20,7 +20,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class ResidualBlock(nn.Module):
-    """x + SiLU(W x + b). It begins as the identity: an untrained head says what the target's own head says."""
+    """x + SiLU(W x + b). It begins as the identity."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -33,15 +33,22 @@ class ResidualBlock(nn.Module):
 
 
 class MedusaHeads(nn.Module):
-    """`count` heads of `blocks` residual blocks each: hidden states [..., d] -> what the target's own output layer,
-    which the heads share, makes their logits of, [count, ..., d]."""
+    """`count` heads: hidden states [..., d] -> what the target's own output layer, which all of them share, makes their
+    logits of, [count, ..., d].
+
+    A head is `blocks` residual blocks and a square matrix. (The paper's heads have an output layer each, as large
+    as the target's; the matrix turns the shared one instead, for d x d numbers in place of V x d.)
+    """
 
     def __init__(self, width: int, count: int = 4, blocks: int = 1):
         super().__init__()
         self.width, self.count, self.blocks = width, count, blocks
         self.heads = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width) for _ in range(blocks))) for _ in range(count)
+            nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), nn.Linear(width, width, bias=False))
+            for _ in range(count)
         )
+        for head in self.heads:
+            nn.init.eye_(head[-1].weight)
 
     def forward(self, hidden):
         return torch.stack([head(hidden) for head in self.heads])

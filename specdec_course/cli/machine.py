@@ -108,7 +108,7 @@ def distil(**options):
 @click.option("--rows", type=int, help="Texts in a batch; default: 96.")
 @click.option("--new", type=int, help="Tokens of a text; default: 128.")
 @click.option("--passes", type=int, help="How often each text is read; default: 6.")
-@click.option("--rate", type=float, help="Factor on the learning rates; default: 0.3.")
+@click.option("--rate", type=float, help="Factor on the learning rates; default: 1.")
 @click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
 @click.option("--out", default="medusa", show_default=True, type=click.Path(file_okay=False), help="For the heads.")
 @click.option("--work", type=click.Path(file_okay=False),

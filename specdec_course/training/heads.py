@@ -45,7 +45,7 @@ class Recipe:
     new: int = 128
     step_rows: int = 16
     passes: int = 6
-    rate: float = 0.3
+    rate: float = 1.0
     decay: float = 0.6
     every: int = 50
     patience: int = 8

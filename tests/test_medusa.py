@@ -7,13 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from small_models import small_model, small_tokenizer
+from click.testing import CliRunner
+from small_models import save, small_model, small_tokenizer
 from test_trees import VOCAB, decoder, opinions, random_tree
 
 from specdec_course.cache import static
 from specdec_course.cache.chosen import cache_of
 from specdec_course.cache.rows import compact_cache
 from specdec_course.checks.stages import toys
+from specdec_course.cli import main
+from specdec_course.common.paths import data_path
+from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import engine, generate, greedy_decode
 from specdec_course.decoding.rounds import placed
 from specdec_course.drafters.heads import (
@@ -24,8 +28,9 @@ from specdec_course.drafters.heads import (
     medusa_drafter,
     save_heads,
 )
+from specdec_course.drafters.named import named_drafter
 from specdec_course.drafters.trees import best_tree, build_tree, expected_kept, medusa_labels, tree_attention_mask
-from specdec_course.models import as_forward
+from specdec_course.models import as_forward, load_pair
 from specdec_course.sampling import Sampling, exact_law
 from specdec_course.training.checkpoint import load_state
 from specdec_course.training.heads import HeadsRun, Recipe, accuracies, sources, step_loss, train_heads
@@ -170,7 +175,7 @@ def test_what_is_proposed_is_what_the_heads_say_of_the_state_that_wrote_the_newe
         states = target(text[None, :-1], output_hidden_states=True).hidden_states[-1][0]
         best = target.lm_head(drafter.heads(states[-1])).topk(3).indices
     context = SimpleNamespace(ids=text, hidden=lambda layer: states)
-    draft = drafter.propose_from(context, 9, Sampling(1.0), None)
+    draft = drafter.propose_from(context, 9, Sampling(1.0), None)  # certain, also with a temperature
     assert draft.ids.tolist() == [int(best[len(path) - 1, path[-1]]) for path in CHOICES] and draft.probs is None
     assert draft.parents.tolist() == [-1, -1, 0, 0, 1, 2]
     assert len(drafter.propose_from(context, 1, Sampling(), None).ids) == 2
@@ -364,6 +369,63 @@ def test_accuracies_count_the_tokens_that_were_written(small, tmp_path):
                         asked[i] += 1
                         hits[i] += torch.tensor([token == new[j + 1 + i] for token in best[i]])
         torch.testing.assert_close(torch.tensor(got[kind]), hits / asked[:, None], atol=1e-4, rtol=0)
+
+
+# commands, and what is bundled ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(small, tmp_path_factory):
+    """A target as people have one, in a folder, and heads that the command trained for it."""
+    place = tmp_path_factory.mktemp("medusa")
+    save(place / "target", small.target, small.tokenizer)
+    result = CliRunner().invoke(main, [
+        "train", "medusa", "--target", str(place / "target"), "--out", str(place / "heads"), "--heads", "2",
+        "--work", str(place / "work"), "--batches", "4", "--rows", "4", "--new", "12", "--passes", "2"])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return place
+
+
+def test_the_commands_train_heads_and_guess_with_them(folder):
+    target = ["--target", str(folder / "target")]
+    how = ["--drafter", "medusa", "--prompt", "The river", "--max-new-tokens", "20"]
+    said = CliRunner().invoke(main, ["generate", *target, *how, "--heads", str(folder / "heads"), "--verify"])
+    assert said.exit_code == 0 and "1 of 1 texts equal" in said.output, said.output
+    without = CliRunner().invoke(main, ["generate", *target, *how])
+    assert without.exit_code == 2 and "target has no Medusa heads: train some" in without.output
+
+
+def test_the_bundled_heads_are_small_and_good(pair):
+    files = [data_path("classroom", "medusa") / name for name in ("config.json", "model.safetensors", "medusa.json")]
+    assert sum(file.stat().st_size for file in files) < 3_000_000
+    known = json.loads(data_path("classroom", "checksums.json").read_text())
+    assert {f"medusa/{file.name}" for file in files} <= set(known)
+    heads, accuracy = load_heads(data_path("classroom", "medusa"), pair.target)
+    assert heads.count == 4
+    for kind, least in (("greedy", 0.3), ("sampled", 0.2)):
+        first = [row[0] for row in accuracy[kind]]
+        assert first[0] > least and first == sorted(first, reverse=True)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_bundled_heads_write_the_targets_text_and_save_calls(pair, name):
+    drafter = named_drafter("medusa", pair)
+    for prompt in held_out_prompts(pair.tokenizer, count=2, length=30):
+        alone = generate(pair.target, prompt, max_new_tokens=40, eos_token_id=None).tokens
+        out = generate(pair.target, prompt, drafter, 4, max_new_tokens=40, eos_token_id=None, engine=name)
+        assert torch.equal(out.tokens, alone) and out.trace.tokens_per_call > 1.3
+
+
+def test_the_pair_in_eight_bits_takes_the_same_heads():
+    pair = load_pair("classroom", dtype="int8", say=lambda line: None)
+    (prompt,) = held_out_prompts(pair.tokenizer, count=1, length=30)
+    out = generate(pair.target, prompt, named_drafter("medusa", pair), 4, max_new_tokens=16, eos_token_id=None)
+    assert torch.equal(out.tokens, generate(pair.target, prompt, max_new_tokens=16, eos_token_id=None).tokens)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return load_pair("classroom", device="cpu", say=lambda line: None)
 
 
 @pytest.mark.parametrize("wrong", [{"heads": 0}, {"batches": 3}, {"rate": 0}])

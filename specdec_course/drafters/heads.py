@@ -15,7 +15,7 @@ from torch import nn
 from .draft import Draft, Drafter
 from .trees import best_tree, build_tree
 
-BUDGET = 16  # nodes of a tree: with the newest token they fill a compiled pass of 17
+BUDGET = 8  # nodes of a tree; with the newest token they fill a compiled pass of 9. On a GPU more may pay
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
@@ -62,9 +62,9 @@ class MedusaDrafter(Drafter):
     first one after the newest token, and so on. So no head knows the newest token, and none knows what the others
     have said: all nodes of one depth are drawn from one row. That is Medusa's price, and why it needs trees.
 
-    With `drawn` the nodes are drawn from the heads' laws, siblings without replacement, and reported with them.
-    Otherwise a node is the guess that its rank says, certain and so reported without a law. Both are exact; the
-    second keeps more with the bundled heads (see data/README.md).
+    Greedy, a node is the guess that its rank says. With a temperature it is `drawn` from its head's law, siblings
+    without replacement, and reported with what it was drawn from; or, with drawn=False, again what its rank says,
+    certain and so reported without a law. Both are exact. The first keeps more with the bundled heads.
 
     heads: MedusaHeads. lm_head: the target's output layer. choices: the tree, a list of tuples of ranks as `best_tree`
     returns it; sampled: another one for sampled texts. Processors change what the target says, not what the heads
@@ -73,7 +73,7 @@ class MedusaDrafter(Drafter):
 
     wants_hidden = (-1,)
 
-    def __init__(self, heads, lm_head, choices, sampled=None, drawn: bool = False):
+    def __init__(self, heads, lm_head, choices, sampled=None, drawn: bool = True):
         self.heads, self.lm_head, self.drawn, self.calls = heads, lm_head, drawn, 0
         self.trees = [[tuple(path) for path in tree] for tree in (choices, choices if sampled is None else sampled)]
         for tree in self.trees:
@@ -176,7 +176,7 @@ def _alike(ours: list[float], theirs: list[float]) -> bool:
     return apart <= 0.1 * max(map(abs, theirs))
 
 
-def medusa_drafter(folder, target, budget: int = BUDGET, drawn: bool = False) -> MedusaDrafter:
+def medusa_drafter(folder, target, budget: int = BUDGET, drawn: bool = True) -> MedusaDrafter:
     """The drafter for a target with the heads in a folder, and the best trees of so many nodes for them."""
     heads, accuracy = load_heads(folder, target)
     trees = (best_tree(accuracy[kind], budget) for kind in ("greedy", "sampled"))

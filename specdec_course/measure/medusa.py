@@ -20,7 +20,7 @@ from .machine import machine
 
 def drafters_of(target, folder, budgets, temperature: float) -> dict:
     """{name: drafter}: the target alone, a chain of first guesses, the best tree of each budget; with a temperature
-    also the chain and the largest tree drawn from the heads' laws."""
+    also the chain and the largest tree of certain guesses, not drawn from the heads' laws."""
     from ..drafters.heads import MedusaDrafter, load_heads
     from ..drafters.trees import best_tree
 
@@ -32,7 +32,7 @@ def drafters_of(target, folder, budgets, temperature: float) -> dict:
     found = {name: MedusaDrafter(heads, head, shape) for name, shape in shapes.items()}
     if temperature:
         for name in (f"chain of {heads.count}", f"tree of {max(budgets)}"):
-            found[f"{name}, drawn"] = MedusaDrafter(heads, head, shapes[name], drawn=True)
+            found[f"{name}, certain"] = MedusaDrafter(heads, head, shapes[name], drawn=False)
     return {"target alone": None} | found
 
 

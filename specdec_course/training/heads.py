@@ -17,7 +17,7 @@ import torch
 
 from ..common.paths import cache_path
 from ..common.whole import write_text
-from ..drafters.heads import BUDGET, MedusaHeads, save_heads
+from ..drafters.heads import MedusaHeads, save_heads
 from ..drafters.trees import best_tree, expected_kept, medusa_labels
 from ..measure.machine import machine
 from .checkpoint import load_state, same_recipe
@@ -32,6 +32,7 @@ from .written import Writer, batch_path, check_room, load_batch, write_all
 log = logging.getLogger("specdec_course")
 WEIGHTS = 0.8  # of a head's loss, to the power of its number (Cai et al. 2024, section 2.2.1)
 RANKS = 10  # guesses of a head whose accuracy is measured
+NODES = 16  # of the trees by which weights are compared
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,16 @@ class HeadsRun(Run):
         self.step, self.seconds, self.logged, self.best, self.best_at = 0, 0.0, [], self.weights(), 0
 
     def look(self, loss: float | None = None) -> None:
-        """Measure on held-out text, note it, keep the weights if they are the best so far: whose trees of `BUDGET`
+        """Measure on held-out text, note it, keep the weights if they are the best so far: whose trees of `NODES`
         nodes are expected to keep most, greedy and sampled taken together."""
         accuracy = accuracies(self.draft, self.lessons.weight, self.held_out, rows=32)
-        kept = {kind: round(expected_kept(rows, best_tree(rows, BUDGET)), 4) for kind, rows in accuracy.items()}
+        kept = {kind: round(expected_kept(rows, best_tree(rows, NODES)), 4) for kind, rows in accuracy.items()}
         known = [line["greedy"] + line["sampled"] for line in self.logged]
         if not known or sum(kept.values()) > max(known):
             self.best, self.best_at = self.weights(), self.step
         self.logged.append({"step": self.step, "seconds": round(self.seconds), "loss": loss, **kept})
         log.info("step %d: a tree of %d nodes should keep %.3f tokens of a greedy text, %.3f of a sampled one%s",
-                 self.step, BUDGET, kept["greedy"], kept["sampled"], "" if loss is None else f"; loss {loss:.4f}")
+                 self.step, NODES, kept["greedy"], kept["sampled"], "" if loss is None else f"; loss {loss:.4f}")
 
     def learn(self, done: float) -> float:
         """One step; returns its loss."""

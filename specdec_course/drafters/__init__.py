@@ -1,15 +1,16 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model. Knows nothing
-of how a draft is verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle` the
+one that reads what the target made of the text. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "FirstOf", "ModelDrafter", "NgramDrafter",
-    "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "propose_stochastic",
+    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "ModelDrafter",
+    "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter",
+    "drafter_of", "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -18,6 +19,10 @@ def __getattr__(name):
         from . import model
 
         return getattr(model, name)
+    if name in ("EagleDrafter", "drafter_of"):
+        from . import eagle
+
+        return getattr(eagle, name)
     if name in __all__:
         from .automaton import SuffixAutomaton, SuffixDrafter
         from .bigram import BigramDrafter

@@ -6,8 +6,8 @@ from ..corpora import load_corpus
 from ..models import vocabulary_size
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .eagle import drafter_of
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
-from .model import ModelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
 NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "none")
@@ -27,7 +27,7 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     if name == "model":
         if pair.draft is None:
             raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
-        return ModelDrafter(pair.draft)
+        return drafter_of(pair.draft)
     if name not in NAMES:
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")
     if name == "lookup":

@@ -3,11 +3,13 @@ text."""
 
 import pytest
 import torch
+from click.testing import CliRunner
 from small_models import small_model, small_tokenizer
 
 from specdec_course.cache import static
 from specdec_course.cache.eager import EagerModel
 from specdec_course.checks.stages import toys
+from specdec_course.cli import main
 from specdec_course.decoding import engine
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import Context, EagleDrafter, ModelDrafter, drafter_of
@@ -16,7 +18,7 @@ from specdec_course.models import as_forward, load_pair
 from specdec_course.models.eagle import eagle_head, is_eagle
 from specdec_course.sampling import Dice, Sampling, exact_law
 from specdec_course.training.distil import Recipe, distil
-from specdec_course.training.lessons import Lessons, columns_of, log_law, measure, rollout
+from specdec_course.training.lessons import Lessons, columns_of, log_law, measure, rollout, step_loss
 from specdec_course.training.written import Writer, Written
 
 TINY = Recipe(layers=1, head=60, batches=5, rows=6, new=10, step_rows=4, passes=6, every=2, rate=0.3, rollout=2)
@@ -170,12 +172,10 @@ def test_before_the_first_round_there_is_nothing_to_read():
 
 
 def test_it_is_trained_stored_and_loaded_as_any_draft(tmp_path):
-    tokenizer = small_tokenizer()
+    tokenizer, place = small_tokenizer(), saved(tmp_path / "target")
     target = small_model(len(tokenizer), layers=3)
-    target.save_pretrained(tmp_path / "target")
-    tokenizer.save_pretrained(tmp_path / "target")
     distil(target, tokenizer, tmp_path / "draft", None, TINY, tmp_path / "work")
-    pair = load_pair(target=str(tmp_path / "target"), draft=str(tmp_path / "draft"), say=lambda line: None)
+    pair = load_pair(target=place, draft=str(tmp_path / "draft"), say=lambda line: None)
     assert is_eagle(pair.draft.config) and isinstance(drafter_of(pair.draft), EagleDrafter)
     assert pair.draft.get_input_embeddings().weight is pair.target.get_input_embeddings().weight
     alone = generate(pair.target, [5, 6, 7], max_new_tokens=20).tokens
@@ -204,8 +204,6 @@ def test_training_brings_the_law_nearer():
         log_q = log_law(draft, made, 64)
         return float(torch.minimum(log_q.exp(), lessons.law(batch, slice(None)).exp()).sum(-1).mean())
 
-    from specdec_course.training.lessons import step_loss
-
     later = second_step()
     for _ in range(60):
         optimizer.zero_grad()
@@ -232,3 +230,38 @@ def test_texts_without_states_are_refused():
     old = Written(text.ids, text.pads, text.hidden, text.mass)
     with pytest.raises(ValueError, match="without the target's states"):
         Lessons([old], target, torch.arange(64), with_states=True)
+
+
+# the command
+
+
+def saved(folder):
+    tokenizer = small_tokenizer()
+    small_model(len(tokenizer), layers=3).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_the_command_makes_a_draft_that_generate_takes(tmp_path):
+    place, out = saved(tmp_path / "target"), str(tmp_path / "eagle")
+    few = ["--batches", "4", "--rows", "4", "--new", "8", "--passes", "1", "--head", "60", "--intermediate", "16"]
+    ran = CliRunner().invoke(main, ["train", "eagle", "--target", place, *few, "--out", out,
+                                    "--work", str(tmp_path / "work")])  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert f"--draft {out}" in ran.output
+    said = CliRunner().invoke(main, ["generate", "--target", place, "--draft", out, "--prompt", "The river",
+                                     "--max-new-tokens", "12", "--verify"])  # fmt: skip
+    assert said.exit_code == 0 and "1 of 1 texts equal" in said.output, said.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--rollout", "0"], "--rollout is 0; expected at least one step"),
+     (["--intermediate", "-1"], "intermediate is -1; expected 0 or more"),
+     (["--layers", "3"], "a draft can have 1 to 2, not 3"),
+     (["--loss", "kl"], "unknown loss 'kl'")],
+)  # fmt: skip
+def test_what_the_command_refuses_in_one_line(options, said, tmp_path):
+    command = ["train", "eagle", "--target", saved(tmp_path / "target"), "--out", str(tmp_path / "out"), *options]
+    ran = CliRunner().invoke(main, [*command, "--work", str(tmp_path / "work")])
+    assert ran.exit_code == 2 and said in ran.output and "Traceback" not in ran.output

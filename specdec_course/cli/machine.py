@@ -46,7 +46,7 @@ def doctor(grading, json_file):
 
 @main.group()
 def train():
-    """Train the bundled pair, or a draft for any target."""
+    """Train the bundled pair, or a draft of one kind or another for any target."""
 
 
 SEED_OPTION = click.option("--seed", default=0, show_default=True)
@@ -94,4 +94,36 @@ def distil(**options):
     from ..training import train_distil
 
     out = train_distil(say=click.echo, **options)
+    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
+@train.command()
+@click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
+              help="Whose states it reads: a pair by its name, or a model of your own.")
+@click.option("--layers", type=int, help="Of the target's kind, begun as its last ones; default: 1.")
+@click.option("--intermediate", type=int, help="Width of their MLPs; default: the target's.")
+@click.option("--head", type=int, help="How many tokens it can say, those that the target writes most; default: 8192.")
+@click.option("--rollout", type=int, default=3, show_default=True,
+              help="Steps that it goes on from its own states while it learns.")
+@click.option("--loss", default="forward_kl", show_default=True, help="forward_kl, reverse_kl, tv or cross_entropy.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+              help="Of learning, at most (the texts are written before); default: all texts several times.")
+@click.option("--batches", type=int, help="Batches of texts that the target writes to learn from; default: 24.")
+@click.option("--rows", type=int, help="Texts in a batch; default: 96.")
+@click.option("--new", type=int, help="Tokens of a text; default: 128.")
+@click.option("--passes", type=int, help="How often each text is read; default: 4.")
+@click.option("--rate", type=float, help="Factor on the learning rates; default: 1.")
+@click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
+@click.option("--out", default="eagle", show_default=True, type=click.Path(file_okay=False), help="For the draft.")
+@click.option("--work", type=click.Path(file_okay=False),
+              help="For texts and checkpoints; an interrupted run goes on from there. Default: in your cache.")
+@SEED_OPTION
+@DEVICE_OPTION
+def eagle(layers, **options):
+    """Train a draft that reads what its target made of the text (resumable, seeded)."""
+    from ..training import train_distil
+
+    if options["rollout"] < 1:
+        raise ValueError(f"--rollout is {options['rollout']}; expected at least one step")
+    out = train_distil(say=click.echo, layers=layers or 1, **options)
     click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')

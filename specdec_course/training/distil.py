@@ -66,6 +66,9 @@ class Recipe:
         for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "rollout", "intermediate"}:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
+        for name in ("rollout", "intermediate"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.batches <= HELD_OUT:
             raise ValueError(f"batches is {self.batches}; {HELD_OUT} are held out, so there have to be more")
 

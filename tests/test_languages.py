@@ -43,6 +43,19 @@ PYTHONS = re.compile(r"\b\w*(?:Error|Exception|Exit): .*")  # what Python says i
 # ---- the translation is whole, and up to date
 
 
+def test_the_documents_say_which_units_are_translated():
+    assert tuple(path.stem[:2] for path in SOURCES) == wanted.UNITS
+    units = [path.stem for path in sorted(ROOT.glob("solutions/*/*.py"))]
+    assert units[: len(SOURCES)] == [path.stem for path in SOURCES]  # the first ones: nobody meets a gap
+    last = wanted.UNITS[-1]
+    of_translations = re.compile(r"[Uu]nits 01 to (\d\d)\b(?=[^.]*(?:Chinese|translated|zh_CN))")
+    for name in ("README.md", "AGENTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/students.md",
+                 "docs/instructors.md"):
+        said = set(of_translations.findall((ROOT / name).read_text()))
+        assert said == {last}, f"{name} speaks of units 01 to {said}; translated are those up to {last}"
+    assert f"第 01 到 {last} 单元" in (ROOT / "docs/zh_CN.md").read_text()
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name)
 def test_every_text_has_its_translation(file):
     missing = [entry.msgid for entry in polib.pofile(str(file)) if not entry.translated()]

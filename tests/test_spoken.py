@@ -82,6 +82,8 @@ def test_a_contract_as_text():
 def test_lines_of_chinese_are_joined_without_a_blank():
     assert unbroken("一行\n二行，\n`x` 三") == "一行二行，\n`x` 三"
     assert unbroken("```\n一\n二\n```") == "```\n一\n二\n```"
+    assert unbroken("返回：\n    一行\n    二行") == "返回：\n    一行二行", "else its head is not set in bold"
+    assert unbroken("一行：\n二行") == "一行：二行"
 
 
 # ---- messages

@@ -51,4 +51,9 @@ def sayer(source: Path, language: str) -> Callable[[str, str], str]:
 
 def unbroken(text: str) -> str:
     """Paragraphs without the ends of lines that a page would show as blanks in the middle of a Chinese sentence."""
-    return text if "```" in text or text.startswith("#") else BROKEN.sub("", text)
+    if "```" in text or text.startswith("#"):
+        return text
+    head, _, body = text.partition("\n")
+    if head.endswith("：") and body.startswith("    "):  # a section of a contract: its head stays a line of its own
+        return f"{head}\n{BROKEN.sub('', body)}"
+    return BROKEN.sub("", text)

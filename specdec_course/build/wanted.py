@@ -18,12 +18,13 @@ from .contract import contracts
 from .source import read_source
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "languages"
-UNITS = ("01", "02", "03", "04", "05", "06")  # those that are translated
+UNITS = ("01", "02", "03", "04", "05", "06", "07", "08")  # those that are translated
 PICTURES = ("specdec_course.checks.unit04.wrong_rules",)  # words in pictures, whose fonts know no other letters
 ALSO = ("specdec_course.sampling",)  # what dice and laws say of a student's numbers, inside a message of a check
 STATES = ("right", "wrong")  # single words, which no rule could tell from names
 NEVER_SHOWN = ("out of calls", "no exception", "Sampling({0})", "mistake", "otherwise", "problems", "usable", "wraps",
-               "word{0}", "same_place, of all but the first", "same_place, of all but the last")
+               "word{0}", "same_place, of all but the first", "same_place, of all but the last", "from first",
+               "from last", "only first", "only bad", "good ones", "newest too", "cut first")
 TEMPLATES = (notebook.HEAD, notebook.BONUS, *notebook.BESIDE.values(), notebook.EXERCISE, notebook.POINT,
              notebook.POINTS, notebook.BONUS_POINT, notebook.BONUS_POINTS, notebook.UPLOAD,
              notebook.LOADING)  # fmt: skip

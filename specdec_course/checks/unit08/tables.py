@@ -72,7 +72,7 @@ def judge(answer, rows, n: int, ties: bool = False) -> Wrong | None:
     """What is wrong with tables of these rows, if anything. Which of several ids that came equally often is named
     counts with `ties` only: one slip costs one part."""
     for m, (found, right) in enumerate(zip(read_tables(answer, n), counted(rows, n), strict=True)):
-        after = "the empty context" if m == 0 else f"contexts of {m} token{'s' * (m > 1)}"
+        after = "the empty context" if m == 0 else "contexts of one token" if m == 1 else f"contexts of {m} tokens"
         if found.keys() - right.keys():
             key = next(iter(found.keys() - right.keys()))
             return Wrong(f"tables[{m}] has keys that stand nowhere in the data with something behind them, such as "

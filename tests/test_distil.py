@@ -471,7 +471,7 @@ def test_a_step_in_pieces_has_the_gradients_of_the_whole(small, monkeypatch, kin
         loss.backward()
         found.append([weight.grad.clone() for weight in draft.parameters() if weight.requires_grad])
     draft.zero_grad()
-    log_q = log_law(draft, states_of(draft, batch), len(lessons.columns))
+    log_q = log_law(draft, states_of(draft, batch)[0], len(lessons.columns))
     whole = losses_of(log_q, lessons.law(batch, slice(None)), kind).mean()
     whole.backward()
     assert mean == pytest.approx(whole.item(), abs=1e-5)

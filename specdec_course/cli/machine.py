@@ -1,4 +1,4 @@
-"""Commands about this machine: `doctor`, `fetch`, `train`. Knows options and how results are printed."""
+"""Commands about this machine: `doctor`, `fetch`. Knows options and how results are printed."""
 
 from __future__ import annotations
 
@@ -42,82 +42,3 @@ def doctor(grading, json_file):
         click.echo(f"{finding.state:5}{finding.name}: {finding.said}" + (f". {finding.cure}" if finding.cure else ""))
     write_json(json_file, [asdict(finding) for finding in findings])
     sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
-
-
-@main.group()
-def train():
-    """Train the bundled pair, or a draft or Medusa heads for any target."""
-
-
-SEED_OPTION = click.option("--seed", default=0, show_default=True)
-DEVICE_OPTION = click.option("--device", help="cuda or cpu; default: CUDA if there is one.")
-
-
-@train.command()
-@click.option("--out", default="data/classroom", show_default=True, type=click.Path(file_okay=False))
-@click.option("--work", default="training-run", show_default=True, type=click.Path(file_okay=False),
-              help="Folder of the checkpoints; an interrupted run goes on from there.")
-@SEED_OPTION
-@DEVICE_OPTION
-@click.option("--report", is_flag=True, help="Train nothing; measure the bundled pair and write the figures.")
-def classroom(**options):
-    """Train the bundled pair (about an hour on one CPU core; resumable, seeded)."""
-    from ..training import train as train_pair
-
-    train_pair("classroom", **options)
-
-
-@train.command()
-@click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
-              help="Who teaches: a pair by its name, or a model of your own.")
-@click.option("--draft", metavar="ID|FOLDER",
-              help="Who learns; default: the draft of the pair, or else the target's own first layers.")
-@click.option("--loss", default="forward_kl", show_default=True, help="forward_kl, reverse_kl, tv or cross_entropy.")
-@click.option("--temperature", type=float, help="Of both laws in the loss; default: 1.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
-              help="Of learning, at most (the texts are written before); default: all texts several times.")
-@click.option("--layers", type=int, help="Make a new draft of so many of the target's first layers (default: 2) ...")
-@click.option("--head", type=int, help="... which can say so many of the tokens that the target writes most.")
-@click.option("--batches", type=int, help="Batches of texts that the target writes to learn from; default: 24.")
-@click.option("--rows", type=int, help="Texts in a batch; default: 96.")
-@click.option("--new", type=int, help="Tokens of a text; default: 128.")
-@click.option("--passes", type=int, help="How often each text is read; default: 4.")
-@click.option("--rate", type=float, help="Factor on the learning rates; default: 0.3, and 1 for a new draft.")
-@click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
-@click.option("--out", default="distilled", show_default=True, type=click.Path(file_okay=False), help="For the draft.")
-@click.option("--work", type=click.Path(file_okay=False),
-              help="For texts and checkpoints; an interrupted run goes on from there. Default: in your cache.")
-@SEED_OPTION
-@DEVICE_OPTION
-def distil(**options):
-    """Teach a draft its target's law, on text that the target writes (resumable, seeded)."""
-    from ..training import train_distil
-
-    out = train_distil(say=click.echo, **options)
-    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
-
-
-@train.command()
-@click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
-              help="Whose heads: a pair by its name, or a model of your own.")
-@click.option("--heads", type=int, help="How many heads, each guessing a token further ahead; default: 4.")
-@click.option("--blocks", type=int, help="Residual blocks in each; default: 1.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
-              help="Of learning, at most (the texts are written before); default: all texts several times.")
-@click.option("--batches", type=int, help="Batches of texts that the target writes to learn from; default: 24.")
-@click.option("--rows", type=int, help="Texts in a batch; default: 96.")
-@click.option("--new", type=int, help="Tokens of a text; default: 128.")
-@click.option("--passes", type=int, help="How often each text is read; default: 6.")
-@click.option("--rate", type=float, help="Factor on the learning rates; default: 1.")
-@click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one.")
-@click.option("--out", default="medusa", show_default=True, type=click.Path(file_okay=False), help="For the heads.")
-@click.option("--work", type=click.Path(file_okay=False),
-              help="For texts and checkpoints; an interrupted run goes on from there. Default: in your cache.")
-@SEED_OPTION
-@DEVICE_OPTION
-def medusa(**options):
-    """Train Medusa heads for a target, on text that the target writes (resumable, seeded)."""
-    from ..training import train_medusa
-
-    out = train_medusa(say=click.echo, **options)
-    click.echo(f"specdec generate --drafter medusa --heads {out}")

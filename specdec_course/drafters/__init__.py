@@ -1,16 +1,17 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `heads` the
-one that reads the target's hidden states, `trees` what it guesses in. Knows nothing of how a draft is verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle` and
+`heads` those that read what the target made of the text, `trees` what heads guess in. Knows nothing of how a draft is
+verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "FirstOf", "MedusaDrafter", "ModelDrafter",
-    "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter",
-    "propose_stochastic",
+    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "MedusaDrafter",
+    "ModelDrafter", "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex",
+    "as_drafter", "drafter_of", "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -19,6 +20,10 @@ def __getattr__(name):
         from . import model
 
         return getattr(model, name)
+    if name in ("EagleDrafter", "drafter_of"):
+        from . import eagle
+
+        return getattr(eagle, name)
     if name in __all__:
         from .automaton import SuffixAutomaton, SuffixDrafter
         from .bigram import BigramDrafter

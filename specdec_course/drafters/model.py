@@ -11,6 +11,7 @@ import torch
 from ..cache.chosen import cache_of
 from ..cache.conditioned import Conditioned
 from ..cache.rows import check_keeps_positions
+from ..models.eagle import is_eagle
 from ..sampling import PredrawnDice, next_token_distribution
 from .draft import Draft, Drafter
 
@@ -52,9 +53,15 @@ class ModelDrafter(Drafter):
         the place in question last (list of float); the draft ends where it says False. Asked before a token is drawn.
     """
 
+    reads_features = False  # the target's hidden states, see eagle.EagleDrafter
+
     def __init__(self, model, confidence: float = 0.0, goes_on=None):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
+        if is_eagle(getattr(model, "config", None)) != self.reads_features:
+            reads = "does not read" if self.reads_features else "reads"
+            drafter = "ModelDrafter" if self.reads_features else "EagleDrafter"
+            raise ValueError(f"a {type(model).__name__} {reads} its target's states: draft with it as {drafter}(model)")
         check_keeps_positions(model, "draft model")
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")
@@ -119,24 +126,26 @@ class ModelDrafter(Drafter):
     def _at_once(self, missing, k, sampling, dice) -> Draft:
         """All k passes and draws as one function of tensors: on CUDA one graph, launched once."""
         static = self.cached
-        if len(missing) > 2 or static.length == 0:
-            static.append(missing[:-1]) if len(missing) > 1 else None
-            missing = missing[-1:]
+        width, m = static.width(len(missing)), len(missing)
+        if width is None:  # a prompt, which is read as it is
+            static.append(missing[:-1]) if m > 1 else None
+            missing, width, m = missing[-1:], 1, 1
+        padded = torch.nn.functional.pad(missing, (0, width - m))
         numbers = dice.numbers(0 if sampling.greedy else k, missing.device)
 
         def steps(ids, at, numbers):
-            tokens, rows, predrawn = [], [], PredrawnDice(numbers)
+            tokens, rows, predrawn, own = [], [], PredrawnDice(numbers), m
             for _ in range(k):
-                logits = static.step(ids, at)[-1]
-                at = at + len(ids)
+                logits = static.step(ids, at)[own - 1]
+                at, own = at + own, 1
                 ids = self._pick(logits, sampling, predrawn, rows)
                 tokens.append(ids)
             return torch.cat(tokens), torch.stack(rows) if rows else None
 
-        key = ("draft", k, len(missing), sampling, self.target_vocab_size)
+        key = ("draft", k, m, width, sampling, self.target_vocab_size)
         with torch.inference_mode():
-            drafted = static.replay(key, steps, missing, static.pointer(), numbers)
-        static.advance(len(missing) + k - 1, calls=k)
+            drafted = static.replay(key, steps, padded, static.pointer(), numbers)
+        static.advance(m + k - 1, calls=k)
         return Draft(*drafted)
 
     def _pick(self, logits, sampling, dice, rows):

@@ -9,9 +9,9 @@ from ..corpora import load_corpus
 from ..models import vocabulary_size
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .eagle import drafter_of
 from .heads import medusa_drafter
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
-from .model import ModelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
 NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "none")
@@ -33,7 +33,7 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     if name == "model":
         if pair.draft is None:
             raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
-        return ModelDrafter(pair.draft)
+        return drafter_of(pair.draft)
     if name == "medusa":
         folder = heads or bundled_heads(pair)
         if folder is None:

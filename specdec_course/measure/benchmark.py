@@ -173,7 +173,7 @@ def _row(name: str, outputs, baseline) -> Row:
 def standard_ways(pair, lookups: dict, k, sampling, max_new_tokens, engine="compiled") -> dict:
     """The ways that `specdec bench` compares, by name: the target alone in `engine` first. lookups: {name: drafter} of
     those that need no model."""
-    from ..drafters import ModelDrafter
+    from ..drafters import drafter_of
 
     def own(drafter, k=k, engine=engine):
         return own_way(pair.target, drafter, k, sampling, max_new_tokens, engine)
@@ -190,11 +190,11 @@ def standard_ways(pair, lookups: dict, k, sampling, max_new_tokens, engine="comp
         ways |= {
             f"Hugging Face assisted, k = {k}": library(pair.draft, k),
             "Hugging Face assisted, defaults": library(pair.draft),
-            f"draft model, k = {k}": own(ModelDrafter(pair.draft)),
-            "draft model, auto": own(ModelDrafter(pair.draft), "auto"),
+            f"draft model, k = {k}": own(drafter_of(pair.draft)),
+            "draft model, auto": own(drafter_of(pair.draft), "auto"),
         }
         if engine != "eager":
-            ways[f"draft model, k = {k}, eager"] = own(ModelDrafter(pair.draft), engine="eager")
+            ways[f"draft model, k = {k}, eager"] = own(drafter_of(pair.draft), engine="eager")
     return ways
 
 

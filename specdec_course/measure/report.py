@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..corpora import load_corpus
 from ..corpora import prompts as prompts_of
-from ..drafters import ModelDrafter
+from ..drafters import drafter_of
 from ..drafters.named import bundled_heads, fitted_drafter, named_drafter
 from ..models import vocabulary_size
 from ..sampling import Sampling
@@ -36,7 +36,7 @@ def bench(
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "
         f"{max_new_tokens} tokens, {repeats} alternating runs, medians; engine {engine}")
     drafters = {f"bigram, k = {k}": lookups["bigram"]} | (
-        {"draft model": ModelDrafter(pair.draft)} if pair.draft else {}
+        {"draft model": drafter_of(pair.draft)} if pair.draft else {}
     )
     text = ways["target alone"](prompts[0], 0).tokens
     costs = {name: [] for name in drafters}

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ..common.nearest import first_line
+from .eagle import eagle_class, is_eagle
 from .sources import check_place, fitting_dtype, folder_of, in_hub_cache, places, usual_device, weight_files
 from .trimmed import borrow_embedding, is_trimmed, trimmed_class
 from .vocabulary import compatible
@@ -132,7 +133,7 @@ def model_class(config):
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     if is_trimmed(config):
-        return trimmed_class(config)
+        return eagle_class(config) if is_eagle(config) else trimmed_class(config)
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 

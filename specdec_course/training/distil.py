@@ -18,6 +18,7 @@ import torch
 
 from ..common.paths import cache_path
 from ..common.whole import write_text
+from ..models.eagle import eagle_head, is_eagle
 from ..models.trimmed import check_layers, first_layers, is_trimmed
 from .attention import use_block_attention
 from .checkpoint import load_state, same_recipe, save_state
@@ -36,6 +37,8 @@ class Recipe:
     """The numbers of a run. A batch is `rows` texts of `new` tokens; a step reads `step_rows` texts.
 
     layers, head: of a draft that is made of the target's first layers; tokens that its head knows.
+    rollout: 0, or of a draft that reads the target's states (EAGLE) how many steps it goes on alone while it learns.
+    intermediate: width of its MLPs; 0: the target's.
     passes: how often every text is read, unless minutes bound the run. rate: factor on the peak learning rates of
     `loop`, which falls to zero over the last `decay` of the run. every: steps between measurements; after `patience`
     of them without a better one the run ends.
@@ -45,6 +48,8 @@ class Recipe:
     temperature: float = 1.0
     layers: int = 2
     head: int = 8192
+    rollout: int = 0
+    intermediate: int = 0
     batches: int = 24
     rows: int = 96
     new: int = 128
@@ -58,9 +63,12 @@ class Recipe:
 
     def __post_init__(self):
         check_kind(self.loss)
-        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed"}:
+        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "rollout", "intermediate"}:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
+        for name in ("rollout", "intermediate"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.batches <= HELD_OUT:
             raise ValueError(f"batches is {self.batches}; {HELD_OUT} are held out, so there have to be more")
 
@@ -78,8 +86,9 @@ class Run:
         self.optimizers = optimizers_for(draft)
         batches = [load_batch(batch_path(folder, number)) for number in range(recipe.batches)]
         columns = columns_of(draft, target)
-        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature)
-        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32)
+        states = is_eagle(draft.config)
+        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature, with_states=states)
+        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32, with_states=states)
         self.steps = max(1, recipe.passes * self.lessons.count // recipe.step_rows)
         self.step, self.seconds, self.logged, self.best, self.best_at = 0, 0.0, [], self.weights(), 0
 
@@ -129,7 +138,7 @@ class Run:
         recipe = self.recipe
         batch = self.lessons.drawn(recipe.step_rows, recipe.seed, self.step)
         with torch.autocast(self.draft.device.type, torch.bfloat16):
-            loss, mean = step_loss(self.draft, self.lessons, batch, recipe.loss)
+            loss, mean = step_loss(self.draft, self.lessons, batch, recipe.loss, max(1, recipe.rollout))
         factor = max(0.0, min(1.0, (self.step + 1) / WARM_UP, (1 - done) / recipe.decay))
         update(self.draft, self.optimizers, loss, recipe.rate * factor)
         self.step += 1
@@ -178,7 +187,7 @@ def distil(
         how_much = recipe.batches, recipe.rows, recipe.new
         write_all(Writer(target), tokenizer, folder, *how_much, texts, recipe.seed, stopped)
         if draft is None:
-            draft = first_layers(target, recipe.layers, often_written(target, folder, recipe))
+            draft = new_draft(target, often_written(target, folder, recipe), recipe)
         run = Run(folder, recipe, target, draft)
         if state := load_state(folder / "state.pt"):
             run.restore(state)
@@ -187,6 +196,13 @@ def distil(
     run.put(run.best)
     export(run, tokenizer, out)
     return out
+
+
+def new_draft(target, tokens, recipe: Recipe):
+    """A draft of the target's own layers, with a head for `tokens`: one that reads text, or the target's states."""
+    if recipe.rollout:
+        return eagle_head(target, tokens, recipe.layers, recipe.intermediate or None)
+    return first_layers(target, recipe.layers, tokens)
 
 
 def often_written(target, folder: Path, recipe: Recipe) -> torch.Tensor:

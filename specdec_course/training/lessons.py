@@ -22,22 +22,29 @@ class Batch:
     """Texts to read at once: ids LongTensor [B, L], padded on the right; places LongTensor [B, n], the columns of ids
     behind which the target's law is known; hidden FloatTensor [B * n, d] and mass FloatTensor [B * n], from which it is
     made (see Written); best LongTensor [B * n], its likeliest column, -1 where a draft cannot say it (None where nobody
-    asked)."""
+    asked); states FloatTensor [B, L, d], what the target made of every token of ids (None where nobody asked)."""
 
     ids: torch.Tensor
     places: torch.Tensor
     hidden: torch.Tensor
     mass: torch.Tensor
     best: torch.Tensor | None = None
+    states: torch.Tensor | None = None
 
 
 class Lessons:
     """Texts, and the law of the target that wrote them over `columns` LongTensor [C], the ids that a draft can say.
 
-    temperature: of the law. rows: of each batch of texts only the first so many.
+    temperature: of the law. rows: of each batch of texts only the first so many. with_states: for drafts that read what
+    the target made of the text.
     """
 
-    def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None):
+    def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None,
+                 with_states: bool = False):  # fmt: skip
+        if with_states and any(batch.before is None for batch in batches):
+            raise ValueError("these texts were written without the target's states at their prompts: name an empty "
+                             "folder with --work, and they are written anew")
+        self.with_states = with_states
         self.batches, self.device, self.columns, self.temperature = batches, target.device, columns, temperature
         self.weight = head_weight(target)
         self.some = self.weight[columns.to(self.device)]
@@ -68,6 +75,10 @@ class Lessons:
             torch.cat([batch.hidden[r] for batch, r in texts]).to(self.device).float(),
             torch.cat([batch.mass[r] for batch, r in texts]).to(self.device),
         )
+        if self.with_states:
+            states = [torch.cat([batch.before[r, batch.pads[r] :], batch.hidden[r]]) for batch, r in texts]
+            padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
+            batch = replace(batch, states=padded.to(self.device).float())
         if not with_best:
             return batch
         if tuple(chosen) not in self.known:
@@ -104,10 +115,32 @@ def columns_of(draft, target) -> torch.Tensor:
     return torch.arange(min(widths))
 
 
-def states_of(draft, batch: Batch) -> torch.Tensor:
-    """What the draft's head reads at the positions of a batch, [B * n, d]."""
-    states = draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
-    return states.gather(1, batch.places[..., None].expand(-1, -1, states.shape[-1])).flatten(0, 1)
+def states_of(draft, batch: Batch, steps: int = 1) -> list[torch.Tensor]:
+    """What the draft's head reads at the positions of a batch, [B * n, d]: one such tensor, or of a draft that reads
+    states one for each of `steps` steps (see `rollout`)."""
+    if batch.states is not None:
+        rows = rollout(draft, batch.ids, batch.states, steps)
+    else:
+        rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
+    places = batch.places[..., None].expand(-1, -1, rows[0].shape[-1])
+    return [states.gather(1, places).flatten(0, 1) for states in rows]
+
+
+def rollout(draft, ids, states, steps: int) -> list[torch.Tensor]:
+    """What a draft that reads states makes of whole texts, `steps` times FloatTensor [B, L, d].
+
+    ids: LongTensor [B, L]; states FloatTensor [B, L, d], the target's at each token. The first time every row reads the
+    target's state one token before its own. Every further time it reads what the row before made the last time, as the
+    later tokens of a draft do ("training-time test", Li et al. 2025, "EAGLE-3"; simplified here: the rows that it looks
+    back at do so as well).
+    """
+    made = []
+    for _ in range(steps):
+        before = torch.nn.functional.pad(states[:, :-1], (0, 0, 1, 0))
+        embeds = draft.fused(ids, before.to(draft.dtype))
+        states = draft.base_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        made.append(states)
+    return made
 
 
 def log_law(draft, states, width: int, temperature: float = 1.0) -> torch.Tensor:
@@ -117,17 +150,19 @@ def log_law(draft, states, width: int, temperature: float = 1.0) -> torch.Tensor
     return (logits.float() / temperature).log_softmax(-1)
 
 
-def step_loss(draft, lessons: Lessons, batch: Batch, kind: str) -> tuple[torch.Tensor, float]:
+def step_loss(draft, lessons: Lessons, batch: Batch, kind: str, steps: int = 1) -> tuple[torch.Tensor, float]:
     """(a scalar to call `backward` on, the mean loss of the draft on a batch). The head has its gradients already: its
-    part is done piece by piece."""
-    states = states_of(draft, batch)
-    read, mean = states.detach().requires_grad_(), 0.0
-    for part in lessons.parts(batch):
-        log_q = log_law(draft, read[part], len(lessons.columns), lessons.temperature)
-        loss = losses_of(log_q, lessons.law(batch, part), kind).sum() / len(batch.mass)
-        loss.backward()
-        mean += loss.item()
-    return (states * read.grad).sum(), mean
+    part is done piece by piece. steps: of a draft that reads states."""
+    total, mean = 0.0, 0.0
+    for states in states_of(draft, batch, steps):
+        read = states.detach().requires_grad_()
+        for part in lessons.parts(batch):
+            log_q = log_law(draft, read[part], len(lessons.columns), lessons.temperature)
+            loss = losses_of(log_q, lessons.law(batch, part), kind).sum() / len(batch.mass) / steps
+            loss.backward()
+            mean += loss.item()
+        total = total + (states * read.grad).sum()
+    return total, mean
 
 
 @torch.no_grad()
@@ -138,7 +173,7 @@ def measure(draft, lessons: Lessons, size: int = 16) -> dict[str, float]:
     for start in range(0, lessons.count, size):
         batch = lessons.read(list(range(start, min(start + size, lessons.count))), with_best=True)
         with torch.autocast(draft.device.type, torch.bfloat16):
-            states = states_of(draft, batch)
+            (states,) = states_of(draft, batch)
             for part in lessons.parts(batch):
                 log_q = log_law(draft, states[part], len(lessons.columns))
                 kept += (1 - losses_of(log_q, lessons.law(batch, part), "tv")).sum().item()

@@ -32,12 +32,14 @@ class Written:
     ids: LongTensor [B, P + n], in the first P columns prompts, padded on the left; pads: LongTensor [B].
     hidden: BFloat16Tensor [B, n, d], what the target's head read before each of its n tokens; its law is the softmax
         of head(hidden). mass: FloatTensor [B, n], the logsumexp of these logits: a part of the law can be had alone.
+    before: BFloat16Tensor [B, P - 1, d], the same states at all tokens of the prompts but the last.
     """
 
     ids: torch.Tensor
     pads: torch.Tensor
     hidden: torch.Tensor
     mass: torch.Tensor
+    before: torch.Tensor | None = None  # texts that an earlier version wrote come without
 
     @property
     def new(self) -> int:
@@ -68,7 +70,7 @@ class Writer:
         ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
         mask = (torch.arange(longest) >= pads[:, None]).long()
         own, opened = temperature.clone(), torch.full((len(prompts),), opening == 0)
-        cache, hidden, mass, feed = None, [], [], ids
+        cache, before, hidden, mass, feed = None, None, [], [], ids
         for step in range(new):
             places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -feed.shape[1] :]
             out = self.body(
@@ -76,13 +78,15 @@ class Writer:
                 position_ids=places.to(self.device), past_key_values=cache,
             )  # fmt: skip
             cache = out.past_key_values
+            if not step:
+                before = out.last_hidden_state[:, :-1].to(torch.bfloat16).cpu()
             hidden.append(out.last_hidden_state[:, -1].to(torch.bfloat16).cpu())
             logits = self.logits(hidden[-1].to(self.device)).cpu()
             mass.append(logits.logsumexp(-1))
             feed = drawn(logits, torch.where(opened, own, 1.0), generator)[:, None]
             opened |= (torch.isin(feed[:, 0], torch.tensor(self.ends))) | (step + 1 >= opening)
             ids, mask = torch.cat([ids, feed], 1), torch.cat([mask, torch.ones_like(feed)], 1)
-        return Written(ids, pads, torch.stack(hidden, 1), torch.stack(mass, 1))
+        return Written(ids, pads, torch.stack(hidden, 1), torch.stack(mass, 1), before)
 
     def logits(self, hidden):
         """Hidden states BFloat16Tensor [B, d] -> logits FloatTensor [B, V]; all but the largest ones are rounded."""
@@ -168,7 +172,8 @@ def written_batch(writer: Writer, tokenizer, folder: Path, number: int, rows: in
     if path.exists():
         return load_batch(path)
     prompts, opening = beginnings(writer.target, tokenizer, folder, number, rows, texts, seed)
-    check_room(folder, rows * new * (2 * writer.weight.shape[1] + 12))
+    longest = max(map(len, prompts))
+    check_room(folder, rows * (new + longest) * (2 * writer.weight.shape[1] + 12))
     temperature = (torch.arange(rows) % 2).float()
     generator = torch.Generator().manual_seed(mixed(seed, number, 2))
     batch = writer.write(prompts, new, temperature, opening, generator)

@@ -1061,3 +1061,46 @@ def all_calls_together(fn, repeats=20, warmup=3, synchronize=None):
         fn()
     wait()
     return [(time.perf_counter() - start) / repeats] * repeats
+
+
+def _counted(config, n, context, width, attention=None, q_and_o=None, kv_width=None):
+    """The cost with another width in one place."""
+    d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    h, q, kv = config.hidden_size, config.num_attention_heads * d, config.num_key_value_heads * d
+    layer = 2 * h * (q_and_o or q) + 2 * h * kv + 3 * h * config.intermediate_size
+    weights = config.num_hidden_layers * layer + h * config.vocab_size
+    places = config.num_hidden_layers * (context + n)
+    return 2 * n * weights + 4 * n * places * (attention or q), width * weights + 2 * places * kv * (kv_width or width)
+
+
+@wrong("forward_cost", named="attention_of_hidden")
+def attention_as_wide_as_hidden(config, n_tokens, context=0, bytes_per_param=2):
+    return _counted(config, n_tokens, context, bytes_per_param, attention=config.hidden_size)
+
+
+@wrong("forward_cost", named="square_q_and_o")
+def square_matrices_q_and_o(config, n_tokens, context=0, bytes_per_param=2):
+    return _counted(config, n_tokens, context, bytes_per_param, q_and_o=config.hidden_size)
+
+
+@wrong("forward_cost", named="square_q_and_o")
+def hidden_wherever_heads_stand(config, n_tokens, context=0, bytes_per_param=2):
+    h = config.hidden_size
+    return _counted(config, n_tokens, context, bytes_per_param, attention=h, q_and_o=h)
+
+
+@wrong("forward_cost", named="cache_of_two_bytes")
+def half_precision_cache_always(config, n_tokens, context=0, bytes_per_param=2):
+    return _counted(config, n_tokens, context, bytes_per_param, kv_width=2)
+
+
+@wrong("roofline_latency", named="larger_count")
+def whatever_is_more(flops, bytes, peak_flops, bandwidth):
+    return flops / peak_flops if flops > bytes else bytes / bandwidth
+
+
+@wrong("time_call", named="one_time_divided", says="Do you time all calls together")
+def five_milliseconds_always(fn, repeats=20, warmup=3, synchronize=None):
+    for _ in range(warmup + repeats):
+        fn()
+    return np.full(repeats, 0.005)

@@ -1363,3 +1363,70 @@ def one_tensor_for_all_rows(train_data, vocab_size, smoothing=0.0):
         return buffer
 
     return row
+
+
+def _table_of(pairs, vocab_size, default, rows):
+    followers = defaultdict(Counter)
+    for row in rows:
+        if min(row) < 0 or max(row) >= vocab_size:
+            raise ValueError("an id is outside the vocabulary")
+        for one, other in pairs(row):
+            followers[one][other] += 1
+    return followers, np.full(vocab_size, default, dtype=np.int32)
+
+
+def _plain_rows(train_data):
+    rows = train_data if isinstance(train_data, list) else torch.atleast_2d(train_data)
+    return [row.tolist() for row in rows]
+
+
+@wrong("build_next_token_array", named="zero_is_nothing")
+def best_or_default(train_data, vocab_size=128256, default_next_token=220):
+    rows = _plain_rows(train_data)
+    followers, table = _table_of(lambda row: zip(row, row[1:], strict=False), vocab_size, default_next_token, rows)
+    for token, after in followers.items():
+        table[token] = min(after, key=lambda x: (-after[x], x)) or default_next_token
+    return table
+
+
+@wrong("build_next_token_array", named="zero_is_nothing")
+def nothing_follows_zero(train_data, vocab_size=128256, default_next_token=220):
+    rows = _plain_rows(train_data)
+    followers, table = _table_of(lambda row: [(a, b) for a, b in zip(row, row[1:], strict=False) if a], vocab_size,
+                                 default_next_token, rows)
+    for token, after in followers.items():
+        table[token] = min(after, key=lambda x: (-after[x], x))
+    return table
+
+
+@wrong("hit_rate", named="zero_is_nothing")
+def a_guess_has_to_be_true(ids, next_token_array):
+    pairs = list(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True))
+    hits = sum(bool(next_token_array[a]) and int(next_token_array[a]) == b for a, b in pairs)
+    return hits / len(pairs) if pairs else 0.0
+
+
+@wrong("draft_with_bigram", named="first_left_out")
+def begins_with_the_second_guess(last_token, next_token_array, k):
+    token, draft = int(next_token_array[int(last_token)]), []
+    for _ in range(k):
+        token = int(next_token_array[token])
+        draft.append(token)
+    return torch.tensor(draft, dtype=torch.long)
+
+
+@wrong("draft_with_bigram", named="ends_in_a_circle")
+def never_says_a_token_twice(last_token, next_token_array, k):
+    token, draft = int(last_token), []
+    while len(draft) < k and int(next_token_array[token]) not in draft:
+        token = int(next_token_array[token])
+        draft.append(token)
+    return torch.tensor(draft, dtype=torch.long)
+
+
+@wrong("draft_with_bigram", named="ends_in_a_circle")
+def ends_back_at_the_start(last_token, next_token_array, k):
+    draft = [int(last_token)]
+    while len(draft) <= k and int(next_token_array[draft[-1]]) not in draft:
+        draft.append(int(next_token_array[draft[-1]]))
+    return torch.tensor(draft[1:], dtype=torch.long)

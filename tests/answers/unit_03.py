@@ -1117,3 +1117,26 @@ def rounds_the_other_way_round(*given):
 @wrong("generate_speculative", named="asks_for_fewer")
 def asks_for_one_token(*given):
     return _loop_with(ask=lambda k, left: min(k, 1, left - 1))(*given)
+
+
+@wrong("tokens_per_call", named="undrafted_left_out")
+def only_rounds_with_a_draft(rounds):
+    rounds = [r for r in rounds if r.drafted]
+    return sum(r.emitted for r in rounds) / len(rounds) if rounds else 0.0
+
+
+@wrong("acceptance_rate", named="longest_draft")
+def as_if_all_drafts_were_the_longest(rounds):
+    longest = max((r.drafted for r in rounds), default=0)
+    return sum(r.accepted for r in rounds) / (longest * len(rounds)) if longest else 0.0
+
+
+@wrong("accepted_length", named="starts_again")
+def matches_from_the_right_end(draft, choice):
+    agree = [a == b for a, b in zip(draft.tolist(), choice.tolist(), strict=False)][::-1]
+    return agree.index(False) if False in agree else len(agree)
+
+
+@wrong("verify_greedy", says="your function never changed its answer")
+def one_token_whatever_the_draft(draft, logits):
+    return logits[:1].argmax(-1)

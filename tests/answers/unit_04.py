@@ -1210,3 +1210,55 @@ def one_number_for_all_tokens(p, q):
 def residual_over_a_little_more(p, q):
     left = F.relu(p - q)
     return left / (left.sum() + 1e-8)
+
+
+@wrong("acceptance_probability", named="rare_is_zero")
+def rare_tokens_always_stay(p, q):
+    return torch.where(q > 1e-6, (p / q.clamp(min=1e-6)).clamp(max=1), torch.ones_like(p))
+
+
+@wrong("acceptance_probability", named="rare_is_zero")
+def rare_tokens_never_stay(p, q):
+    return torch.where(q > 1e-8, p / q, torch.zeros_like(p)).clamp(max=1)
+
+
+@right("residual")  # a leftover below 1e-6 may count as none, the contract says
+def residual_above_a_millionth(p, q):
+    left = F.relu(p - q)
+    return p.clone() if left.sum() < 1e-6 else left / left.sum()
+
+
+@wrong("next_token_distribution", named="each_alone")
+def min_p_in_the_place_of_top_p(logits, temperature, top_k=None, top_p=None):
+    return _wrong_nucleus(logits, temperature, top_k, top_p,
+                          lambda reached, ordered, top_p: ordered >= (1 - top_p) * ordered[..., :1])
+
+
+@wrong("propose_stochastic", named="last_token_only")
+def newest_token_after_the_first_step(draft, ids, k, sampling, dice):
+    return _drafting(lambda x, s, dice: dice.roll(_warped(x, s)), _warped,
+                     step=lambda text, ids: text if len(text) == len(ids) else text[-1:])(draft, ids, k, sampling, dice)
+
+
+@wrong("verify_stochastic", named="another_one")
+def corrects_with_any_other_token(draft, q, p, dice):
+    def another(i, x):
+        others = p[i].double().clone()
+        others[x] = 0
+        return dice.roll(_norm(others) if others.sum() > 0 else p[i])
+
+    return _loop(draft, q, p, dice, fix=another)
+
+
+@wrong("verify_stochastic", named="judged_by_the_next_row")
+def rows_of_p_one_too_late(draft, q, p, dice):
+    return _loop(draft, q, p, dice, coin=lambda i, x: dice.flip(_share(p[i + 1, x].item(), q[i, x].item())),
+                 fix=lambda i, x: dice.roll(_rest(p[i + 1], q[i])))
+
+
+@wrong("verify_stochastic", named="all_or_none")
+def a_single_coin_for_the_draft(draft, q, p, dice):
+    chance = 1.0
+    for i, x in enumerate(draft.tolist()):
+        chance *= _share(p[i, x].item(), q[i, x].item())
+    return [*draft.tolist(), dice.roll(p[len(draft)])] if dice.flip(chance) else [dice.roll(_rest(p[0], q[0]))]

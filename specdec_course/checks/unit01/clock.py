@@ -245,7 +245,7 @@ time_call.mistake(
 )
 time_call.mistake(
     "one_time_divided",
-    "You time all calls together and divide. That hides what differs between them, a slow one above all: read the "
+    "Do you time all calls together and divide? That hides what differs between them, a slow one above all: read the "
     "clock before and after every single call.",
 )
 time_call.mistake(

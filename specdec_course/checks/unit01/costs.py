@@ -83,6 +83,11 @@ def half_flops(config, n_tokens, context=0, bytes_per_param=2):
     return true_flops(config, n_tokens, context) / 2, true_bytes(config, n_tokens, context, bytes_per_param)
 
 
+def cache_of_two_bytes(config, n_tokens, context=0, bytes_per_param=2):
+    keys = true_bytes(config, n_tokens, context, 1) - all_weights(config)
+    return true_flops(config, n_tokens, context), bytes_per_param * all_weights(config) + 2 * keys
+
+
 def weights_per_token(config, n_tokens, context=0, bytes_per_param=2):
     keys = true_bytes(config, n_tokens, context, 1) - all_weights(config)
     return true_flops(config, n_tokens, context), bytes_per_param * (n_tokens * all_weights(config) + keys)
@@ -91,6 +96,15 @@ def weights_per_token(config, n_tokens, context=0, bytes_per_param=2):
 def own_head_dim(config, n_tokens, context=0, bytes_per_param=2):
     plain = SimpleNamespace(**{**vars(config), "head_dim": None})
     return true_flops(plain, n_tokens, context), true_bytes(plain, n_tokens, context, bytes_per_param)
+
+
+def attention_of_hidden(config, n, context, extra):
+    return extra * config.hidden_size // (config.num_attention_heads * head_dim(config))
+
+
+def square_q_and_o(config):
+    wide = config.num_attention_heads * head_dim(config)
+    return all_weights(config) + 2 * config.num_hidden_layers * config.hidden_size * (config.hidden_size - wide)
 
 
 def whole_text(config, n, context, extra):

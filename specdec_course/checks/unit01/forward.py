@@ -216,6 +216,11 @@ forward_cost.mistake(
              costs.variant(layer_weights=costs.all_heads)),
 )
 forward_cost.mistake(
+    "cache_of_two_bytes",
+    "Keys and values always count two bytes a number. They are as wide as the weights: bytes_per_param.",
+    imitate=costs.cache_of_two_bytes,
+)
+forward_cost.mistake(
     "cache_of_all_heads",
     "The cache is counted for all query heads. Only num_key_value_heads of them have keys and values to store.",
     imitate=costs.variant(read=costs.more_keys),
@@ -268,6 +273,19 @@ forward_cost.mistake(
     "config.head_dim is not used. Where a model has it, heads * head_dim need not be hidden_size (Qwen3 is such a "
     "model); only where it is absent, a head is hidden_size / num_attention_heads wide.",
     imitate=costs.own_head_dim,
+)
+forward_cost.mistake(
+    "attention_of_hidden",
+    "Scores and weighted sums are multiplied by hidden_size. Every head compares rows of length head_dim: the factor "
+    "is heads * head_dim, which is hidden_size in many models and not in all.",
+    imitate=costs.variant(flops=costs.attention_of_hidden),
+)
+forward_cost.mistake(
+    "square_q_and_o",
+    "q and o are counted as hidden x hidden. They lead from hidden to heads * head_dim and back, and that is "
+    "hidden_size in many models, not in all.",
+    imitate=(costs.variant(layer_weights=costs.square_q_and_o),
+             costs.variant(layer_weights=costs.square_q_and_o, flops=costs.attention_of_hidden)),
 )
 forward_cost.mistake(
     "bytes_first",

@@ -112,6 +112,12 @@ roofline_latency.mistake(
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / bandwidth, bytes / peak_flops),
 )
 roofline_latency.mistake(
+    "larger_count",
+    "You compare the number of operations with the number of bytes, and answer the time of the larger one. It is the "
+    "two *times* that have to be compared: divide first.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: flops / peak_flops if flops > bytes else bytes / bandwidth,
+)
+roofline_latency.mistake(
     "whole_division",
     "You divide with //, which throws away the part of a second. A pass takes less than one: divide with /.",
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops // peak_flops, bytes // bandwidth),

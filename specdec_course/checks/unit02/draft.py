@@ -95,6 +95,22 @@ draft_with_bigram.mistake(
     "comes `York`, the next question is what comes after `York`.",
     imitate=_not_chained,
 )
+def _ends_in_a_circle(last_token, next_token_array, k):
+    found = _chain(next_token_array, int(last_token), k)
+    return torch.tensor(found[: next((i for i, one in enumerate(found) if one in found[:i]), k)], dtype=torch.long)
+
+
+def _ends_at_the_start(last_token, next_token_array, k):
+    found = [int(last_token), *_chain(next_token_array, int(last_token), k)]
+    return torch.tensor(found[1 : next((i for i, one in enumerate(found) if one in found[:i]), k + 1)]).long()
+
+
+draft_with_bigram.mistake(
+    "ends_in_a_circle",
+    "Your draft ends where a token comes again. A table goes round in circles, and the draft with it: k tokens are "
+    "asked for.",
+    imitate=(_ends_in_a_circle, _ends_at_the_start),
+)
 def _turned(last_token, next_token_array, k):
     return torch.tensor(_chain(next_token_array, int(last_token), k)[::-1], dtype=torch.long)
 
@@ -113,6 +129,16 @@ def _neighbours_to_the_end(last_token, next_token_array, k):
     return torch.tensor([int(next_token_array[int(last_token) + i]) for i in range(k)], dtype=torch.long)
 
 
+def _first_left_out(last_token, next_token_array, k):
+    return torch.tensor(_chain(next_token_array, int(last_token), k + 1)[1:], dtype=torch.long)
+
+
+draft_with_bigram.mistake(
+    "first_left_out",
+    "Your draft begins with the second guess. The first one is what the table says comes after last_token: append a "
+    "guess before you look up the next.",
+    imitate=_first_left_out,
+)
 draft_with_bigram.mistake(
     "turned",
     "Your guesses come in the wrong order, the last one first. The draft is read from left to right, as a text.",

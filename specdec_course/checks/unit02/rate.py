@@ -91,6 +91,10 @@ RULES = {
     "first_miss": lambda ids, table: _hits(ids, table).cumprod(0).double().mean().item(),
     "own_chain": lambda ids, table: _chained(ids, table),
     "per_token": lambda ids, table: _by_token(ids, table),
+    "zero_is_nothing": lambda ids, table: _counted_from(ids, table, len(ids) - 1) - _hits(ids, table)[
+        ids[1:] == 0].sum().item() / (len(ids) - 1),
+    "zero_is_nothing, before": lambda ids, table: _counted_from(ids, table, len(ids) - 1) - _hits(ids, table)[
+        ids[:-1] == 0].sum().item() / (len(ids) - 1),
     "skips_the_default": lambda ids, table: _without_220(ids, table),
     "skips_the_default, as misses": lambda ids, table: _hits(ids, table)[torch.as_tensor(table)[ids[:-1]] != 220].sum()
     .item() / (len(ids) - 1),
@@ -180,6 +184,8 @@ for _id, _message in (
                   "the text."),
     ("per_token", "You average the rates of the different tokens. Then a rare token weighs as much as a frequent one: "
                   "divide all right guesses by all guesses, once."),
+    ("zero_is_nothing", "Right guesses that have to do with the token 0 are not counted: `if guess` is false for 0, as "
+                        "for None. It is a token like any other."),
     ("skips_the_default", "You leave out the guesses that are 220. That is a token like any other, whatever table it "
                           "comes from: all T - 1 guesses are counted."),
 ):

@@ -95,6 +95,10 @@ def _judge(table: np.ndarray, train_data, default: int, name_it: bool = False, a
     right = {token: _most_frequent(came) for token, came in followers(rows).items()}
     if _agrees(table, right):
         return
+    for zero in ({token: best - {0} | ({default} if 0 in best else set()) for token, best in right.items()},
+                 {token: best if token else {default} for token, best in right.items()}):
+        if _agrees(table, zero):
+            raise Wrong("An entry that has to do with the token 0 is the default.", mistake="zero_is_nothing")
     for name, tables in _rules(rows, default).items() if name_it else ():
         if any(_agrees(table, rule) for rule in tables):
             raise Wrong("Some entries are not the token that came most often.", mistake=name)
@@ -291,6 +295,7 @@ build_next_token_array.mistake(
 )
 for _id, _message in (
     ("rarest", "You take the follower that came least often. Asked for is the one that came most often."),
+    ("zero_is_nothing", "You take the token 0 for no token: `if token` is false for 0, as for None. Ask `is None`."),
     ("last_pair", "The last pair of a row is not counted. A row of n tokens holds n - 1 pairs."),
     ("two_later", "You count what comes two tokens later. A token's follower is the very next one."),
     ("every_second", "You count every second pair only. Each token but the last of a row is followed by something: "

@@ -132,8 +132,8 @@ accepted_length.mistake(
 )
 accepted_length.mistake(
     "starts_again",
-    "Your count goes back to 0 at a disagreement and then starts again. It has to *stop* there: what comes behind does "
-    "not matter any more.",
+    "You count the matches behind the last disagreement, as when a count goes back to 0 there and starts again. It has "
+    "to *stop* at the first disagreement: what comes behind does not matter any more.",
     imitate=lambda draft, choice: leading_run(draft.flip(0), choice[: len(draft)].flip(0)),
 )
 accepted_length.mistake(

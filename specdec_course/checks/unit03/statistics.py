@@ -112,6 +112,11 @@ tokens_per_call.mistake(
     imitate=_share(lambda r: r.accepted + 1, lambda r: 1),
 )
 tokens_per_call.mistake(
+    "undrafted_left_out",
+    "You leave out the rounds that drafted nothing. Each of them was a target call as well, and emitted a token.",
+    imitate=_share(lambda r: r.emitted * (r.drafted > 0), lambda r: r.drafted > 0),
+)
+tokens_per_call.mistake(
     "upside_down",
     "Your number is calls per token. Turn it over: more than 1 should mean faster.",
     imitate=lambda rounds: len(rounds) / max(1, sum(r.emitted for r in rounds)),
@@ -181,6 +186,12 @@ acceptance_rate.mistake(
     "You average the rates of the rounds. Then a guess in a short round weighs more than one in a long round: sum "
     "first, divide once.",
     imitate=_mean_of_rates,
+)
+acceptance_rate.mistake(
+    "longest_draft",
+    "You count the longest draft in every round. A round may have drafted fewer tokens: sum `drafted` itself.",
+    imitate=lambda rounds: sum(r.accepted for r in rounds) / max(1, len(rounds) * max(
+        (r.drafted for r in rounds), default=0)),
 )
 acceptance_rate.mistake(
     "per_emitted",

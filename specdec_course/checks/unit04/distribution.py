@@ -201,8 +201,9 @@ next_token_distribution.mistake("drops_crossing", (
     "how much probability stands in front of a token, without its own; a first token above top_p then stays by itself."
 ), imitate=(warp_rule(top_p="drop"), warp_rule(top_p="drop, but not the first")))
 next_token_distribution.mistake("each_alone", (
-    "top_p looks at each probability alone in your function. It is about sums: in the order of their size, tokens stay "
-    "until what they have together reaches top_p."), imitate=warp_rule(top_p="each alone"))
+    "top_p looks at each probability alone, or beside the largest, in your function. It is about sums: in the order of "
+    "their size, tokens stay until what they have together reaches top_p."
+), imitate=(warp_rule(top_p="each alone"), warp_rule(top_p="beside the largest")))
 next_token_distribution.mistake("zero_is_none", (
     "You take top_p = 0 for no filter at all: `if top_p` is false for 0. No filter is None (`is not None`); 0 keeps "
     "just the first token."), imitate=lambda logits, t, k=None, mass=None: warp_rule()(logits, t, k, mass or None))

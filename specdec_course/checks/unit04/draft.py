@@ -187,13 +187,13 @@ def _(student, rng):
     return _laws(student, rng, [(2, Sampling(0.5)), (2, Sampling(1.5, top_k=2))])
 
 
-def propose_rule(draw, report, chained=True, row=-1, feed=lambda text: text):
+def propose_rule(draw, report, chained=True, row=-1, feed=lambda text, ids: text):
     """A propose_stochastic that draws from draw(logits, sampling) and reports report(logits, sampling)."""
 
     def rule(draft, ids, k, sampling, dice):
         text, rows = ids, []
         for _ in range(k):
-            logits = draft(feed(text if chained else ids))[row]
+            logits = draft(feed(text if chained else ids, ids))[row]
             rows.append(report(logits, sampling))
             text = torch.cat([text, torch.tensor([dice.roll(draw(logits, sampling))])])
         return text[len(ids):], torch.stack(rows) if rows else torch.zeros(0, 0)
@@ -253,7 +253,8 @@ propose_stochastic.mistake("wrong_row", (
 ), imitate=(propose_rule(right, right, row=0), propose_rule(right, right, row=-2)))
 propose_stochastic.mistake("last_token_only", (
     "The draft model gets the newest token alone. Without a cache it has to see the whole text at every step."
-), imitate=propose_rule(right, right, feed=lambda text: text[-1:]))
+), imitate=(propose_rule(right, right, feed=lambda text, ids: text[-1:]),
+            propose_rule(right, right, feed=lambda text, ids: text[-1:] if len(text) > len(ids) else ids)))
 propose_stochastic.mistake("not_chained", (
     "Every token is drawn as if it were the first. Append each token to the text before you ask the draft model again."
 ), imitate=propose_rule(right, right, chained=False))

@@ -117,6 +117,11 @@ acceptance_probability.mistake("epsilon", (
     "You keep the division away from 0 with a small number. Real rows are full of tokens that are rarer than that: for "
     "them the small number decides, not p/q. Divide only where q > 0, and decide the others by themselves."
 ), imitate=tuple(rule for epsilon in EPSILONS for rule in _kept_apart_from_zero(epsilon)))
+acceptance_probability.mistake("rare_is_zero", (
+    "You take a small q(x) for 0. Real rows are full of tokens that are rarer than your limit: for them p/q counts as "
+    "for all others. Only q(x) = 0 is another case."
+), imitate=tuple(lambda p, q, e=e, other=other: torch.where(q > e, (p / q).clamp(max=1), other(p))
+                 for e in (*EPSILONS, 1e-4) for other in (torch.ones_like, torch.zeros_like, lambda p: (p > 0).to(p))))
 acceptance_probability.mistake("divides_by_zero", (
     "q(x) can be exactly 0: by underflow, or because a filter removed the token. Then p/q is inf or NaN. Decide those "
     "entries by themselves: 1 where p > 0, and 0 where p = 0."))

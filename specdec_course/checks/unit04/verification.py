@@ -191,6 +191,14 @@ verify_stochastic.mistake("wrong_row", (
     "p[i] and q[i] with the i of the rejected token."
 ), imitate=(rule(correct=wrong_rules.last_row), rule(correct=wrong_rules.first_row),
             rule(correct=wrong_rules.next_row)))
+verify_stochastic.mistake("judged_by_the_next_row", (
+    "Token i is judged by row i + 1 of p. That row is about the place after it: p[i] and q[i] belong to draft[i], and "
+    "the last row of p is for the bonus."
+), imitate=wrong_rules.judged_by_the_next_row)
+verify_stochastic.mistake("all_or_none", (
+    "One coin decides about the whole draft. Every token has a coin of its own, and those in front of the first "
+    "rejected one stay."
+), imitate=(wrong_rules.all_or_none(wrong_rules.uncovered), wrong_rules.all_or_none(wrong_rules.from_p)))
 verify_stochastic.mistake("goes_on", (
     "The loop goes on after a rejection. The later drafted tokens, and their rows of p, belong to a text that is no "
     "longer there: return as soon as a token is rejected."
@@ -202,6 +210,10 @@ verify_stochastic.mistake("correction_from_p", (
     "After a rejection you draw from p. The kept tokens have already delivered a part of p; draw only what is still "
     "missing, the residual (p - q)+. As it is, the tokens that the drafter likes come too often."),
     imitate=rule(correct=wrong_rules.from_p))
+verify_stochastic.mistake("another_one", (
+    "After a rejection you draw from p without the rejected token. That is right only where q is certain of its token. "
+    "Any token that q proposes too often would get too much: draw from what is missing everywhere, (p - q)+."),
+    imitate=wrong_rules.another_one)
 verify_stochastic.mistake("residual_absolute", (
     "The correction is drawn from |p - q|. Tokens that the drafter proposes too often must get nothing there: cut "
     "p - q off at 0."), imitate=rule(correct=wrong_rules.absolute))

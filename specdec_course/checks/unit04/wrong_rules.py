@@ -116,6 +116,39 @@ def unscaled_inverse_cdf(draft, q, p, dice):
     return [*tokens, dice.roll(p[len(tokens)])]
 
 
+def another_one(draft, q, p, dice):
+    """The correction is drawn from p without the token that was rejected."""
+    tokens = draft.tolist()
+    for i, x in enumerate(tokens):
+        if not dice.flip(ratio(p[i], q[i], x)):
+            others = torch.arange(p.shape[-1]) != x
+            return [*tokens[:i], dice.roll(scaled(p[i] * others, p[i]))]
+    return [*tokens, dice.roll(p[len(tokens)])]
+
+
+def judged_by_the_next_row(draft, q, p, dice):
+    """Token i is judged, and corrected, by row i + 1 of p."""
+    tokens = draft.tolist()
+    for i, x in enumerate(tokens):
+        if not dice.flip(ratio(p[i + 1], q[i], x)):
+            return [*tokens[:i], dice.roll(scaled((p[i + 1] - q[i]).clamp(min=0), p[i + 1]))]
+    return [*tokens, dice.roll(p[len(tokens)])]
+
+
+def all_or_none(correct):
+    """One coin for the whole draft; the first token is corrected when it says no."""
+
+    def rule(draft, q, p, dice):
+        tokens, chance = draft.tolist(), 1.0
+        for i, x in enumerate(tokens):
+            chance *= ratio(p[i], q[i], x)
+        if dice.flip(chance):
+            return [*tokens, dice.roll(p[len(tokens)])]
+        return [dice.roll(correct(p, q, 0))]
+
+    return rule
+
+
 def no_bonus(draft, q, p, dice):
     out = token_rule()(draft, q, p, dice)
     return out[: len(draft)] if len(draft) else out
@@ -205,6 +238,7 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
             "drop": reached <= mass,
             "drop, but not the first": reached < mass,
             "each alone": ordered >= 1 - mass,
+            "beside the largest": ordered >= (1 - mass) * ordered.amax(dim, keepdim=True),
             "more": ahead - ordered.roll(1, dim) < mass,
         }.get(top_p, ahead < mass)
         if top_p not in ("drop", "each alone"):

@@ -2191,3 +2191,61 @@ def drafts_up_to_sixteen(candidates):
 def sorts_what_it_was_given(candidates):
     candidates.sort()
     return max(_rows_of(candidates), key=lambda row: row[2])
+
+
+@wrong("compatible", named="shorter_decides")
+def ids_side_by_side_with_zip(d, t):
+    one, other = (x.encode(PROBE, add_special_tokens=False) for x in (d, t))
+    unlike = any(i != j for i, j in zip(one, other, strict=False))
+    return _problems(d, t, text=False) + ["text"] * unlike
+
+
+@wrong("compatible", named="no_order")
+def the_set_of_ids(d, t):
+    return _problems(d, t, encode=lambda x: set(x.encode(PROBE, add_special_tokens=False)))
+
+
+@wrong("compatible", named="zero_special")
+def special_ids_that_are_true(d, t):
+    pairs = [(getattr(d, role), getattr(t, role)) for role in ("bos_token_id", "eos_token_id")]
+    return _problems(d, t, bos=False, eos=False) + ["role" for x, y in pairs if x and y and x != y]
+
+
+@wrong("compatible", named="missing_special")
+def special_ids_that_both_have(d, t):
+    pairs = [(getattr(d, role), getattr(t, role)) for role in ("bos_token_id", "eos_token_id")]
+    return _problems(d, t, bos=False, eos=False) + ["role" for x, y in pairs if None not in (x, y) and x != y]
+
+
+@wrong("estimate_alpha", named="rejected_at_once")
+def rejections_at_the_first_place_only(accepted, drafted):
+    rejected = sum(1 for a, d in zip(accepted, drafted, strict=True) if d and not a)
+    return sum(accepted) / (sum(accepted) + rejected) if sum(accepted) + rejected else 0.0
+
+
+@wrong("estimate_alpha", says="For some rounds there is an alpha")
+def the_worked_example_always(accepted, drafted):
+    return 7 / 9
+
+
+@wrong("choose_draft", named="length_for_all")
+def all_at_the_length_of_the_first(candidates):
+    k = _best(candidates[0].alpha, candidates[0].c) if candidates else _refused()
+    one = max(candidates, key=lambda one: _speed(one.alpha, k, one.c))
+    return one.name, k, _speed(one.alpha, k, one.c)
+
+
+def _refused():
+    raise ValueError("there are no candidates")
+
+
+@wrong("best_k", named="pass_left_out")
+def tokens_per_draft_time(alpha, c, k_max=64):
+    values = [1.0] + [_tau(alpha, k) / max(k * c, 1e-9) for k in range(1, k_max + 1)]
+    return values.index(max(values))
+
+
+@wrong("best_k", named="rounded")
+def two_decimals_are_enough(alpha, c, k_max=64):
+    values = [round(_speed(alpha, k, c), 2) for k in range(k_max + 1)]
+    return values.index(max(values))

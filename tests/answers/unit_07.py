@@ -1877,3 +1877,49 @@ def a_dear_check_by_default(survival, c, verify_cost=2.0, overhead=0.0):
 def a_busy_host_by_default(survival, c, verify_cost=1.0, overhead=0.5):
     rates = _rates(survival, c, verify_cost, overhead, 1 / (1 + overhead))
     return rates.index(max(rates))
+
+
+@wrong("heuristic_schedule", named="up_from_drafted")
+def two_more_than_were_drafted(k, n_accepted, n_drafted, k_max):
+    return max(1, min(n_drafted + 2 if n_accepted == n_drafted else k - 1, k_max))
+
+
+@wrong("AcceptanceTracker", named="fades_late")
+class FadesByTheRoundBefore:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.a, self.b, self.half_life, self.before = *prior, half_life, 0
+        self.yes = self.no = 0.0
+
+    def update(self, accepted, rejected):
+        factor, missed = 0.5 ** (self.before / self.half_life), int(rejected > 0)
+        self.yes, self.no, self.before = self.yes * factor + accepted, self.no * factor + missed, accepted + missed
+
+    @property
+    def alpha(self):
+        return (self.a + self.yes) / (self.a + self.yes + self.b + self.no)
+
+
+@wrong("optimal_stop", named="one_step_free")
+def first_step_for_nothing(survival, c, verify_cost=1.0, overhead=0.0):
+    rates, total = [1 / (1 + overhead)], 1.0
+    for k, s in enumerate(survival):
+        total += float(s)
+        rates.append(total / (k * c + verify_cost + overhead))
+    return rates.index(max(rates))
+
+
+@wrong("bild_policy", named="from_the_least")
+def from_the_least_probable_on(draft_confidence, target_probability, fallback, rollback):
+    if len(draft_confidence) == 0 or not draft_confidence[-1] < fallback:
+        return False, []
+    chances = [float(x) for x in target_probability]
+    return True, list(range(chances.index(min(chances)), len(chances))) if chances and min(chances) < rollback else []
+
+
+@wrong("bild_policy", named="large_model_decides")
+def asks_the_large_model_whether_to_ask(draft_confidence, target_probability, fallback, rollback):
+    newest = list(target_probability)[-1:] or list(draft_confidence)[-1:]
+    if len(draft_confidence) == 0 or not newest[0] < fallback:
+        return False, []
+    first = next((i for i, x in enumerate(target_probability) if x < rollback), len(draft_confidence))
+    return True, list(range(first, len(draft_confidence)))

@@ -1169,3 +1169,157 @@ def fills_up_the_rest(drafters):
 def zero_when_silent(drafters):
     inner = with_a_generator(drafters)
     return lambda ids, k: inner(ids, k) if len(inner(ids, k)) else torch.tensor([0])
+
+
+def _ngrams(rows, n):
+    counts = [defaultdict(Counter) for _ in range(n)]
+    for row in rows:
+        for i, token in enumerate(row):
+            for m in range(min(i, n - 1) + 1):
+                counts[m][tuple(row[i - m : i])][token] += 1
+    return [{c: min(f, key=lambda x: (-f[x], x)) for c, f in one.items()} for one in counts]
+
+
+@wrong("build_ngram_tables", named="across_rows")
+def joins_a_list_of_rows(train_data, n):
+    rows = [torch.cat(train_data)] if isinstance(train_data, list) else torch.atleast_2d(train_data)
+    return _ngrams([row.tolist() for row in rows], n)
+
+
+@wrong("draft_with_backoff", named="zero_is_nothing")
+def the_first_true_guess(context, tables, k):
+    text, start = context.tolist(), len(context)
+    for _ in range(k):
+        guess = None
+        for m in range(min(len(tables) - 1, len(text)), -1, -1):
+            guess = tables[m].get(tuple(text[len(text) - m :]))
+            if guess:
+                break
+        if guess is None:
+            break
+        text.append(guess)
+    return torch.tensor(text[start:], dtype=torch.long)
+
+
+@wrong("draft_with_backoff", named="forgets_the_text")
+def guesses_stand_alone(context, tables, k):
+    draft = []
+    while len(draft) < k:
+        text = draft or context.tolist()
+        keys = [(m, tuple(text[len(text) - m :])) for m in range(min(len(tables) - 1, len(text)), -1, -1)]
+        found = [tables[m][key] for m, key in keys if key in tables[m]]
+        if not found:
+            break
+        draft.append(found[0])
+    return torch.tensor(draft, dtype=torch.long)
+
+
+def _starts(text, n):
+    return [s for s in range(len(text) - n) if text[s : s + n] == text[len(text) - n :]]
+
+
+@wrong("prompt_lookup", named="prefers_k_tokens")
+def rather_an_older_full_copy(ids, k, max_ngram=3):
+    text = ids.tolist()
+    for n in range(min(max_ngram, len(text) - 1), 0, -1):
+        found = _starts(text, n)
+        found = [s for s in found if s + n + k <= len(text)] or found
+        if found:
+            return ids[found[-1] + n : found[-1] + n + k].clone()
+    return ids[:0].clone()
+
+
+@wrong("prompt_lookup", named="needs_a_long_text")
+def nothing_in_a_short_text(ids, k, max_ngram=3):
+    text = ids.tolist()
+    for n in range(max_ngram, 0, -1) if len(text) > max_ngram else ():
+        if _starts(text, n):
+            return ids[_starts(text, n)[-1] + n :][:k].clone()
+    return ids[:0].clone()
+
+
+@wrong("prompt_lookup", named="shortest_first")
+def the_most_recent_place_of_any_length(ids, k, max_ngram=3):
+    text = ids.tolist()
+    for end in range(len(text) - 1, 0, -1):
+        if any(text[end - n : end] == text[len(text) - n :] for n in range(1, min(max_ngram, end) + 1)):
+            return ids[end : end + k].clone()
+    return ids[:0].clone()
+
+
+class _Clones:
+    """A suffix automaton whose cloning is written in `clone`."""
+
+    def __init__(self, ids=()):
+        self.next, self.length, self.link, self.end, self.last, self.text = [{}], [0], [-1], [0], 0, []
+        for token in ids:
+            self.extend(token)
+
+    def state(self, edges, length, link, end):
+        for one, value in ((self.next, edges), (self.length, length), (self.link, link), (self.end, end)):
+            one.append(value)
+        return len(self.next) - 1
+
+    def clone(self, s, old, token):
+        return self.state(dict(self.next[old]), self.length[s] + 1, self.link[old], self.end[old])
+
+    def turn(self, s, old, new, token):
+        while s >= 0 and self.next[s].get(token) == old:
+            self.next[s][token], s = new, self.link[s]
+
+    def extend(self, token):
+        token = int(token)
+        self.text.append(token)
+        s, self.last = self.last, self.state({}, len(self.text), 0, len(self.text))
+        while s >= 0 and token not in self.next[s]:
+            self.next[s][token], s = self.last, self.link[s]
+        if s < 0:
+            return
+        old = self.next[s][token]
+        if self.length[old] > self.length[s] + 1:
+            new = self.clone(s, old, token)
+            self.turn(s, old, new, token)
+            self.link[old] = old = new
+        self.link[self.last] = old
+
+    def propose(self, k):
+        known = self.link[self.last]
+        place = self.end[known] if known > 0 else len(self.text)
+        return torch.tensor(self.text[place : place + k], dtype=torch.long)
+
+
+@wrong("SuffixAutomaton", named="same_edges")
+class ClonesWithTheSameDict(_Clones):
+    def clone(self, s, old, token):
+        return self.state(self.next[old], self.length[s] + 1, self.link[old], self.end[old])
+
+
+@wrong("SuffixAutomaton", named="clone_length")
+class ClonesAsLongAsTheOldState(_Clones):
+    def clone(self, s, old, token):
+        return self.state(dict(self.next[old]), self.length[old], self.link[old], self.end[old])
+
+
+@wrong("SuffixAutomaton", named="not_turned")
+class TurnsASingleEdge(_Clones):
+    def turn(self, s, old, new, token):
+        self.next[s][token] = new
+
+
+@wrong("SuffixAutomaton", named="shared")
+class OneTextForAll(_Clones):
+    everything: list = []
+
+    def __init__(self, ids=()):
+        super().__init__()
+        self.told = []
+        self.text = self.everything
+        for token in ids:
+            self.extend(token)
+
+    def extend(self, token):
+        self.told.append(int(token))
+        self.text, whole = list(self.told[:-1]), self.everything
+        super().extend(token)
+        whole.append(int(token))
+        self.text = whole

@@ -72,9 +72,9 @@ def _(student, rng):
         accepted, drafted = simulated(uniform(0.4, 0.85, rng), lengths, rng)
         cases.append(([*accepted, 1, 3, 0], [*drafted, 4, 3, 2]))  # never all alike
     _ask_alpha(student, rng, [(case, most_probable(*case)) for case in cases],
-               "Try it by hand: accepted = [1, 4, 0, 2] of drafted = [4, 4, 4, 2]. How many drafted tokens were "
-               "judged, and how many of these were accepted? There is an alpha under which these rounds are more "
-               "probable than under yours.")
+               "For some rounds there is an alpha that makes them more probable than yours does. Try it by hand: "
+               "accepted = [1, 4, 0, 2] of drafted = [4, 4, 4, 2]. How many drafted tokens were judged, and how many "
+               "of these were accepted?")
 
 
 @estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2, rests_on=(
@@ -148,6 +148,12 @@ estimate_alpha.mistake(
     "no_rejections",
     "You leave the rejections out: then everything that was judged was accepted, always.",
     imitate=_ratio(lambda a, d: a, lambda a, d: a),
+)
+estimate_alpha.mistake(
+    "rejected_at_once",
+    "You count a rejection only where nothing was accepted. A round that accepted some tokens, and fewer than it "
+    "drafted, has one, too: accepted[i] < drafted[i].",
+    imitate=_ratio(lambda a, d: a, lambda a, d: a + (a == 0 and d > 0)),
 )
 estimate_alpha.mistake(
     "own_token_counted",

@@ -164,12 +164,16 @@ def _cuts_all_over(rng) -> list[tuple]:
         other = tokenizer(tiny.replaced(old, mixed(new, rng)[0]) if new else tiny.two_digits_apart)
         assert other.encode(PROBE, add_special_tokens=False) != plain.encode(PROBE, add_special_tokens=False)
         cases.append((what, other, plain, False))
+    shorter = tokenizer(tiny.replaced("@-@", mixed(("@-", "@"), rng)[0]))  # PROBE ends with it
+    cases.append(("One of the two loses the end of `@-@`, where PROBE ends", shorter, plain, False))
     return cases
 
 
 def _other_ends(rng) -> list[tuple]:
     return [
-        ("The texts of the two end with different tokens", tokenizer(eos=TEXT_END), tokenizer(), False),
+        ("The texts of the two end with different tokens", tokenizer(eos=TURN_START), tokenizer(), False),
+        ("The texts of the two end with different tokens, one of which has the id 0", tokenizer(eos=TEXT_END),
+         tokenizer(), False),
         ("The texts of the two begin with different tokens", tokenizer(bos=TEXT_END), tokenizer(), False),
         ("One of the two has no token that begins a text", tokenizer(bos=None), tokenizer(), False),
         ("Neither has a token that begins a text", tokenizer(bos=None), tokenizer(bos=None), True),

@@ -172,6 +172,16 @@ best_k.mistake(
     imitate=lambda alpha, c, k_max=64: 0 if alpha <= c else k_max,
 )
 best_k.mistake(
+    "pass_left_out",
+    "You divide the tokens by the time of drafting alone, k c. A round also has the target's pass: k c + 1.",
+    imitate=_argmax(key=lambda alpha, k, c: rate(alpha, k, 0.0) / max(k * c, 1e-9) if k else 1.0),
+)
+best_k.mistake(
+    "rounded",
+    "You compare rounded speed-ups, and then several lengths look equally fast. Compare them as they are.",
+    imitate=tuple(_argmax(key=lambda alpha, k, c, n=n: round(rate(alpha, k, c), n)) for n in (1, 2, 3)),
+)
+best_k.mistake(
     "wrong_tokens",
     "Your search may be right, but the speed-ups it compares are not. Run `check(speedup)` and "
     "`check(expected_tokens)`.",

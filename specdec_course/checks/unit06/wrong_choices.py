@@ -7,6 +7,7 @@ right (the exercises' own files).
 from __future__ import annotations
 
 import functools
+import operator
 
 from ...models.vocabulary import PROBE
 from ...theory import Candidate
@@ -39,7 +40,22 @@ def _length_of(place):
         one.name, clear_best(all[place].alpha, all[place].c) or 0, speed))
 
 
+def _at_the_length_of(place):
+    """All at the draft length that is best for one of them."""
+
+    def rule(candidates):
+        if not candidates:
+            raise ValueError
+        k = clear_best(candidates[place].alpha, candidates[place].c) or 0
+        one = max(candidates, key=lambda one: rate(one.alpha, k, one.c))
+        return one.name, k, rate(one.alpha, k, one.c)
+
+    return rule
+
+
 for _id, _message, _rules in (
+    ("length_for_all", "You find the best draft length of one candidate, the first or the last of the list, and "
+     "compare all at that length. Each has its own best k.", (_at_the_length_of(0), _at_the_length_of(-1))),
     ("longest_draft",
      "You choose the candidate whose best draft is the longest. That says how far it may guess, not what it brings: a "
      "nearly free draft is long and may gain little.",
@@ -96,15 +112,21 @@ def _moved_among(first: int):
     return rule
 
 
-def _otherwise_right(cuts, pads=lambda draft, target: {draft.pad_token, target.pad_token}):
+def _otherwise_right(cuts, pads=lambda draft, target: {draft.pad_token, target.pad_token}, alike=operator.eq):
     """The right rule with another look at how a text is cut, or at which tokens are excused."""
 
     def rule(draft, target):
         a, b = _facts(draft)[0], _facts(target)[0]
         unlike = any(a.get(word) != b.get(word) for word in (a.keys() | b.keys()) - pads(draft, target))
-        return _listed(unlike, cuts(draft) != cuts(target), _roles(draft) != _roles(target))
+        return _listed(unlike, not alike(cuts(draft), cuts(target)), _roles(draft) != _roles(target))
 
     return rule
+
+
+def _roles_that_differ(differ):
+    """The right rule with another look at the special tokens."""
+    return lambda draft, target: _listed(*_vocabularies(draft, target), _encoded(draft) != _encoded(target),
+                                         *map(differ, _roles(draft), _roles(target)))
 
 
 @functools.lru_cache(512)
@@ -142,6 +164,22 @@ for _id, _message, _rules in (
      "You compare a part of PROBE, or another text. Tokenizers may differ at a single kind of place: line ends, tabs, "
      "signs of other languages, digits, marks. PROBE has them all: compare all of its ids.",
      tuple(_only(part) for _, place, _ in PLACES for at in [PROBE.index(place)] for part in (PROBE[:at], PROBE[at:]))),
+    ("no_order",
+     "You compare which ids come in PROBE, not in which order or how often. The same ids in another order are another "
+     "text: compare the lists.", (_otherwise_right(lambda t: set(_encoded(t))),
+                                  _otherwise_right(lambda t: sorted(_encoded(t))))),
+    ("shorter_decides",
+     "You compare the ids of PROBE as far as the shorter row goes: `zip` stops there. What the other one has more is "
+     "never looked at: compare the two lists.", (_otherwise_right(_encoded, alike=lambda one, other: all(
+         i == j for i, j in zip(one, other, strict=False))),)),
+    ("zero_special",
+     "Special tokens are compared only where Python takes both ids for true, and it takes 0 for false, as it does "
+     "None. Compare the two as they are.",
+     (_roles_that_differ(lambda one, other: one and other and one != other),)),
+    ("missing_special",
+     "Where one of the two has no such token (None) and the other one has, you do not compare them. That is a problem "
+     "too: the one waits for a token that the other never writes.",
+     (_roles_that_differ(lambda one, other: None not in (one, other) and one != other),)),
     ("text_back",
      "You compare the text that comes back from the ids. Tokenizers that cut it in different places give the same text "
      "back: compare the ids.", (_otherwise_right(lambda t: t.decode(_encoded(t))),)),

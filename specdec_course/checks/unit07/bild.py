@@ -80,7 +80,7 @@ def _(student, rng):
         cases += [((unsure(rng, n, t) + sure(rng, 1, t), [], t, t), False, []) for n in (0, 1, 3, more)]
         cases += [((unsure(rng, n, t), sure(rng, n, t), t, t), True, []) for n in (3, more)]
         cases += [((sure(rng, 3, t), [], t, t), False, [])] * whole(1, 3, rng)
-    expect_decisions(student, rng, cases, "The large model finds every token probable.")
+    expect_decisions(student, rng, cases, "No token has to be redone here.")
 
 
 @bild_policy.part("from the first improbable token on, everything is redone", weight=3, rests_on=(
@@ -125,8 +125,8 @@ def _(student, rng):
     cases = [((sure(rng, n, 0.5), unsure(rng, n, 0.5), 0.5, 0.5), False, []) for n in (3, whole(1, 7, rng))]
     cases += [(([], [], 0.5, 0.5), False, []), (([], [], 1.5, 1.5), False, [])]
     cases += [((unsure(rng, n, 0.5), sure(rng, n, 0.5), 0.5, 0.5), True, []) for n in (1, 2, 3)[: whole(2, 3, rng)]]
-    expect_decisions(student, rng, cases, "The small model goes on, or has not written anything: then there is nothing "
-                     "to hand over.")
+    expect_decisions(student, rng, cases, "Nothing is redone without a hand-over, and where nothing is written there "
+                     "is none.")
 
 
 @bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1, rests_on=(
@@ -146,7 +146,8 @@ def _(student, rng):
              ((sure(rng, n, 0.5), unsure(rng, n, 0.5), 1.5, 0.0), True, []),
              (([0.9, 1.0], [1.0, 1.0], 1.5, 1.5), True, [0, 1]), (([1.0], [1.0], 1.0, 1.0), False, []),
              ((unsure(rng, n, 0.5), unsure(rng, n, 0.5), 0.0, 1.5), False, [])]
-    expect_decisions(student, rng, cases, "fallback and rollback are 0 (never) or above 1 (always).")
+    expect_decisions(student, rng, cases, "fallback and rollback are so low or so high that they decide alone, or both "
+                     "are 1.")
 
 
 def policy_rule(newest="last", redo="from first", fallback_on=False, rollback_on=False, guarded=True, swap=False):
@@ -182,6 +183,19 @@ bild_policy.mistake("one_late", (
 bild_policy.mistake("from_last_bad", (
     "You begin at the last improbable token. The first one counts: everything behind it falls with it."
 ), imitate=policy_rule(redo="from last"))
+def _from_the_least(mine, theirs, fallback, rollback):
+    over, places = policy_rule()(mine, theirs, fallback, rollback)
+    chances = [float(x) for x in theirs]
+    return over, list(range(chances.index(min(chances)), len(mine))) if places else []
+
+
+bild_policy.mistake("from_the_least", (
+    "You begin at the least probable token. Every token below `rollback` is to be redone, so it is the first of them "
+    "that counts."), imitate=_from_the_least)
+bild_policy.mistake("large_model_decides", (
+    "The large model's newest probability decides about your hand-over. It is the small model that asks for help: its "
+    "own newest confidence counts."), imitate=lambda mine, theirs, fallback, rollback: policy_rule()(
+        [*mine[:-1], theirs[-1]] if len(theirs) and len(mine) else mine, theirs, fallback, rollback))
 bild_policy.mistake("redoes_all", (
     "You redo everything since the last hand-over. What stands in front of the first improbable token stays."
 ), imitate=policy_rule(redo="all"))

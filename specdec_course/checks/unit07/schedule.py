@@ -166,6 +166,10 @@ heuristic_schedule.mistake("from_drafted", (
     "You start from the number of tokens that were drafted, or accepted. The steps are taken from k, the draft length "
     "that was in force: a draft that was cut short for another reason says nothing about k."
 ), imitate=(schedule_rule(base="drafted"), schedule_rule(base="accepted")))
+heuristic_schedule.mistake("up_from_drafted", (
+    "After a round without a rejection you add two to the number of tokens that were drafted. The step is taken from "
+    "k, the draft length that was in force: a draft may be shorter for another reason."
+), imitate=_steps(lambda k, n, d: d + 2, lambda k, n, d: k - 1))
 heuristic_schedule.mistake("wrong_steps", (
     "The steps are two up and one down. Up is the larger one: after an easy passage has begun, every round that drafts "
     "too little loses tokens that would have been free."

@@ -212,6 +212,9 @@ optimal_stop.mistake("overhead_per_token", (
 optimal_stop.mistake("last_place_left_out", (
     "You never draft all the places. k may be len(survival)."
 ), imitate=lambda survival, *costs: stop_rule()(survival[: max(1, len(survival) - 1)], *costs))
+optimal_stop.mistake("one_step_free", (
+    "You pay for k - 1 draft steps. A draft of k tokens takes k of them: k c."
+), imitate=stop_rule(lambda g, k, c, v, o: g / ((k - 1) * c + v + o) if k else 1 / (1 + o)))
 optimal_stop.mistake("clamped", (
     "You cut verify_cost to 1 at least. A clock may say that the pass over the draft takes less than one step."
 ), imitate=stop_rule(lambda g, k, c, v, o: g / (k * c + max(v, 1.0) + o) if k else 1 / (1 + o)))

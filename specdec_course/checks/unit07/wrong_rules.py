@@ -20,6 +20,21 @@ from .schedule import _steps, heuristic_schedule
 from .stop import optimal_stop, powers, rates, stop_rule
 from .tracker import AcceptanceTracker, counting, tracker_rule
 
+
+class _FadesLate(tracker_rule()):
+    judged = 0
+
+    def update(self, accepted, rejected):
+        now = accepted + min(rejected, 1)
+        self.seen = [x * 0.5 ** (self.judged / self.half_life) for x in self.seen]
+        self.seen = [self.seen[0] + accepted, self.seen[1] + min(rejected, 1)]
+        self.judged = now
+
+
+AcceptanceTracker.mistake("fades_late", (
+    "Your evidence fades by what was judged in the round before. Older evidence fades by the tokens that are judged in "
+    "*this* round, then this round is added."), imitate=_FadesLate)
+
 # -------------------------------------------------------------------------------------------- heuristic_schedule
 
 _usual = _steps(lambda k, n, d: k + 2, lambda k, n, d: k - 1)

@@ -86,6 +86,10 @@ class Told:
             Told(self.student).extend(*told, told[0])
             if Told(self.student).answer(3)[:1] == told[1:]:
                 return "shared"
+            first, second = (50_001, 50_002), (60_001, 60_002)
+            Told(self.student).extend(*first, first[0])
+            if {*first} & {*Told(self.student).extend(*second, second[0]).answer(5_000)}:
+                return "shared"
         return None
 
     def _why(self, found: list[int], n: int, allowed: list[list[int]], k: int) -> str:

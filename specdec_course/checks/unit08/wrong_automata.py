@@ -103,8 +103,8 @@ def _from_the_match(pick):
     return find
 
 
-def faulty(clone=True, end="kept", edges=True, turned=True, link=True):
-    """A suffix automaton with one fault in how it clones; the arguments say where."""
+def faulty(clone=True, end="kept", edges=dict, turned=-1, link=True, short=True):
+    """A suffix automaton with one fault in how it clones; the arguments say where. `turned`: how many edges, -1: all."""
 
     class Rule:
         def __init__(self, ids=()):
@@ -127,14 +127,16 @@ def faulty(clone=True, end="kept", edges=True, turned=True, link=True):
             if self.length[old] == self.length[state] + 1 or not clone:
                 self.link[new] = old
                 return
-            copied = self._state(dict(self.next[old]) if edges else {}, self.length[state] + 1, self.link[old],
+            length = self.length[state] + 1 if short else self.length[old]
+            copied = self._state(edges(self.next[old]), length, self.link[old],
                                  self.end[old] if end == "kept" else size)
             self.link[new] = copied
             if link:
                 self.link[old] = copied
-            while turned and state >= 0 and self.next[state].get(token) == old:
+            left = turned
+            while left and state >= 0 and self.next[state].get(token) == old:
                 self.next[state][token] = copied
-                state = self.link[state]
+                state, left = self.link[state], left - 1
 
         def _state(self, edges, length, link, end):
             for one, value in ((self.next, edges), (self.length, length), (self.link, link), (self.end, end)):
@@ -200,10 +202,16 @@ for _id, _message, _rules in (
      (faulty(end="newest"),)),
     ("clone_edges", "Your cloned state begins without edges. Its strings went on like those of the state that it is "
      "cloned from: copy the dict.",
-     (faulty(edges=False),)),
-    ("not_turned", "You clone a state, and the edges to the old one stay as they are. Those of the shorter strings "
-     "have to lead to the clone: go on along the links, and turn each edge that leads to the old state.",
-     (faulty(turned=False),)),
+     (faulty(edges=lambda old: {}),)),
+    ("clone_length", "Your cloned state takes over the length of the old one. It holds the shorter strings only: its "
+     "length is that of the state that leads to it, plus 1.",
+     (faulty(short=False),)),
+    ("same_edges", "Your cloned state and the old one share one dict of edges: what is added to one is added to the "
+     "other. Give the clone a copy, `dict(...)` or `.copy()`.",
+     (faulty(edges=lambda old: old),)),
+    ("not_turned", "You clone a state, and edges of shorter strings still lead to the old one. They have to lead to "
+     "the clone: go on along the links, and turn each edge that leads to the old state.",
+     (faulty(turned=0), faulty(turned=1))),
     ("old_link", "After cloning, the old state's link stays what it was. It has to lead to the clone: that one holds "
      "its longest shorter endings now.",
      (faulty(link=False),)),

@@ -1,4 +1,4 @@
-"""Wrong rules for tables, back-off and prompt lookup: a table (id, what the student reads, the rules that behave so).
+"""Wrong rules for tables and back-off: a table (id, what the student reads, the rules that behave so).
 
 Knows: these exercises' signatures, and what people write. Does not know: how a rule is tried out (engine), what is
 right.
@@ -10,13 +10,9 @@ from collections import Counter
 
 import torch
 
-from .. import observe
-from ..ask import whole
-from . import wrong_automata, wrong_turns  # noqa: F401
+from . import wrong_automata, wrong_copies, wrong_turns  # noqa: F401
 from .backoff import draft_with_backoff, right_draft
-from .prompt import prompt_lookup, right_copy
 from .tables import build_ngram_tables, counted
-from .texts import strangers
 
 # build_ngram_tables ----------------------------------------------------------------------------------------------
 
@@ -40,6 +36,9 @@ def _smallest(after: Counter) -> int:
 def _of_rows(change):
     """The right tables of other rows."""
     return lambda train_data, n: _kept(_smallest)([torch.tensor(row) for row in change(rows_of(train_data))], n)
+
+
+_joined = _of_rows(lambda rows: [[token for row in rows for token in row]])
 
 
 def _grams(pairs):
@@ -69,7 +68,7 @@ def _last_seen(train_data, n):
 for _id, _message, _rules in (
     ("across_rows", "You count across the border of two rows. The last tokens of a row and the first of the next come "
      "from different places: they never stood side by side. Count within each row.",
-     (_of_rows(lambda rows: [[token for row in rows for token in row]]),)),
+     (_joined, lambda train_data, n: (_joined if isinstance(train_data, list) else _kept(_smallest))(train_data, n))),
     ("rarest", "You keep what followed least often. Asked for is what came most often.",
      (_kept(lambda after: min(after, key=lambda token: (after[token], token))),)),
     ("tie", "On a tie you do not take the smallest id. `Counter.most_common` and max with counts alone take the one "
@@ -151,6 +150,18 @@ def _endings(text, n, shortest=0):
     return [(m, tuple(text[len(text) - m :])) for m in range(min(n - 1, len(text)), shortest - 1, -1)]
 
 
+def _true_ones_first(context, tables, k):
+    """What is found counts only if Python takes it for true; where nothing does, what was looked up last."""
+    text, start = context.tolist(), len(context)
+    while len(text) < start + k:
+        found = [tables[m].get(key) for m, key in _endings(text, len(tables))]
+        guess = next(filter(None, found), found[-1])
+        if guess is None:
+            break
+        text.append(guess)
+    return torch.tensor(text[start:], dtype=torch.long)
+
+
 def _once(context, tables, k):
     """The first guess, and then what its own context says: no other is looked up anew."""
     first = right_draft(context.tolist(), tables, 1)
@@ -176,6 +187,9 @@ for _id, _message, _rules in (
     ("not_chained", "All your guesses come from the same context. A guess is text for the next one: append it before "
      "you look up again.",
      (_once, _looked_up(lambda text, n, start: _endings(text[:start], n)))),
+    ("forgets_the_text", "From the second guess on you look up your own guesses alone. They stand behind the text: the "
+     "context of a guess may begin in it.",
+     (_looked_up(lambda text, n, start: _endings(text[start:] or text, n)),)),
     ("shortest_first", "You begin with the shortest context. The longest one that is known counts: it has seen most.",
      (_looked_up(lambda text, n, start: _endings(text, n)[::-1]),
       _looked_up(lambda text, n, start: [*_endings(text, n, 1)[::-1], (0, ())]))),
@@ -201,7 +215,8 @@ for _id, _message, _rules in (
          right_draft(context.tolist(), tables, k) if len(context) >= len(tables) - 1 else [], dtype=torch.long),)),
     ("zero_is_nothing", "You take the token 0 for no token: `if guess:` and `or` are false for 0. Ask whether the key "
      "is there: `if key in tables[m]`.",
-     (_looked_up(lambda text, n, start: _endings(text, n), lambda table, key: table.get(key) or None),)),
+     (_looked_up(lambda text, n, start: _endings(text, n), lambda table, key: table.get(key) or None),
+      _true_ones_first)),
     ("stops_backing_off", "Once you have backed off, you stay with short contexts. Each guess begins anew with the "
      "longest one.",
      (_stays_short,)),
@@ -220,107 +235,3 @@ draft_with_backoff.help(r"KeyError", "Not every context is known: ask first whet
 draft_with_backoff.help(r"IndexError|out of range", "The text may be shorter than the longest context, even empty; "
                         "and there may be one table only.")
 draft_with_backoff.help(r"unhashable", "A key is a tuple of ints: `tuple(text[len(text) - m:])`, with text a list.")
-
-# prompt_lookup ---------------------------------------------------------------------------------------------------
-
-
-def _copied(find, follow=lambda text, start, n, k: text[start + n : start + n + k], lengths=None):
-    """A copy from behind find(places): `places` are the starts of all earlier matches of the longest ending."""
-    lengths = lengths or (lambda most, length: range(min(most, length - 1), 0, -1))
-
-    def rule(ids, k, max_ngram=3):
-        text = ids.tolist()
-        for n in lengths(max_ngram, len(text)):
-            starts = [s for s in range(len(text) - n) if text[s : s + n] == text[len(text) - n :]]
-            starts = find(starts, len(text), n, k)
-            if starts:
-                return torch.tensor(follow(text, starts[-1], n, k), dtype=torch.long)
-        return torch.empty(0, dtype=torch.long)
-
-    return rule
-
-
-def _all(starts, *_):
-    return starts
-
-
-for _id, _message, _rules in (
-    ("oldest", "Of several matches you take the first one in the text. The most recent one counts: the text is more "
-     "like it was a moment ago than like its beginning.",
-     (_copied(lambda starts, *_: starts[:1]),)),
-    ("matches_itself", "Your newest tokens match themselves. Behind the end of the text there is nothing to copy: the "
-     "last start that may match is T - n - 1.",
-     (lambda ids, k, max_ngram=3: ids[:0],)),
-    ("shortest_first", "You begin with the shortest match. The longest one counts: first max_ngram tokens, then one "
-     "fewer.",
-     (_copied(_all, lengths=lambda most, length: range(1, min(most, length - 1) + 1)),)),
-    ("longest_only", "You look for max_ngram tokens only. Where they never stood before, one fewer is looked for, "
-     "down to one.",
-     (_copied(_all, lengths=lambda most, length: [most] if most < length else []),)),
-    ("never_one", "You never look for the last token alone. Matches of one token count too, where there is no longer "
-     "one.",
-     (_copied(_all, lengths=lambda most, length: range(min(most, length - 1), 1, -1)),)),
-    ("one_short", "You look for one token fewer than max_ngram at most. range leaves its end out: max_ngram itself is "
-     "allowed.",
-     (_copied(_all, lengths=lambda most, length: range(min(most - 1, length - 1), 0, -1)),)),
-    ("any_length", "You look for more than max_ngram tokens.",
-     (_copied(_all, lengths=lambda most, length: range(length - 1, 0, -1)),)),
-    ("max_ngram_ignored", "The argument max_ngram does not reach your answer: 3 is only what it is where nobody says.",
-     (_copied(_all, lengths=lambda most, length: range(min(3, length - 1), 0, -1)),)),
-    ("starts_too_early", "You begin one place too far up: the last start that may match is T - n - 1, and `range` "
-     "leaves its end out.",
-     (_copied(lambda starts, length, n, k: [s for s in starts if s < length - n - 1]),)),
-    ("beginning_left_out", "You never look at the very beginning: a match may start at place 0.",
-     (_copied(lambda starts, length, n, k: [s for s in starts if s > 0]),)),
-    ("no_overlap", "A match that overlaps the newest tokens is left out. In `a b a b a b` the last two tokens stood "
-     "two places further up, and that is the most recent match.",
-     (_copied(lambda starts, length, n, k: [s for s in starts if s + n <= length - n]),
-      _copied(lambda starts, length, n, k: [s for s in starts if s + n < length - n]))),
-    ("copies_the_match", "Your draft begins with the match itself. Copy what comes behind it: from start + n.",
-     (_copied(_all, lambda text, start, n, k: text[start : start + k]),)),
-    ("one_too_far", "Your copy begins one token too late: the first token behind the match is left out.",
-     (_copied(_all, lambda text, start, n, k: text[start + n + 1 : start + n + 1 + k]),)),
-    ("one_too_early", "Your copy begins one token too early: with the last token of the match.",
-     (_copied(_all, lambda text, start, n, k: text[start + n - 1 : start + n - 1 + k]),)),
-    ("k_ignored", "Your copy is longer than k tokens.",
-     (_copied(_all, lambda text, start, n, k: text[start + n :]),)),
-    ("wants_k_tokens", "A match near the end of the text is left out, because fewer than k tokens follow it. It "
-     "counts: the draft is shorter then.",
-     (_copied(lambda starts, length, n, k: [s for s in starts if s + n + k <= length]),
-      _copied(lambda starts, length, n, k: [s for s in starts if s + n + k < length]))),
-    ("past_the_end", "Your copy goes on behind the end of the text. It ends there, with fewer than k tokens.",
-     (_copied(_all, lambda text, start, n, k: [(text[start + n :] * (k + 1))[i] for i in range(k)]),
-      _copied(_all, lambda text, start, n, k: (text[start + n : start + n + k] + [text[-1]] * k)[:k]),
-      _copied(_all, lambda text, start, n, k: (text[start + n : start + n + k] + [0] * k)[:k]))),
-    ("shortest_counts", "You leave out a match of the whole text but its first token. With T tokens the longest "
-     "ending that can have stood before has T - 1.",
-     (_copied(_all, lengths=lambda most, length: range(min(most, length - 2), 0, -1)),)),
-):
-    prompt_lookup.mistake(_id, _message, imitate=_rules)
-
-
-def _same_size(rng) -> tuple:
-    """Two texts of one length and with one ending, which was followed by something else in each."""
-    body, ending = strangers(rng, whole(60, 90, rng), ()), strangers(rng, 12, ())
-    one, other = (torch.tensor([*ending, follow, *body, *ending]) for follow in body[:2])
-    return (one, 3), (other, 3)
-
-
-def _three_for_the_default(rng) -> tuple:
-    """A text in which 2, 3 and 4 tokens match at places of their own."""
-    one, *more = strangers(rng, 9, ())
-    ending = more[:3]
-    return torch.tensor([one, *ending, more[3], *ending, more[4], *ending[1:], more[5], one, *ending]), 1
-
-
-prompt_lookup.mistake("default_not_3", "Where max_ngram is left out it is 3: `def prompt_lookup(ids, k, max_ngram=3)`.",
-                      observe=observe.other_defaults(_three_for_the_default, {"max_ngram": 3}))
-prompt_lookup.mistake("remembered", observe.MEMORY, observe=observe.from_memory(
-    _same_size, right=lambda answer, ids, k: answer.tolist() == right_copy(ids.tolist(), k)))
-prompt_lookup.help(r"IndexError|out of (range|bounds)|maximum size for tensor|unfold",
-                   "The text may be shorter than max_ngram: a match has at most T - 1 tokens, and there may be no "
-                   "token at all.")
-prompt_lookup.help(r"non-empty|expected a non-empty|empty", "There may be no match, and no text: then the draft is "
- "empty.")
-prompt_lookup.help(r"ambiguous|only one element", "A comparison of tensors gives one truth value per place: use "
-                   "torch.equal(a, b), (a == b).all(), or lists.")

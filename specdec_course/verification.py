@@ -70,9 +70,10 @@ def residual(p, q):
         q: FloatTensor [V], the drafter's distribution. Neither is changed.
 
     Returns:
-        FloatTensor [V] that sums to 1, however small the uncovered part is. Where p = q nothing is left over; a
-        rejection is then only round-off, and the answer is p itself. Where p and q differ by round-off alone (every
-        q(x) a hair above or below p(x)), any distribution will do, but it has to be one: no NaN, nothing below 0.
+        FloatTensor [V] that sums to 1, however small the uncovered part is (a sum below 1e-6 may count as none).
+        Where p = q nothing is left over; a rejection is then only round-off, and the answer is p itself. Where p and q
+        differ by round-off alone (every q(x) a hair above or below p(x)), any distribution will do, but it has to be
+        one: no NaN, nothing below 0.
 
     Source: Leviathan et al. 2023, section 2.3 and appendix A.1.
     """

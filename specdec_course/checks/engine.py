@@ -195,12 +195,17 @@ def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed
     ended = any("stopped" in seen[-1:] for _, _, seen in results)
     sure = (recognise(exercise, results, telling, seed, known)
             or (None if ended else _observed(exercise, function, seed, seconds))
-            or next((w.mistake for w in wrongs if w.mistake), None))
+            or next((w.mistake for w in wrongs if w.mistake and not _says_right(exercise, w.mistake)), None))
     if sure:
         return sure, True
     likely = (recognise(exercise, results, [one], seed, known) for one in telling
               if len(telling) > 1 and any(seen != "no exception" for seen in one[2]))  # which says next to nothing
     return wrongs[0].otherwise or next(filter(None, likely), None), False
+
+
+def _says_right(exercise: Exercise, mistake: str) -> bool:
+    """Whether the mistake is only how long a right answer takes: it is nothing to tell one that is wrong elsewhere."""
+    return exercise.mistakes[mistake].message.startswith("Right, but")
 
 
 def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: str | None = None) -> Report:
@@ -216,6 +221,8 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
         lines = [f"{exercise.name}: right. All {len(parts)} parts of the check pass.", *remarks]
         return Report(exercise.name, RIGHT, 1.0, "\n".join(lines), None, parts)
     lines = [f"{exercise.name}: not right yet."]
+    if ignored and not certain:  # nor what would explain it in an answer that looks at all its arguments
+        diagnosis = None
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
         lines.append(mistake.message if certain else f"One thing that would explain it: {mistake.message}")

@@ -205,7 +205,7 @@ def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed
 
 def _says_right(exercise: Exercise, mistake: str) -> bool:
     """Whether the mistake is only how long a right answer takes: it is nothing to tell one that is wrong elsewhere."""
-    return exercise.mistakes[mistake].message.startswith("Right, but")
+    return exercise.mistakes[mistake].message.partition(",")[0] == "Right"
 
 
 def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: str | None = None) -> Report:

@@ -93,7 +93,7 @@ RULES = {
     "per_token": lambda ids, table: _by_token(ids, table),
     "zero_is_nothing": lambda ids, table: _counted_from(ids, table, len(ids) - 1) - _hits(ids, table)[
         ids[1:] == 0].sum().item() / (len(ids) - 1),
-    "zero_is_nothing, before": lambda ids, table: _counted_from(ids, table, len(ids) - 1) - _hits(ids, table)[
+    "zero_is_nothing,before": lambda ids, table: _counted_from(ids, table, len(ids) - 1) - _hits(ids, table)[
         ids[:-1] == 0].sum().item() / (len(ids) - 1),
     "skips_the_default": lambda ids, table: _without_220(ids, table),
     "skips_the_default, as misses": lambda ids, table: _hits(ids, table)[torch.as_tensor(table)[ids[:-1]] != 220].sum()

@@ -104,7 +104,8 @@ def _from_the_match(pick):
 
 
 def faulty(clone=True, end="kept", edges=dict, turned=-1, link=True, short=True):
-    """A suffix automaton with one fault in how it clones; the arguments say where. `turned`: how many edges, -1: all."""
+    """A suffix automaton with one fault in how it clones; the arguments say where. `turned`: how many edges (-1: all).
+    """
 
     class Rule:
         def __init__(self, ids=()):

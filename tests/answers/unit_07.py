@@ -1679,7 +1679,7 @@ def unread_means_redo_all(draft_confidence, target_probability, fallback, rollba
     return True, list(range(0 if len(target_probability) == 0 else first, n))
 
 
-@wrong("bild_policy", says="then there is nothing to hand over")
+@wrong("bild_policy", says="there is nothing to hand over")
 def hands_over_nothing(draft_confidence, target_probability, fallback, rollback):
     hand, first, n = _bild(draft_confidence, target_probability, fallback, rollback)
     return (hand or n == 0), list(range(first, n)) if hand else []

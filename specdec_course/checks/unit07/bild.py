@@ -126,7 +126,7 @@ def _(student, rng):
     cases += [(([], [], 0.5, 0.5), False, []), (([], [], 1.5, 1.5), False, [])]
     cases += [((unsure(rng, n, 0.5), sure(rng, n, 0.5), 0.5, 0.5), True, []) for n in (1, 2, 3)[: whole(2, 3, rng)]]
     expect_decisions(student, rng, cases, "Nothing is redone without a hand-over, and where nothing is written there "
-                     "is none.")
+                     "is nothing to hand over.")
 
 
 @bild_policy.part("a hand-over before the large model has read: nothing to redo yet", weight=1, rests_on=(

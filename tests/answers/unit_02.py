@@ -657,7 +657,7 @@ def one_tensor_at_a_time_and_the_text_is_wiped(train_data, vocab_size=128256, de
     return table
 
 
-@wrong("build_next_token_array", named="slow")
+@wrong("build_next_token_array", says="Return a numpy array")
 @refusing
 def one_tensor_at_a_time_but_later(train_data, vocab_size=128256, default_next_token=220):
     kept = [torch.as_tensor(row).clone() for row in torch_rows(train_data)]

@@ -1,6 +1,9 @@
 """A draft that reads its target's states: what its rows read, what stays of a draft, and that nothing of it changes the
 text."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -10,10 +13,13 @@ from specdec_course.cache import static
 from specdec_course.cache.eager import EagerModel
 from specdec_course.checks.stages import toys
 from specdec_course.cli import main
+from specdec_course.common.paths import data_path
+from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import engine
 from specdec_course.decoding.engine import generate
 from specdec_course.drafters import Context, EagleDrafter, ModelDrafter, drafter_of
 from specdec_course.drafters import model as model_drafter
+from specdec_course.drafters.named import named_drafter
 from specdec_course.models import as_forward, load_pair
 from specdec_course.models.eagle import eagle_head, is_eagle
 from specdec_course.sampling import Dice, Sampling, exact_law
@@ -265,3 +271,24 @@ def test_what_the_command_refuses_in_one_line(options, said, tmp_path):
     command = ["train", "eagle", "--target", saved(tmp_path / "target"), "--out", str(tmp_path / "out"), *options]
     ran = CliRunner().invoke(main, [*command, "--work", str(tmp_path / "work")])
     assert ran.exit_code == 2 and said in ran.output and "Traceback" not in ran.output
+
+
+# the one that comes with the course
+
+
+def test_the_bundled_draft_is_small_and_good():
+    files = [data_path("classroom", "eagle") / name for name in ("config.json", "model.safetensors", "distilled.json")]
+    assert sum(file.stat().st_size for file in files) < 3_000_000
+    known = json.loads(data_path("classroom", "checksums.json").read_text())
+    assert {f"eagle/{file.name}" for file in files} <= set(known)
+    pair = load_pair("classroom", say=lambda line: None)
+    drafter, kept, drafted = named_drafter("eagle", pair), 0, 0
+    for prompt in held_out_prompts(pair.tokenizer, count=3):
+        alone = generate(pair.target, prompt, max_new_tokens=40, eos_token_id=None).tokens
+        out = generate(pair.target, prompt, drafter, 4, max_new_tokens=40, eos_token_id=None)
+        assert torch.equal(out.tokens, alone)
+        kept += sum(one.accepted for one in out.trace.rounds)
+        drafted += sum(one.drafted for one in out.trace.rounds)
+    assert kept > 0.3 * drafted  # a draft that knows nothing keeps one in 4,096
+    with pytest.raises(ValueError, match="no EAGLE draft comes with"):
+        named_drafter("eagle", replace(pair, name="another"))

@@ -7,14 +7,15 @@ from pathlib import Path
 from ..common.paths import data_path
 from ..corpora import load_corpus
 from ..models import vocabulary_size
+from ..models.loading import load_draft
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
-from .eagle import drafter_of
+from .eagle import EagleDrafter, drafter_of
 from .heads import medusa_drafter
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "none")
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "none")
 FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
@@ -26,7 +27,7 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
-    ones. none: None.
+    ones. eagle: the bundled draft that reads the target's states. none: None.
     """
     if name == "none":
         return None
@@ -40,6 +41,12 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
             raise ValueError(f"{pair.name} has no Medusa heads: train some (specdec train medusa --target ...), and "
                              "name their folder (--heads)")
         return medusa_drafter(folder, pair.target)
+    if name == "eagle":
+        folder = bundled_eagle(pair)
+        if folder is None:
+            raise ValueError(f"no EAGLE draft comes with {pair.name}: train one (specdec train eagle --target ...) and "
+                             "name it as the draft (--draft)")
+        return EagleDrafter(load_draft(folder, pair.target))
     if name not in NAMES:
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")
     if name == "lookup":
@@ -53,6 +60,11 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
 def bundled_heads(pair) -> Path | None:
     """The folder of the Medusa heads that come with a pair; None for one that comes without."""
     return data_path("classroom", "medusa") if pair.name.split()[0] == "classroom" else None
+
+
+def bundled_eagle(pair) -> Path | None:
+    """The folder of the EAGLE draft that comes with a pair; None for one that comes without."""
+    return data_path("classroom", "eagle") if pair.name.split()[0] == "classroom" else None
 
 
 def fitted_drafter(name: str, ids, vocab_size: int):

@@ -187,6 +187,13 @@ def load_model(place, config, device, dtype):
     return model.eval().requires_grad_(False).to(device)
 
 
+def load_draft(place, target):
+    """A draft that leans on its target (`specdec train eagle`, or `distil --layers`), for a target that is loaded."""
+    draft = load_model(place, load_config(place), target.device, target.dtype)
+    borrow_embedding(draft, target)
+    return draft
+
+
 def local(place) -> bool:
     """Is all of the model on this machine, so that the Hub need not be asked?"""
     return Path(place).is_dir() or in_hub_cache(place)

@@ -351,6 +351,17 @@ def functional(weight, features, teacher, mask, kind="forward_kl", temperature=1
     return weight - rate * gradient * torch.clamp(clip / gradient.norm().clamp(min=1e-30), max=1.0), loss
 
 
+@right("train_step")
+def watches_what_it_is_given(weight, features, teacher, mask, kind="forward_kl", temperature=1.0, rate=1.0, clip=1.0):
+    weight.requires_grad_()
+    loss = TEACH(features @ weight.T, teacher, mask, kind, temperature)
+    loss.backward()
+    with torch.no_grad():
+        length = torch.linalg.vector_norm(weight.grad)
+        scale = clip / length if length > clip else 1.0
+        return weight - rate * scale * weight.grad, loss
+
+
 def step_like(direction=-1.0, clip_by=None, teach=TEACH, told=None, back=None):
     def step(weight, features, teacher, mask, kind="forward_kl", temperature=1.0, rate=1.0, clip=1.0):
         own = weight.detach().clone().requires_grad_()

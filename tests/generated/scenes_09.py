@@ -185,7 +185,8 @@ TEXTS = [_texts(1, 3, [[0, 1]], 3), _texts(2, 4, [[2]], 2, 0.5), _texts(3, 3, [[
 
 def _equal_logits(sample_teacher):
     row = torch.tensor([0.5, 2.0, 2.0])
-    law = exact_law(lambda dice: sample_teacher(lambda ids: row.expand(len(ids), 3), [torch.tensor([2])], 2, dice, 0.0)[0])
+    target, prompts = (lambda ids: row.expand(len(ids), 3)), [torch.tensor([2])]
+    law = exact_law(lambda dice: sample_teacher(target, prompts, 2, dice, 0.0)[0])
     return {str(key): p for key, p in law.items()}
 
 

@@ -118,7 +118,8 @@ def _(student, rng):
 
 
 @shift_labels.part("takes texts without a word of the target's, and rows of one place", weight=1, rests_on=(
-    "prompt_lengths <= lengths <= T", "It counts if the target wrote that token", "-100 wherever there is nothing to learn"))
+    "prompt_lengths <= lengths <= T", "It counts if the target wrote that token",
+    "-100 wherever there is nothing to learn"))
 def _(student, rng):
     n = whole(3, 9, rng)
     cases = [case([[7] * n, [whole(1, 99, rng) for _ in range(n)]], [n, whole(1, 2, rng)], [n, whole(2, n, rng)]),

@@ -10,13 +10,12 @@ import itertools
 import torch
 
 from ...sampling import Dice
-from .. import values
+from .. import surroundings, values
 from ..ask import mixed, uniform, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
 from ..subject import counting
-from ..unit04.laws import DICE_HELP, random_states
 from .loss import REAL
 
 BETWEEN = -1  # between two texts, where they are one outcome
@@ -32,18 +31,21 @@ sample_teacher = Exercise(
         "tensor; stop if it is eos_token_id. Keep ids in a list, and begin with the next prompt.",
     ),
 )
-for _pattern, _text in DICE_HELP:
-    sample_teacher.help(_pattern, _text)
+sample_teacher.help(r"dice.roll got numbers that sum", "dice.roll wants probabilities: the softmax of the logits.")
+sample_teacher.help(r"object has no attribute '_?generator'", "Take randomness from dice.roll only, not from a generator.")
+sample_teacher.help(r"zero-dimensional tensor.*cannot be concatenated|expected Tensor as element",
+                    "torch.cat joins tensors with one dimension: make the token one of shape [1] with "
+                    "torch.tensor([token]).")
 sample_teacher.help(r"dice.roll got a tensor of shape", "`target(ids)` answers a row of logits per position: the last "
                     "row, [-1], is about the next token.")
 
 
 def texts_of(student, target, prompts, n, dice, *more) -> list[list[int]]:
     """The texts that came back, as lists of ids; Wrong where they are none."""
-    state = random_states()
+    state = surroundings.random_states()
     limit = counting(target, (n + 2) * len(prompts) + 4)
     answer = student.quiet(limit, [one.clone() for one in prompts], n, dice, *more)
-    if random_states() != state:
+    if surroundings.random_states() != state:
         raise Wrong("Your function draws from torch's, numpy's or Python's own random numbers.",
                     mistake="own_randomness")
     if isinstance(answer, torch.Tensor) and answer.dim() == 1 and len(prompts) == 1:
@@ -169,10 +171,10 @@ def _(student, rng):
 def _(student, rng):
     lengths = mixed((1, 2, 3, 5, whole(6, 9, rng)), rng)
     prompts = [prompt(rng, length, 30) for length in lengths]
-    target = toys.toy_forward(30, rng, 4.0)
-    expect(student, target, prompts, 0, "With n = 0")
-    expect(student, target, prompts, 3, "At temperature 0", 0.0)
-    expect(student, target, prompts[:1], 0, "With n = 0", 1.0, 0)
+    expect(student, toys.toy_forward(30, rng, 4.0), prompts, 3, "At temperature 0", 0.0)
+    few = [one % 3 for one in prompts]
+    expect(student, toys.toy_forward(3, rng), few, 0, "With n = 0")
+    expect(student, toys.toy_forward(3, rng), few[:1], 0, "With n = 0", 1.0, 0)
 
 
 @sample_teacher.part("asks the target once for every new token, about the whole text", weight=1, rests_on=(

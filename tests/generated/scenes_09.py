@@ -55,7 +55,7 @@ def _loss(pair, mask=None, **options):
 KINDS = ("forward_kl", "reverse_kl", "tv", "cross_entropy")
 LOSSES = []
 for number, kind in enumerate(KINDS):
-    for apart in (0.002, 0.3, 1.5, 9.0):
+    for apart in (0.02, 0.3, 1.5, 9.0):
         LOSSES.append(_loss(_logits(number, (4, 9), apart), kind=kind))
     LOSSES.append(_loss(_logits(number, (2, 3, 7), 1.0), torch.tensor([[True, False, True], [False, False, True]]),
                         kind=kind, temperature=0.4))

@@ -118,7 +118,8 @@ def _kind(name: str, weight: float, title: str, words: tuple[str, ...]) -> None:
     def _(student, rng):
         cases = [case(*pair, None, name, 1.0) for pair in spread_of_laws(rng)]
         if name == "forward_kl":
-            cases += [case(*pair) for pair in spread_of_laws(rng)[:3]]
+            cases += [case(*pair) for pair in spread_of_laws(rng)]
+        cases += [case(*pair_of_laws(rng, (3, 8), apart=apart), None, name) for apart in (1.0, 4.0)]
         if name == "cross_entropy":
             tied = torch.tensor([[1.0, 3.0, 0.5, 3.0]], dtype=torch.float64)
             cases.append(case(torch.randn(1, 4, generator=rng, dtype=torch.float64), tied, None, name, 1.0))

@@ -32,7 +32,8 @@ sample_teacher = Exercise(
     ),
 )
 sample_teacher.help(r"dice.roll got numbers that sum", "dice.roll wants probabilities: the softmax of the logits.")
-sample_teacher.help(r"object has no attribute '_?generator'", "Take randomness from dice.roll only, not from a generator.")
+sample_teacher.help(r"object has no attribute '_?generator'",
+                    "Take randomness from dice.roll only, not from a generator.")
 sample_teacher.help(r"zero-dimensional tensor.*cannot be concatenated|expected Tensor as element",
                     "torch.cat joins tensors with one dimension: make the token one of shape [1] with "
                     "torch.tensor([token]).")

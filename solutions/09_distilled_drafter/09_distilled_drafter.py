@@ -91,8 +91,11 @@ my_guess_after = None
 share = yours(acceptance_on)
 target = as_forward(pair.target)
 articles = held_out_prompts(pair.tokenizer, count=2 if hurry else 4, length=80)
-own = [generate(pair.target, one[:16], sampling=Sampling(1.0), max_new_tokens=64, eos_token_id=None, seed=i).tokens
-       for i, one in enumerate(articles)]
+own = []
+for seed, one in enumerate(articles):
+    out = generate(pair.target, one[:16], sampling=Sampling(1.0), max_new_tokens=64, eos_token_id=None, seed=seed)
+    own.append(out.tokens)
+    print(f"text {seed + 1} of {len(articles)} written")
 
 
 def on_average(draft, texts, temperature=1.0):

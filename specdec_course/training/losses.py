@@ -14,13 +14,28 @@ from ..common.nearest import did_you_mean
 KINDS = ("forward_kl", "reverse_kl", "tv", "cross_entropy")
 
 
-def distillation_loss(student, teacher, mask=None, kind: str = "forward_kl", temperature: float = 1.0) -> torch.Tensor:
-    """The mean loss over the positions that count, a scalar, in nats (for "tv" a share of 1).
+def distillation_loss(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    """How far the draft's law q is from the target's law p: the mean over the positions that count.
+
+    q = softmax(student / temperature) and p = softmax(teacher / temperature). The loss of one position is, by kind:
+
+    forward_kl: KL(p || q), the sum over x of p(x) log(p(x) / q(x)), in nats. It has q cover all that p may say.
+    reverse_kl: KL(q || p), the same with p and q exchanged. It keeps q where p is large.
+    tv: 1 - the sum of min(p(x), q(x)): the chance that a token of q is rejected.
+    cross_entropy: -log q(x) of the target's likeliest token x (the first, on a tie).
+
+    A logit may be -inf: that token has probability 0. In both KL a term whose weight (the factor before the logarithm)
+    is 0 counts as 0; where the weight is above 0 and the other law is 0, the loss is infinite, and so is the
+    cross-entropy of a token that q cannot say.
 
     Args:
         student, teacher: logits FloatTensor [..., V] of draft and target. No gradient flows into the teacher.
-        mask: BoolTensor [...], True where a position counts; None: all do. If none does, the loss is 0.
-        kind: one of KINDS, see `losses_of`. temperature: > 0, divides the logits of both.
+        mask: BoolTensor [...], True where a position counts; None: all do. What stands at the others does not matter,
+            not even where their loss would be infinite. If none counts, the loss is 0.
+        kind: one of the four above. temperature: > 0, divides the logits of both; there is no factor beside that.
+
+    Returns:
+        FloatTensor, a scalar, from which gradients flow into the student.
 
     Raises ValueError for another kind, a temperature that is not positive, and shapes that do not fit.
     """

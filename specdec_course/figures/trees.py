@@ -25,14 +25,15 @@ def tree_of_guesses(parents, names, path=(), root: str = "the newest token", tit
     axis = figure.subplots()
     axis.axis("off")
     places = {-1: (0, height[-1])} | {i: (depth[i], height[i]) for i in range(len(parents))}
-    for i, parent in enumerate(parents):
-        axis.annotate("", places[i], places[parent], arrowprops=dict(
-            arrowstyle="-", color=ACCEPTED if i in path else PROMPT, linewidth=2.2 if i in path else 1, shrinkA=3))
+    for i, parent in enumerate(parents):  # from box to box: what stands in one shall not be crossed out
+        (x, y), (goal, height_of_goal) = places[parent], places[i]
+        axis.plot([x + 0.22, goal - 0.22], [y, height_of_goal], color=ACCEPTED if i in path else PROMPT,
+                  linewidth=2.2 if i in path else 1)
     for i, (x, y) in places.items():
         text = root if i < 0 else str(names[i])
         edge = INK if i < 0 else ACCEPTED if i in path else PROMPT
         axis.text(x, y, text, ha="center", va="center", fontsize=9, color=INK, bbox=dict(
-            boxstyle="round,pad=0.25", facecolor="white", edgecolor=edge, linewidth=2 if i in path else 1))
+            boxstyle="round,pad=0.25", facecolor="none", edgecolor=edge, linewidth=2 if i in path else 1))
     axis.set_xlim(-0.5, max(depth, default=0) + 0.5)
     axis.set_ylim(-0.7, max(height.values()) + 0.7)
     axis.set_title(title, loc="left", fontsize=11)
@@ -73,12 +74,17 @@ def who_sees_whom(mask, names, title: str = ""):
     n = len(rows)
     figure = picture(0.38 * n + 2.2, 0.34 * n + 1.2, layout="constrained")
     axis = figure.subplots()
-    axis.imshow(rows, cmap=_two_colours(), vmin=0, vmax=1, aspect="auto")
+    for i, row in enumerate(rows):
+        for j, seen in enumerate(row):
+            if seen:
+                axis.add_patch(_rectangle((j - 0.46, i - 0.46), 0.92, 0.92, color=P))
+    axis.set_xlim(-0.5, n - 0.5)
+    axis.set_ylim(n - 0.5, -0.5)
     axis.set_xticks(range(n), [str(x) for x in names], rotation=60, ha="right", fontsize=8)
     axis.set_yticks(range(n), [str(x) for x in names], fontsize=8)
     axis.set_xticks([i - 0.5 for i in range(1, n)], minor=True)
     axis.set_yticks([i - 0.5 for i in range(1, n)], minor=True)
-    axis.grid(True, which="minor", color="white", linewidth=1.2)
+    axis.grid(True, which="minor", color="#E3E3E3", linewidth=0.7)
     axis.tick_params(which="minor", length=0)
     axis.set_title(title, loc="left", fontsize=11)
     figure.alt = f"{title}. " + "; ".join(
@@ -86,10 +92,10 @@ def who_sees_whom(mask, names, title: str = ""):
     return figure
 
 
-def _two_colours():
-    from matplotlib.colors import ListedColormap
+def _rectangle(*where, **how):
+    from matplotlib.patches import Rectangle
 
-    return ListedColormap(["#EDEDED", P])
+    return Rectangle(*where, **how)
 
 
 def right_by_rank(accuracy: dict, title: str = ""):
@@ -109,6 +115,7 @@ def right_by_rank(accuracy: dict, title: str = ""):
         axis.set_title(kind, loc="left", fontsize=10)
         axis.set_xlabel("guesses that it may make")
         axis.set_ylim(0, 1)
+        axis.set_xticks(range(1, max(map(len, heads)) + 1))
     axes[0, 0].set_ylabel("share of places where one is right")
     axes[0, 0].legend(frameon=False, fontsize=9)
     figure.alt = f"{title} " + "; ".join(told)

@@ -74,7 +74,7 @@ pair = load_pair("classroom")
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 heads, _ = load_heads(data_path("classroom", "medusa"), pair.target)
 labels_of = yours(medusa_labels)
-prompts = held_out_prompts(pair.tokenizer, count=2 if hurry else 6, length=40)
+prompts = held_out_prompts(pair.tokenizer, count=2 if hurry else 5, length=40)
 RANKS = 8
 
 

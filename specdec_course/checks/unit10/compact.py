@@ -55,7 +55,7 @@ def judge(found, right):
                     f"The {name} of a layer have the shape {list(x.shape)}; expected {list(y.shape)}, with "
                     f"{y.shape[-2]} rows."
                 )
-            if (abs(x - y) > 1e-6).any():
+            if not (abs(x - y) <= 1e-6).all():  # NaN is not near anything
                 return f"The {name} of a layer are not those of the text and then of the path."
     return None
 

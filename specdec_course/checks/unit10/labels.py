@@ -44,6 +44,8 @@ def judge_where(inside: bool, outside: bool):
 
     def judge(found, wanted):
         labels, shape = wanted
+        if 0 in shape and found.size == 0:
+            return None  # a list of nothing has no shape of its own
         if found.shape != shape:
             return f"Your answer has the shape {list(found.shape)}; expected {list(shape)}, [..., T, n_heads]."
         right = as_array(labels).reshape(shape)

@@ -133,6 +133,14 @@ def _(student, rng):
     cases = []
     for spread in (0.5, 0.8, 1.5, 3.0):
         cases.append(case(telling(rng, lambda spread=spread: drawn_rows(rng, 3, 25, spread=spread)), short=True))
+    for _ in range(3):  # a sure target, and a token a little above epsilon: delta does not decide there
+
+        def draw():
+            rest = torch.softmax(torch.randn(6, generator=rng), -1) * 0.04
+            second = uniform(0.095, 0.14, rng)
+            return torch.cat([torch.tensor([1 - second - 0.04, second]), rest])[torch.randperm(8, generator=rng)]
+
+        cases.append(case(telling(rng, draw), short=True))
     ask(student, as_array, cases, judge, rng)
 
 

@@ -382,7 +382,7 @@ wrong_threshold("log2", "bits", lambda p, epsilon=0.09, delta=0.3:
                 p > (delta * torch.exp(-entropy_of(p) / math.log(2))).clamp(max=epsilon))
 wrong_threshold("the_larger", "max_for_min", lambda p, epsilon=0.09, delta=0.3:
                 p > (delta * torch.exp(-entropy_of(p))).clamp(min=epsilon))
-wrong_threshold("plus_h", "sign", lambda p, epsilon=0.09, delta=0.3:
+wrong_threshold("plus_h", None, lambda p, epsilon=0.09, delta=0.3:
                 p > (delta * torch.exp(entropy_of(p))).clamp(max=epsilon))
 wrong_threshold("just_epsilon", "epsilon_only", lambda p, epsilon=0.09, delta=0.3: p > epsilon)
 wrong_threshold("just_delta", "delta_only", lambda p, epsilon=0.09, delta=0.3: p > delta * torch.exp(-entropy_of(p)))

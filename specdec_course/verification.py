@@ -235,11 +235,14 @@ def verify_tree_stochastic(tree, q, p, dice):
             siblings before it (so siblings may be independent, or drawn without replacement); None if nothing was
             drawn: each row is one-hot.
         p: FloatTensor [n+1, V], the target's distributions: row 0 after the root, row i + 1 after token i.
-        dice: all the randomness, as in `verify_stochastic`.
+        dice: all the randomness, as in `verify_stochastic`. Nothing of tree, q and p is changed.
 
     Returns:
         (path, tokens): indices into the tree from a child of the root downwards, perhaps none; LongTensor
         [len(path)+1], the tokens on it and a correction or bonus token. For a chain: what `verify_stochastic` emits.
+        The law has to be exact to 1e-5, also where p and q are equal up to round-off. And the tree has to be used:
+        a child of the root is kept at least a quarter as often as a draw from p would be among the children, and at
+        least just as often where q is None.
 
     Source: Miao et al. 2023, "SpecInfer", algorithm 3 (multi-step speculative sampling).
     """

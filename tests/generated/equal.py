@@ -11,5 +11,8 @@ EQUAL: dict[tuple[str, str], str] = {
     ("residual", "takes 1e-6 more"): "p - q stays the same, and p itself is off by less than any law shows",
     **{("verify_block", _WEIGHT + end): "a token of probability 1e-6 has another coin: no law shows it to 1e-5"
        for end in ("", "  (2)")},
+    ("verify_tree_stochastic", "torch.nn.functional.one_hot(tree.ids[i], p.shape[-1]).to(p.d  ->  "
+     "torch.nn.functional.one_hot(tree.ids[i], p.shape[-1]).to(p.dtype)"):
+        "a tree may be taken for certain however it was drawn: exact, and it keeps as much as a draw from p would",
     ("sample_windows", "hands out one buffer again and again"): "windows are used before others are cut",
 }  # fmt: skip

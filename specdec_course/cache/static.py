@@ -68,7 +68,7 @@ class StaticModel:
         config = model.config.get_text_config()
         self.model, self.config, self.device, self.dtype = model, config, model.device, model.dtype
         self.limit = getattr(config, "max_position_embeddings", None)
-        self.calls = self.length = self.newest = 0
+        self.calls = self.length = self.newest = self.largest_tree = 0
         self._buffers, self._programs, self._graphs = {}, {}, {}
 
     def begin(self, positions: int, wants_hidden=()) -> StaticModel:
@@ -92,8 +92,9 @@ class StaticModel:
         """
         n, placed, tree = len(ids), (), positions is not None or mask is not None
         self._check_fit(n, tree)
-        width = self.width(n)
+        width = self.width(n, self.largest_tree if tree else 0, tree)
         if tree:
+            self.largest_tree = max(self.largest_tree, n)
             check_placed(positions, mask, self.length, n)
             placed = self._placed(positions, mask, width or n)
         with torch.inference_mode():
@@ -160,16 +161,16 @@ class StaticModel:
         """`length` as the 0-d tensor that a pass reads, without waiting for the device."""
         return torch.full((), self.length, dtype=torch.long, device=self.device)
 
-    def width(self, n: int, usual: int = 0) -> int | None:
+    def width(self, n: int, usual: int = 0, tree: bool = False) -> int | None:
         """The one of WIDTHS that a pass over n tokens is padded to; None if it runs uncompiled.
 
-        usual: the size of most passes of this text. A shorter one takes its shape, unless its own is compiled already:
-        a round that the end of the text cut short is not worth a compilation.
+        usual: the size of most passes of this text; of trees, the largest so far. A shorter one takes its shape, unless
+        its own is compiled already: a round that the end of the text cut short is not worth a compilation.
         """
         if self.length == 0 or n > WIDTHS[-1]:
             return None
         own, likely = (min(w for w in WIDTHS if w >= min(size, WIDTHS[-1])) for size in (n, max(n, usual)))
-        return own if self._program_key(own) in self._programs else likely
+        return own if self._program_key(own, tree) in self._programs else likely
 
     def step(self, ids, at, *placed):
         """Logits of one compiled pass: ids LongTensor [T], T one of WIDTHS, written to the rows from `at` on."""

@@ -65,7 +65,7 @@ my_guess_tree = None  # for example 2.5
 # %% exercise: medusa_labels
 
 # %% [markdown]
-# The bundled pair comes with four heads (`specdec train medusa`; [data/README.md](../../data/README.md) tells how they were
+# The bundled pair comes with four heads (`specdec train medusa`; `data/README.md` tells how they were
 # trained). The target writes a few texts; your labels say what each head should have said at every place. A head may make
 # several guesses: its tokens in the order of their logits are its guesses of **rank** 0, 1, 2, ...
 

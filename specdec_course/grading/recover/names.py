@@ -142,10 +142,11 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def only_imports(plain: Plain) -> bool:
-    """Whether a cell only imports, sets the environment, and asks in vain whether something must be installed."""
+    """Whether a cell only imports, sets the environment, says something, and asks in vain what must be installed."""
     return plain.tree is not None and all(
         isinstance(line, (ast.Import, ast.ImportFrom, ast.Pass))
-        or (isinstance(line, ast.Expr) and (isinstance(line.value, ast.Constant) or _sets_environment(line.value)))
+        or (isinstance(line, ast.Expr)
+            and (isinstance(line.value, ast.Constant) or _sets_environment(line.value) or _says(line.value)))
         or (isinstance(line, ast.If) and isinstance(line.test, ast.Constant) and not line.test.value)
         for line in plain.tree.body
     )
@@ -155,6 +156,12 @@ def _sets_environment(value: ast.expr) -> bool:
     """`os.environ.setdefault("A", "b")`, as setup cells have it."""
     function = value.func if isinstance(value, ast.Call) else None
     return isinstance(function, ast.Attribute) and function.attr == "setdefault" and _root(function) == "os"
+
+
+def _says(value: ast.expr) -> bool:
+    """`print("Loading ...")`, as setup cells have it."""
+    plain = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
+    return plain and all(isinstance(one, ast.Constant) for one in value.args) and not value.keywords
 
 
 def called(plain: Plain) -> list[tuple[str, str]]:

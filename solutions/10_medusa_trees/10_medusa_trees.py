@@ -33,12 +33,13 @@ from specdec_course.verification import acceptance_probability, residual
 # the text may go on in three ways: why bet on one of them? The target reads five tokens at nearly the price of one, and they
 # need not stand behind each other.
 #
-# And who guesses? No second model this time. The target has just read the whole text. In its last hidden state it has put
-# all that it needs for the next token, and perhaps more. **Medusa** (Cai et al. 2024) puts a few small **heads** on that
-# state, each of which says what comes one place further ahead.
+# And who guesses? No second model this time. The target has just read the text, all but its newest token. In its last
+# hidden state it has put all that it needed for that token, and perhaps more. **Medusa** (Cai et al. 2024) puts a few small
+# **heads** on that state, each of which says what comes one place further ahead.
 #
 # **Two guesses before you go on.** (1) How often will the first head be right, with one guess, in a text that the target
-# writes greedily? (2) A tree of 16 nodes or a chain: how many tokens per target call does each bring?
+# writes greedily? (2) A chain of four such guesses brings about two tokens per target call. What will a tree of 16
+# nodes bring?
 
 # %%
 my_guess_first_head = None  # for example 0.6

@@ -222,6 +222,16 @@ wrong_tree("never_refuses", "refuses_nothing", own_parent, check=False)
 wrong_tree("ranks_as_depths", "rank_for_depth", own_parent, lambda path: path[-1] + 1)
 
 
+@wrong("build_tree")
+def lets_a_later_beginning_pass(choices):
+    """Refuses three of the four: it is not told that nothing is refused."""
+    paths = [tuple(path) for path in choices]
+    known = {path: i for i, path in enumerate(paths)} | {(): -1}
+    if () in paths or len(set(paths)) < len(paths) or any(path[:-1] not in known for path in paths):
+        raise ValueError("no tree")
+    return [known[path[:-1]] for path in paths], [len(path) for path in paths]
+
+
 @wrong("build_tree", named="newest_above")
 def the_newest_of_the_level_above(choices):
     refuse_unless_a_tree(choices)
@@ -325,7 +335,15 @@ def root_in_front(parents):
     return torch.nn.functional.pad(climbs_from_every_node(parents), (1, 0, 1, 0), value=True)
 
 
-@wrong("tree_attention_mask")
+@wrong("tree_attention_mask", named="minus_one")
+def rows_of_the_parents(parents):
+    mask = torch.eye(len(parents), dtype=torch.bool)
+    for i in range(len(parents)):
+        mask[i] = mask[i] | mask[parents[i]]
+    return mask
+
+
+@wrong("tree_attention_mask", named="minus_one")
 def minus_one_is_the_last(parents):
     mask = torch.eye(len(parents), dtype=torch.bool)
     for i, parent in enumerate(parents.tolist()):
@@ -335,6 +353,12 @@ def minus_one_is_the_last(parents):
 
 
 # typical_acceptance -------------------------------------------------------------------------------------------------
+
+
+@wrong("typical_acceptance")
+def at_the_threshold_too(p, epsilon=0.09, delta=0.3):
+    entropy = torch.special.entr(p).sum(-1, keepdim=True)
+    return p >= (delta * torch.exp(-entropy)).clamp(max=epsilon)
 
 
 @right("typical_acceptance")

@@ -113,12 +113,11 @@ def _(student, rng):
     bad = {"an empty path": [(), *paths], "a path that comes twice": [*paths, paths[whole(0, len(paths) - 1, rng)]],
            "a beginning that is missing": [path for i, path in enumerate(paths) if i != parent],
            "a beginning that comes later": swapped}  # fmt: skip
-    for what in mixed(bad, rng):
-        if not student.raises(ValueError, bad[what]):
-            raise Wrong(
-                f"Given {what}, your function answers as if that were a tree; it has to raise ValueError.",
-                otherwise="refuses_nothing",
-            )
+    taken = [what for what in mixed(bad, rng) if not student.raises(ValueError, bad[what])]
+    if taken:
+        nothing = {"otherwise": "refuses_nothing"} if len(taken) == len(bad) else {}
+        said = f"Given {taken[0]}, your function answers as if that were a tree; it has to raise ValueError."
+        raise Wrong(said, **nothing)
     with student.shown():
         wrong = judge(read_tree(student(paths)), tree_case_of(paths))
         if wrong:

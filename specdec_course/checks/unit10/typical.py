@@ -111,7 +111,7 @@ def _(student, rng):
 @typical_acceptance.part(
     "takes probabilities that are 0",
     weight=2,
-    rests_on=("zeros are allowed", "A token with p = 0 adds nothing to the entropy"),
+    rests_on=("zeros are allowed", "A token with p = 0 adds nothing to the entropy", "is never kept"),
 )
 def _(student, rng):
     cases = []
@@ -123,6 +123,7 @@ def _(student, rng):
             return p / p.sum()
 
         cases.append(case(telling(rng, draw, uniform(0.1, 0.4, rng), uniform(0.3, 0.9, rng))))
+        cases.append(case((draw(), 0.0, uniform(0.3, 0.9, rng))))  # a threshold of 0, and nothing is above it by 0
     ask(student, as_array, cases, judge, rng)
 
 

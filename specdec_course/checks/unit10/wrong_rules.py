@@ -140,6 +140,19 @@ def _above(parents, i, j):
     return j in path_to(parents, i)
 
 
+def _last_for_none(marks):
+    """What comes out where parents[i] = -1 is taken for an index: the last row, or the last column."""
+
+    def rule(parents):
+        mask = torch.eye(len(parents), dtype=torch.bool)
+        for i, parent in enumerate(parents.tolist()):
+            mask[i] |= mask[parent]
+            mask[i, parent] |= marks
+        return mask
+
+    return rule
+
+
 def _with_root(parents):
     mask = torch.tensor(right_mask(parents.tolist())).bool().reshape(len(parents), len(parents))
     return torch.nn.functional.pad(mask, (1, 0, 1, 0), value=True)
@@ -159,6 +172,8 @@ add(
      _mask(lambda parents, i, j: j == i or depths_of(parents)[j] < depths_of(parents)[i])),
     ("sees_siblings", "A node sees its siblings. They are other guesses for the same place.",
      _mask(lambda parents, i, j: _above(parents, i, j) or parents[i] == parents[j])),
+    ("minus_one", "A child of the root, whose parent is -1, sees the last node: as an index, -1 is the last one.",
+     _last_for_none(False), _last_for_none(True)),
     ("hidden", "True and False are swapped: True is where a node may look.",
      _mask(lambda parents, i, j: not _above(parents, i, j))),
     ("with_root", "Your mask has a row and a column for the root. It is about the n nodes alone.", _with_root),

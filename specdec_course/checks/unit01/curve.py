@@ -157,7 +157,7 @@ def _right_lengths(model, lengths, repeats):
             raise Wrong(f"With repeats={repeats}, a length was timed only {len(model.fed[n])} times.")
         if len(model.fed[n]) == repeats:
             raise Wrong(
-                f"With repeats={repeats}, every length was called just {repeats} times: there was no warm-up call of "
+                f"With repeats={repeats}, length {n} was called just {repeats} times: there was no warm-up call of "
                 "that length.",
                 mistake="no_warmup",
             )

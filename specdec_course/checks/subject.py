@@ -103,10 +103,11 @@ class Subject:
         """The exact law {tuple of ids: probability} of the function's answer; the dice is passed as last argument."""
         return self.law_of(lambda dice: _few(values.as_ids(self._call(*args, dice, **kwargs))))
 
-    def law_of(self, procedure: Callable) -> dict:
-        """The exact law of `procedure(dice)`, which calls the student through `student.quiet`; recorded as one."""
+    def law_of(self, procedure: Callable, limit: int = 20_000) -> dict:
+        """The exact law of `procedure(dice)`, which calls the student through `student.quiet`; recorded as one. limit:
+        branches that are followed."""
         try:
-            law = exact_law(procedure, limit=20_000)
+            law = exact_law(procedure, limit=limit)
         except ValueError as error:
             raise Wrong(f"The exact law of your function could not be worked out: {error}.") from None
         self.seen.append({key: p for key, p in sorted(law.items(), key=str) if p > 1e-6})  # below: round-off

@@ -189,6 +189,8 @@ def test_right_but_slow_is_told_so_and_keeps_most_of_its_points():
         for row in rows:
             for i in range(len(row) - 1):
                 pair = torch.stack([row[i], row[i + 1]]).clone()
+                if pair.min() < 0 or pair.max() >= vocab_size:
+                    raise ValueError("an id outside the vocabulary")
                 counts[int(pair[0])][int(pair[1])] += 1
         table = np.full(vocab_size, default_next_token, dtype=np.int32)
         for token, after in counts.items():

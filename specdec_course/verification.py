@@ -239,10 +239,11 @@ def verify_tree_stochastic(tree, q, p, dice):
 
     Returns:
         (path, tokens): indices into the tree from a child of the root downwards, perhaps none; LongTensor
-        [len(path)+1], the tokens on it and a correction or bonus token. For a chain: what `verify_stochastic` emits.
+        [len(path)+1], the tokens on it and a correction or bonus token. For a chain they have the law of those that
+        `verify_stochastic` emits.
         The law has to be exact to 1e-5, also where p and q are equal up to round-off. And the tree has to be used:
-        a child of the root is kept at least a quarter as often as a draw from p would be among the children, and at
-        least just as often where q is None.
+        on average over the guesses, a child of the root is kept at least a quarter as often as a draw from p would
+        be among the children, and at least just as often where q is None.
 
     Source: Miao et al. 2023, "SpecInfer", algorithm 3 (multi-step speculative sampling).
     """

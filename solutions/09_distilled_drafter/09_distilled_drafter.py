@@ -52,7 +52,7 @@ def coloured(draft, tokens=56):
 coloured(untaught)
 
 # %% [markdown]
-# Where a token is orange, a guess was thrown away. A minute of teaching will change that.
+# Where a token is orange, a guess was thrown away. A minute of teaching will make these fewer.
 #
 # (Two layers and not three, for a reason: this target was trained with three layers first and then grown to twelve, so its
 # first three know nearly all that it knows. No real model is like that.)
@@ -69,7 +69,7 @@ my_guess_after = None
 #
 # At one place the draft has the law q and the target p. A token of q is accepted with probability
 # $\sum_x q(x) \min(1, p(x)/q(x)) = \sum_x \min(p(x), q(x)) = 1 - \mathrm{TV}(p, q)$. (You know that from unit 04.) The mean
-# of this number over the places of a text is what decoding will accept of judged tokens, if the text is like those that
+# of this number over the places of a text is nearly what decoding will accept of judged tokens, if the text is like those that
 # will be written. To find it nothing has to be drafted and nothing to be counted: let both models read the text once, and
 # compare what they say.
 #
@@ -155,7 +155,7 @@ print(pair.tokenizer.decode(written[0]))
 #
 # Nobody has to learn the prompt: the target did not write it. Nor the padding, if texts of different lengths stand in one
 # batch. So every place gets a label, the token that its row should foresee; and where there is nothing to learn it gets
-# -100, which PyTorch's losses skip. Worked example, prompts of 2 and 1 tokens, 0 is the id that ends texts *and* fills up:
+# -100, which PyTorch's `cross_entropy` skips. Worked example, prompts of 2 and 1 tokens, 0 is the id that ends texts *and* fills up:
 #
 # ```
 # ids      a  b  C  D  0        labels   -100   C     D     0   -100     lengths 5: the 0 was written
@@ -187,8 +187,8 @@ for place in range(PROMPT - 3, PROMPT + 3):
 # | `tv` | $1 - \sum_x \min(p, q)$ | what is paid for |
 # | `cross_entropy` | $-\log q(x)$ of the likeliest $x$ of p | say what the target would say greedily |
 #
-# All but the last are 0 where p = q, and only there. So they have the same goal. They differ in the way there, and in where
-# they end if the draft is too small to get there.
+# All but the last are 0 where p = q, and only there. So these three have the same goal. They differ in the way there, and in
+# where they end if the draft is too small to get there.
 #
 # Mind the zeros. A filter (top-k), or a head that knows a part of the vocabulary only, gives logits of -inf, and
 # 0 · log 0 counts as 0 here; for a computer it is NaN.
@@ -243,7 +243,7 @@ pull_of_losses(offsets.tolist(), {kind: [loss for loss, _ in found[kind]] for ki
 
 # %% [markdown]
 # The slopes of `tv` and `reverse_kl` carry a factor q: what the draft hardly ever says, it hardly ever learns to say. That of
-# `forward_kl` is q - p, whatever q is. So KL is the easier teacher where the draft is bad, and TV knows best what counts
+# `forward_kl` is q - p, whatever q is. So forward KL is the easier teacher where the draft is bad, and TV knows best what counts
 # where it is good. Which effect is larger depends on the pair: measure it.
 #
 # ## One step
@@ -294,8 +294,8 @@ print(f"before: 1 - TV is {before:.3f} on the texts held out")
 
 # %% [markdown]
 # A step reads 256 places drawn at random. The gradients of the four losses have very different lengths, and the one with
-# the longest would win only for that. So `clip` is made so small that it always bites: then all steps are of the same
-# length, rate times clip, and only their directions differ. The rate falls to zero.
+# the longest would win only for that. So `clip` is made so small that it bites nearly always: then at every step number
+# all four go equally far, rate times clip, and only their directions differ. The rate falls in equal steps.
 #
 # **Predict**: which of the four losses will have the largest 1 - TV at the end?
 
@@ -429,13 +429,14 @@ for row in record["drafts"].values():
 #
 # **A challenge, without an answer of ours.** DistillSpec has the *draft* write the texts to learn from, which is cheaper by far,
 # and shows it the places that its own mistakes lead to. Do the same here: let `untaught` write (your `sample_teacher` takes
-# any model), let the target say its law there, and measure on the target's own text. And then: half of each?
+# any Forward, `as_forward(untaught)` too), let the target say its law there, and measure on the target's own text. And then: half of each?
 #
 # ## What to take along
 #
 # - Speculation pays for 1 - TV. It can be measured without decoding: both models read a text once.
 # - Labels are shifted by one, prompt and padding do not count, and only a measurement on text that was held out is one.
-# - Four losses, one goal. KL pulls hard where the draft is bad, TV knows what is paid for; which is best has to be measured.
+# - Three of the four losses have one goal, q = p. Forward KL pulls hard where the draft is bad, TV knows what is paid for; which
+#   is best has to be measured.
 # - Learn from what the target writes, drawn from its law.
 # - A taught draft costs nothing more at run time, and never changes the text's law. A draft that was distilled already has
 #   little left to gain.

@@ -347,25 +347,34 @@ at_root = sum(len(path) == 1 for path in shape)
 print(f"The tree of 16 has {at_root} guesses for the next token, and is {max(map(len, shape))} levels deep.")
 
 # %% [markdown]
-# The computation supposes that heads are right independently of each other. Are they?
+# The computation supposes two things: that heads are right independently of each other, and that a round may begin at any
+# place of the text just as well. Do they hold?
 
 # %%
 @torch.inference_mode()
-def all_right(texts, begin=40):
-    """How often the first guesses of all heads were right at one place."""
-    right = []
+def right_together(texts, begin=40):
+    """Shares: places where all first guesses are right; where that of head 0 is; the same where a chain's rounds begin."""
+    every, first, beginnings = [], [], []
     for ids in texts:
         states = pair.target(ids[None], output_hidden_states=True).hidden_states[-1][0]
-        labels = labels_of(ids, heads.count)[begin:]
-        good = (pair.target.lm_head(heads(states)).argmax(-1)[:, begin:] == labels.T).all(0)
-        right += good[(labels >= 0).all(-1)].tolist()
-    return sum(right) / len(right)
+        labels = labels_of(ids, K)[begin:]
+        good = pair.target.lm_head(heads(states)).argmax(-1)[:, begin:] == labels.T
+        good = good[:, (labels >= 0).all(-1)]
+        every += good.all(0).tolist()
+        first += good[0].tolist()
+        place = 0
+        while place < good.shape[1]:
+            beginnings.append(bool(good[0, place]))
+            place += 1 + int(good[:, place].long().cumprod(0).sum())  # what is kept, and a token of the target's
+    return [sum(some) / len(some) for some in (every, first, beginnings)]
 
 
-all_four, product = all_right(texts["greedy"]), float(accuracy["greedy"][:, 0].prod())
-print(f"all {K} first guesses are right at {all_four:.1%} of the places; the product of their accuracies is {product:.1%}")
-print("some places are easy for all heads: deep paths are worth more than computed" if all_four > product else
-      "deep paths are worth no more than computed")
+all_four, at_all, at_rounds = right_together(texts["greedy"])
+product = float(accuracy["greedy"][:, 0].prod())
+print(f"all {K} first guesses are right at {all_four:.1%} of the places; the product of their accuracies is {product:.1%}: "
+      f"for that alone deep paths would be worth {'more' if all_four > product else 'no more'} than computed")
+print(f"head 0 is right at {at_all:.0%} of all places, and at {at_rounds:.0%} of those where a round of the chain begins"
+      + (": a round begins behind a guess that failed, so at hard places more often" if at_rounds < at_all else ""))
 
 # %% [markdown]
 # ## And the cache?

@@ -71,7 +71,8 @@ def acceptance_on(draft, target, ids, prompt_length=1, temperature=1.0):
     in the text behind the prompt. Which tokens these are does not enter, only what both models say about them.
 
     Args:
-        draft, target: Forward, Ids [T] -> Logits [T, V]; row t is about the token behind place t. Each is called once.
+        draft, target: Forward, Ids [T] -> Logits [T, V]; row t is about the token behind place t. Each is called once,
+            with all of the ids.
         ids: LongTensor [T], prompt and text.
         prompt_length: how many of the ids are the prompt, 1 ... T. The row of its last token is the first that counts.
         temperature: > 0 divides the logits of both. 0: greedy, all probability on the largest logit (the first, on a

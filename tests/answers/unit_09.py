@@ -258,6 +258,21 @@ wrong_loss("turned_round", "mask_inverted", reduce=lambda found, mask: (
     if not mask.all() else found.mean()))
 
 
+@wrong("distillation_loss")
+def never_infinite(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    """Clamps the logarithms: where one law cannot say what the other does, the loss is only large."""
+    if kind not in ("forward_kl", "reverse_kl", "tv", "cross_entropy") or not temperature > 0:
+        raise ValueError("kind or temperature")
+    if student.shape != teacher.shape or mask is not None and mask.shape != student.shape[:-1]:
+        raise ValueError("shapes")
+    log_q, log_p = ((x / temperature).log_softmax(-1).clamp(min=-1e4) for x in (student, teacher.detach()))
+    p, q = log_p.exp(), log_q.exp()
+    losses = {"forward_kl": (p * (log_p - log_q)).sum(-1), "reverse_kl": (q * (log_q - log_p)).sum(-1),
+              "tv": 1 - torch.minimum(p, q).sum(-1),
+              "cross_entropy": -log_q.gather(-1, log_p.argmax(-1, keepdim=True))[..., 0]}[kind]  # fmt: skip
+    return losses.mean() if mask is None else torch.where(mask, losses, 0.0).sum() / mask.sum().clamp(min=1)
+
+
 @wrong("distillation_loss", named="t_squared")
 def as_hinton_has_it(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
     return loss_like()(student, teacher, mask, kind, temperature) * temperature**2
@@ -527,6 +542,11 @@ wrong_share("rows_of_the_tokens", "shifted_rows", first=0, end=0)
 wrong_share("warm_target", "temperature_of_one", heats=(True, False))
 wrong_share("no_temperature", "temperature_ignored", heats=(False, False))
 wrong_share("a_call_for_each_place", "calls_often", many=True)
+
+
+@wrong("acceptance_on")
+def asks_nobody(draft, target, ids, prompt_length=1, temperature=1.0):
+    return 0.75 if prompt_length < len(ids) else 0.0
 
 
 @wrong("acceptance_on", named="nearly_greedy")

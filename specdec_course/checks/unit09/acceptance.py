@@ -140,12 +140,15 @@ def _(student, rng):
     ask(student, values.as_float, cases, judge, rng)
 
 
-@acceptance_on.part("asks each model once, about the whole text", weight=1, rests_on=("Each is called once",))
+@acceptance_on.part("asks each model once, about the whole text", weight=1, rests_on=(
+    "Each is called once, with all of the ids",))
 def _(student, rng):
     for _ in range(2):
         (draft, target, ids, *more), _right, _named = case(rng, models(rng, whole(4, 8, rng), 5), 2, 1.0)
         student.returned_float(draft, target, ids, *more)
         for name, model in (("draft", draft), ("target", target)):
+            if not model.calls:
+                raise Wrong(f"Your function never asks the {name} anything.")
             if len(model.calls) != 1:
                 raise Wrong(f"Your function calls the {name} {len(model.calls)} times. Once is enough: every row is "
                             "about another place.", mistake="calls_often")

@@ -102,7 +102,7 @@ def read_loss(answer) -> float:
 
 
 def judge(found: float, right: float) -> str | None:
-    if found == right or abs(found - right) <= 3e-5 + 2e-4 * abs(right):
+    if found == right or math.isfinite(right) and abs(found - right) <= 3e-5 + 2e-4 * abs(right):
         return None
     if math.isinf(right):
         return "Here the loss is infinite: a token has weight, and the other law cannot say it. Yours is finite."

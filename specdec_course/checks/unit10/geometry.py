@@ -187,5 +187,5 @@ def _(student, rng):
     rests_on=("For a chain this is the causal mask", "n may be 0"),
 )
 def _(student, rng):
-    cases = [mask_case(list(range(-1, whole(2, 12, rng)))), mask_case([]), mask_case([-1])]
+    cases = [mask_case(list(range(-1, whole(6, 12, rng)))), mask_case([]), mask_case([-1])]
     ask(student, read_mask, cases, judge_mask, rng)

@@ -182,9 +182,9 @@ def _(student, rng):
 
 
 @verify_tree_stochastic.part(
-    "does with a chain what `verify_stochastic` does",
+    "has the law of `verify_stochastic` with a chain",
     weight=1,
-    rests_on=("For a chain: what `verify_stochastic` emits", "a correction or bonus token"),
+    rests_on=("For a chain they have the law of those that `verify_stochastic` emits", "a correction or bonus token"),
 )
 def _(student, rng):
     drawn_trees(student, rng, [(-1, 0), (-1, 0, 1)], (2,), "With a chain", (True,))

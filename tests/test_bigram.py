@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specdec_course.checks import evaluate
-from specdec_course.checks.cost import memory_of, times_slower
+from specdec_course.checks.cost import cost_of, times_slower
 from specdec_course.corpora import sample_windows
 from specdec_course.drafters import BigramDrafter
 from specdec_course.drafters.bigram import (
@@ -154,9 +154,9 @@ def test_memory_is_seen_in_numpy_torch_and_in_many_small_rows():
         (lambda: torch.empty(n, n, dtype=torch.int16), 2 * n * n),
         (many, 4 * n * n),
     ):
-        assert memory_of(make)[1] >= expected
+        assert cost_of(make)[1] >= expected
     for make in (lambda: torch.ones(n).expand(n, n), lambda: [torch.ones(n).sum() for _ in range(n)], sparse):
-        assert memory_of(make)[1] < n * n
+        assert cost_of(make)[1] < n * n
 
 
 def test_times_slower_is_a_ratio():

@@ -1,4 +1,4 @@
-"""What a call costs: the memory it asks for, and how it compares with another call in time.
+"""What a call costs: the memory it asks for, torch's functions that it calls, and how it compares with another in time.
 
 Knows: tracemalloc, torch's allocations, a clock. Does not know: exercises, nor what is too much. Stands alone: the
 grader carries this file into the room where students' code runs.
@@ -17,16 +17,17 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class _TensorBytes(TorchFunctionMode):
-    """Notes the largest tensor that is made inside, and which ones are still alive. Sparse tensors count by what
-    they hold, not by their shape."""
+class _Tensors(TorchFunctionMode):
+    """Counts torch's functions, notes the largest tensor that is made inside, and which ones are still alive.
+    Sparse tensors count by what they hold, not by their shape."""
 
     def __init__(self):
         super().__init__()
-        self.largest, self.made = 0, []
+        self.calls, self.largest, self.made = 0, 0, []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         answer = func(*args, **(kwargs or {}))
+        self.calls += 1
         for tensor in answer if isinstance(answer, (tuple, list)) else (answer,):
             if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
                 self.largest = max(self.largest, tensor.untyped_storage().nbytes())
@@ -50,17 +51,17 @@ def _heard(event: str, args: tuple) -> None:
         _watches[-1].mapped += args[1] or os.fstat(args[0]).st_size
 
 
-class MemoryWatch:
+class Watch:
     """Between `begin` and `end`: the most that Python and numpy held at once, the largest tensor made inside `with`,
     all tensors that live on at the end, or what was mapped, whichever is most. The same on every machine: the system
-    is not asked."""
+    is not asked. And how many of torch's functions were called inside `with`."""
 
     def begin(self) -> None:
         if not _hooks:
             _hooks.append(sys.addaudithook(_heard))
         self.mapped = 0
         _watches.append(self)
-        self.tensors, self.was_tracing = _TensorBytes(), tracemalloc.is_tracing()
+        self.tensors, self.was_tracing = _Tensors(), tracemalloc.is_tracing()
         if not self.was_tracing:
             tracemalloc.start()
         self.before = tracemalloc.get_traced_memory()[0]
@@ -72,17 +73,18 @@ class MemoryWatch:
     def __exit__(self, *error):
         return self.tensors.__exit__(*error)
 
-    def end(self) -> int:
+    def end(self) -> tuple[int, int]:
+        """(bytes, calls)."""
         _watches.remove(self)
         peak = tracemalloc.get_traced_memory()[1] - self.before
         if not self.was_tracing:
             tracemalloc.stop()
-        return max(peak, self.tensors.largest, self.tensors.alive(), self.mapped)
+        return max(peak, self.tensors.largest, self.tensors.alive(), self.mapped), self.tensors.calls
 
 
-def memory_of(call) -> tuple[object, int]:
-    """(answer of call(), bytes), as `MemoryWatch` counts them."""
-    watch = MemoryWatch()
+def cost_of(call) -> tuple[object, int, int]:
+    """(answer of call(), bytes, calls of torch's functions), as `Watch` counts them."""
+    watch = Watch()
     watch.begin()
     try:
         with watch:
@@ -90,7 +92,7 @@ def memory_of(call) -> tuple[object, int]:
     except BaseException:
         watch.end()
         raise
-    return answer, watch.end()
+    return answer, *watch.end()
 
 
 def times_slower(call, reference, enough: float, repeats: int = 5, seconds_of_call=None) -> float:

@@ -19,8 +19,8 @@ from . import cost
 class Here:
     """This process."""
 
-    def memory_of(self, call) -> tuple[object, int]:
-        return cost.memory_of(call)
+    def cost_of(self, call) -> tuple[object, int, int]:
+        return cost.cost_of(call)
 
     def seconds(self, call) -> float:
         return cost.seconds(call)
@@ -43,9 +43,9 @@ def of(function):
         _current.reset(token)
 
 
-def memory_of(call) -> tuple[object, int]:
-    """(answer of call(), bytes) where `call` uses the student's function; see `cost.memory_of`."""
-    return _current.get(_here).memory_of(call)
+def cost_of(call) -> tuple[object, int, int]:
+    """(answer of call(), bytes, calls of torch) where `call` uses the student's function; see `cost.cost_of`."""
+    return _current.get(_here).cost_of(call)
 
 
 def times_slower(call, reference, enough: float, repeats: int = 5) -> float:

@@ -9,7 +9,7 @@ from ..ask import mixed, uniform
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
-from ..surroundings import memory_of
+from ..surroundings import cost_of
 from ..values import as_array, describe
 from .inputs import real_ids, skewed_text, some
 from .table import followers, refuse_misplaced, rows_of
@@ -209,9 +209,9 @@ def _(student, rng):
 def _(student, rng):
     size = 4096
     text = torch.randperm(size, generator=rng)[None]  # every token is seen, once
-    memory_of(lambda: _asked_once(student.quiet(text[:, :50], size)))  # what is imported on the way is not counted
+    cost_of(lambda: _asked_once(student.quiet(text[:, :50], size)))  # what is imported on the way is not counted
     token = int(text[0, 1000])
-    (_, row), used = memory_of(lambda: _asked_once(student.quiet(text, size), token))
+    (_, row), used, _ = cost_of(lambda: _asked_once(student.quiet(text, size), token))
     if used > size * size / 2:
         raise Wrong("With 4,096 ids your function needs memory for each of the 17 million possible pairs.",
                     mistake="dense")

@@ -163,13 +163,13 @@ class Runner:
         return self._done(plain)
 
     def do_watch(self, order, buffers):
-        """Memory: begins to watch, or ends and tells the bytes."""
+        """Begins to watch what is used, or ends and tells the bytes, and how often torch was called."""
         if order["begin"]:
-            self.watch, self.kept = cost.MemoryWatch(), []
+            self.watch, self.kept = cost.Watch(), []
             self.watch.begin()
             return {"op": "done"}, []
         watch, self.watch, self.kept = self.watch, None, self.kept
-        return {"op": "done", "value": watch.end()}, []
+        return {"op": "done", "value": list(watch.end())}, []
 
     def do_random(self, order, buffers):
         self.report_random = True

@@ -82,16 +82,18 @@ class Surroundings:
     def __init__(self, session):
         self.session = session
 
-    def memory_of(self, call):
-        """As counted inside; never less than the process is seen to grow from outside."""
+    def cost_of(self, call):
+        """As counted inside; memory never less than the process is seen to grow from outside."""
         before = self.session.room.peak_bytes()
         self.session.order("watch", begin=True)
         try:
             answer = call()
         finally:
             counted = self.session.order("watch", begin=False)
+            numbers = counted if isinstance(counted, (list, tuple)) else []
+            bytes_, calls = numbers if [type(x) for x in numbers] == [int, int] else (0, 0)
         grown = self.session.room.peak_bytes() - before - HIDDEN_MEMORY
-        return answer, max(counted if type(counted) is int else 0, grown)
+        return answer, max(bytes_, grown), calls
 
     def seconds(self, call) -> float:
         before = self.session.room.cpu_seconds()

@@ -66,7 +66,8 @@ def cross_attend(query, positions, keys, values, mask, base=10_000.0):
         base: the base of the rotary embedding.
 
     Query, keys and values have one dtype. It may be bfloat16, which tells position 900 from 901 no more: angles are
-    computed in float32 or better. n and m may be 0. Nothing that is passed in is changed.
+    computed in float32 or better. n is 1 or more; m may be 0, where the target has read nothing yet. Nothing that is
+    passed in is changed.
 
     Returns:
         FloatTensor [n, H, D] of the query's dtype. A row that may read nothing is all zeros, never NaN.

@@ -7,8 +7,6 @@ models and their layers (eagle), training, how a draft is verified.
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 
@@ -35,16 +33,6 @@ def block_mask(length, block):
         raise ValueError(f"A text of {length} positions in blocks of {block}: a length is 0 or more, a block 1 or more")
     of = torch.arange(length) // block
     return of[None, :] < of[:, None]
-
-
-def rotated(states, positions, base=10_000.0):
-    """States FloatTensor [n, H, D], turned by their positions LongTensor [n] as Llama and Qwen do it."""
-    half = states.shape[-1] // 2
-    rates = base ** (-torch.arange(half, dtype=states.dtype, device=states.device) / half)
-    angles = positions[:, None, None].to(states.dtype) * rates
-    first, second = states[..., :half], states[..., half:]
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
 
 def cross_attend(query, positions, keys, values, mask, base=10_000.0):
@@ -77,9 +65,12 @@ def cross_attend(query, positions, keys, values, mask, base=10_000.0):
     """
     wide = torch.promote_types(query.dtype, torch.float32)
     n, heads, width = query.shape
-    groups = keys.shape[1]
-    grouped = rotated(query.to(wide), positions, base).view(n, groups, heads // groups, width)
-    scores = torch.einsum("ngrd,mgd->ngrm", grouped, keys.to(wide)) / math.sqrt(width)
+    groups, half = keys.shape[1], width // 2
+    rates = base ** (-torch.arange(half, dtype=wide, device=query.device) / half)
+    angles = positions[:, None, None].to(wide) * rates
+    a, b, cos, sin = query[..., :half].to(wide), query[..., half:].to(wide), angles.cos(), angles.sin()
+    turned = torch.cat([a * cos - b * sin, b * cos + a * sin], -1).view(n, groups, heads // groups, width)
+    scores = torch.einsum("ngrd,mgd->ngrm", turned, keys.to(wide)) / width**0.5
     allowed = mask[:, None, None, :]
     # the lowest number and not -inf: a row of -inf is NaN in the softmax, and in its gradient even where it is replaced
     weights = scores.masked_fill(~allowed, torch.finfo(wide).min).softmax(-1) * allowed

@@ -20,7 +20,7 @@ COARSE = 0.05  # of bfloat16: the length of the difference over that of the righ
 # in bfloat16 begin at 0.14.
 
 cross_attend = Exercise(
-    "cross_attend", unit="11", points=3, difficulty=4, minutes=30,
+    "cross_attend", unit="11", points=4, difficulty=4, minutes=30,
     reference="specdec_course.models.looking:cross_attend",
     hints=(
         "Take one row and one head first. By which angle is its pair number 0 turned, if the row stands at position "

@@ -18,7 +18,7 @@ PARTS = 64  # bounds are multiples of 1/64: the same number in every precision
 APART = 1e-3  # what is not at a bound is at least as far away
 
 cape_widths = Exercise(
-    "cape_widths", unit="11", points=1, difficulty=2, minutes=10,
+    "cape_widths", unit="11", points=2, difficulty=2, minutes=10,
     reference="specdec_course.drafters.widths:cape_widths",
     hints=(
         "With bounds (0.25, 0.75) there are three classes. In which one is a confidence of 0.75? How many bounds lie "

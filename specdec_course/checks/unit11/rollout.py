@@ -31,8 +31,8 @@ eagle_rollout.help(r"too many values to unpack|not enough values to unpack|tuple
 
 def toy_step(rng, size: int, width: int):
     """A step that mixes state and token; nearby states soon say different tokens, as those of texts do."""
-    turn = 1.3 * torch.linalg.qr(torch.randn(width, width, generator=rng, dtype=torch.float64))[0]
-    tokens = 1.5 * torch.randn(size, width, generator=rng, dtype=torch.float64)
+    turn = 1.6 * torch.linalg.qr(torch.randn(width, width, generator=rng, dtype=torch.float64))[0]
+    tokens = torch.randn(size, width, generator=rng, dtype=torch.float64)
     says = torch.randn(size, width, generator=rng, dtype=torch.float64)
 
     def step(feature, token):
@@ -91,8 +91,8 @@ def judge(found, wanted):
         return f"k = {k} drafts were asked for, and your function returned {len(found)}."
     for place, (mine, due) in enumerate(zip(found, right, strict=True)):
         if mine != due:
-            same = f"the first {place} of your {k} drafts are right, and the next" if place else f"the first of {k}"
-            return f"{same[0].upper()}{same[1:]} is not the token that the draft says there."
+            before = f" The {place} before it {'are' if place > 1 else 'is'} right." if place else ""
+            return f"Draft number {place + 1} of {k} is not the token that the draft says there.{before}"
     return None
 
 

@@ -389,9 +389,9 @@ print(f"{mean:.2f} candidates per place on average: by confidence the token is a
 # The figures are those of the abstracts. None was measured here.
 #
 # **A challenge, without an answer of ours.** The bundled EAGLE draft brings 2.76 tokens per call at temperature 1, the draft
-# model 3.49 (k = 4, eight beginnings of 96 tokens). Make an EAGLE draft that beats the draft model there: `specdec train eagle
-# --out DIR --batches 60` learns from more text, `--texts atlas` from texts that go on from the encyclopedia, `--rollout` from
-# more states of its own. Which helps? Say what you expect before you train.
+# model 3.49 (k = 4, eight beginnings of 96 tokens). Make an EAGLE draft that beats the draft model there:
+# `specdec train eagle --out DIR --batches 60` learns from more text, `--texts atlas` from texts that go on from the
+# encyclopedia, `--rollout` from more states of its own. Which helps? Say what you expect before you train.
 #
 # ## What to take along
 #

@@ -18,8 +18,9 @@ import torch
 
 from ..common.paths import cache_path
 from ..common.whole import write_text
-from ..models.eagle import eagle_head, is_eagle
-from ..models.trimmed import check_layers, first_layers, is_trimmed
+from ..models.eagle import eagle_head
+from ..models.glide import glide_draft
+from ..models.trimmed import check_layers, first_layers, is_trimmed, reads
 from .attention import use_block_attention
 from .checkpoint import load_state, same_recipe, save_state
 from .interrupts import deferred
@@ -38,7 +39,8 @@ class Recipe:
 
     layers, head: of a draft that is made of the target's first layers; tokens that its head knows.
     rollout: 0, or of a draft that reads the target's states (EAGLE) how many steps it goes on alone while it learns.
-    intermediate: width of its MLPs; 0: the target's.
+    block: 0, or of a draft that looks into the target's cache (GLIDE) after how many tokens it looks again.
+    intermediate: width of the MLPs of either; 0: the target's.
     passes: how often every text is read, unless minutes bound the run. rate: factor on the peak learning rates of
     `loop`, which falls to zero over the last `decay` of the run. every: steps between measurements; after `patience`
     of them without a better one the run ends.
@@ -49,6 +51,7 @@ class Recipe:
     layers: int = 2
     head: int = 8192
     rollout: int = 0
+    block: int = 0
     intermediate: int = 0
     batches: int = 24
     rows: int = 96
@@ -63,10 +66,10 @@ class Recipe:
 
     def __post_init__(self):
         check_kind(self.loss)
-        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "rollout", "intermediate"}:
+        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "rollout", "block", "intermediate"}:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
-        for name in ("rollout", "intermediate"):
+        for name in ("rollout", "block", "intermediate"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.batches <= HELD_OUT:
@@ -86,9 +89,9 @@ class Run:
         self.optimizers = optimizers_for(draft)
         batches = [load_batch(batch_path(folder, number)) for number in range(recipe.batches)]
         columns = columns_of(draft, target)
-        states = is_eagle(draft.config)
-        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature, with_states=states)
-        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32, with_states=states)
+        how = {"reads": reads(draft.config), "block": max(1, recipe.block)}
+        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature, **how)
+        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32, **how)
         self.steps = max(1, recipe.passes * self.lessons.count // recipe.step_rows)
         self.step, self.seconds, self.logged, self.best, self.best_at = 0, 0.0, [], self.weights(), 0
 
@@ -199,7 +202,10 @@ def distil(
 
 
 def new_draft(target, tokens, recipe: Recipe):
-    """A draft of the target's own layers, with a head for `tokens`: one that reads text, or the target's states."""
+    """A draft of the target's own layers, with a head for `tokens`: one that reads text, or the target's states too,
+    or looks into its cache."""
+    if recipe.block:
+        return glide_draft(target, tokens, recipe.layers, recipe.intermediate or None)
     if recipe.rollout:
         return eagle_head(target, tokens, recipe.layers, recipe.intermediate or None)
     return first_layers(target, recipe.layers, tokens)

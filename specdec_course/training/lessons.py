@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..cache.eager import layers_of
+from ..models.looking import block_mask
 from ..models.trimmed import TrimmedHead
 from .losses import losses_of
 from .written import Written, head_weight
@@ -22,7 +24,8 @@ class Batch:
     """Texts to read at once: ids LongTensor [B, L], padded on the right; places LongTensor [B, n], the columns of ids
     behind which the target's law is known; hidden FloatTensor [B * n, d] and mass FloatTensor [B * n], from which it is
     made (see Written); best LongTensor [B * n], its likeliest column, -1 where a draft cannot say it (None where nobody
-    asked); states FloatTensor [B, L, d], what the target made of every token of ids (None where nobody asked)."""
+    asked); states FloatTensor [B, L, d], what the target made of every token of ids; sight, what rows may look at of
+    the target, the arguments of `glide.Sight.showing` (both None where nobody asked)."""
 
     ids: torch.Tensor
     places: torch.Tensor
@@ -30,21 +33,22 @@ class Batch:
     mass: torch.Tensor
     best: torch.Tensor | None = None
     states: torch.Tensor | None = None
+    sight: tuple | None = None
 
 
 class Lessons:
     """Texts, and the law of the target that wrote them over `columns` LongTensor [C], the ids that a draft can say.
 
-    temperature: of the law. rows: of each batch of texts only the first so many. with_states: for drafts that read what
-    the target made of the text.
+    temperature: of the law. rows: of each batch of texts only the first so many. reads: what the drafts
+    read of the target beside the text (see models.trimmed.reads); block: how many tokens go by between two looks.
     """
 
     def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None,
-                 with_states: bool = False):  # fmt: skip
-        if with_states and any(batch.before is None for batch in batches):
+                 reads: str = "", block: int = 1):  # fmt: skip
+        if reads == "states" and any(batch.before is None for batch in batches):
             raise ValueError("these texts were written without the target's states at their prompts: name an empty "
                              "folder with --work, and they are written anew")
-        self.with_states = with_states
+        self.reads, self.block, self.body = reads, block, target.base_model
         self.batches, self.device, self.columns, self.temperature = batches, target.device, columns, temperature
         self.weight = head_weight(target)
         self.some = self.weight[columns.to(self.device)]
@@ -75,7 +79,9 @@ class Lessons:
             torch.cat([batch.hidden[r] for batch, r in texts]).to(self.device).float(),
             torch.cat([batch.mass[r] for batch, r in texts]).to(self.device),
         )
-        if self.with_states:
+        if self.reads == "keys_values":
+            batch = replace(batch, sight=self.sight(batch.ids))
+        if self.reads == "states":
             states = [torch.cat([batch.before[r, batch.pads[r] :], batch.hidden[r]]) for batch, r in texts]
             padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
             batch = replace(batch, states=padded.to(self.device).float())
@@ -84,6 +90,13 @@ class Lessons:
         if tuple(chosen) not in self.known:
             self.known[tuple(chosen)] = torch.cat([self.likeliest(batch, part) for part in self.parts(batch)])
         return replace(batch, best=self.known[tuple(chosen)])
+
+    @torch.no_grad()
+    def sight(self, ids) -> tuple:
+        """(keys, values FloatTensor [B, G, L, D], mask) of the target's last layer on texts LongTensor [B, L]."""
+        with torch.autocast(self.device.type, torch.bfloat16):
+            keys, values = layers_of(self.body(input_ids=ids, use_cache=True).past_key_values)[-1]
+        return keys.float(), values.float(), block_mask(ids.shape[1], self.block).to(ids.device)
 
     def parts(self, batch: Batch) -> list[slice]:
         """The positions of a batch, a few at a time."""
@@ -120,6 +133,9 @@ def states_of(draft, batch: Batch, steps: int = 1) -> list[torch.Tensor]:
     states one for each of `steps` steps (see `rollout`)."""
     if batch.states is not None:
         rows = rollout(draft, batch.ids, batch.states, steps)
+    elif batch.sight is not None:
+        with draft.sight.showing(*batch.sight):
+            rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
     else:
         rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
     places = batch.places[..., None].expand(-1, -1, rows[0].shape[-1])

@@ -1251,7 +1251,18 @@ def as_a_tensor(config, length, batch=1, bytes_per_value=2):
     fields = vars(config)
     d = fields.get("head_dim") or fields["hidden_size"] / fields["num_attention_heads"]
     factors = [2, config.num_hidden_layers, config.num_key_value_heads, d, length, batch, bytes_per_value]
-    return torch.tensor(factors, dtype=torch.float64).prod()
+    return torch.tensor(factors, dtype=torch.float64).prod().long()
+
+
+@wrong("kv_cache_bytes", named="float")
+def a_tensor_of_floats(config, length, batch=1, bytes_per_value=2):
+    return as_a_tensor(config, length, batch, bytes_per_value).double()
+
+
+@wrong("kv_cache_bytes", named="float")
+def a_slash_for_two(config, length, batch=1, bytes_per_value=2):
+    d = getattr(config, "head_dim", None) or config.hidden_size / config.num_attention_heads
+    return config.num_hidden_layers * 2 * config.num_key_value_heads * d * length * batch * bytes_per_value
 
 
 @right("kv_cache_bytes")

@@ -1323,3 +1323,63 @@ class OneTextForAll(_Clones):
         super().extend(token)
         whole.append(int(token))
         self.text = whole
+
+
+def _keeps(name, begin, add, draft):
+    """The automaton with a text kept in another way."""
+
+    class Keeps(WithStates):
+        def __init__(self, ids=()):
+            self.kept = begin()
+            super().__init__(ids)
+
+        def extend(self, token):
+            self.kept = add(self.kept, int(token), len(self.tokens))
+            super().extend(token)
+
+        def propose(self, k):
+            state = self.last.link
+            if state is None or state.length == 0:
+                return torch.empty(0, dtype=LONG)
+            return draft(self.kept, state.end, min(k, len(self.tokens) - state.end))
+
+    Keeps.__name__ = name
+    return Keeps
+
+
+def _slice(kept, place, k):
+    return kept[place : place + k]
+
+
+def _doubled(kept, token, n):
+    if n == len(kept):
+        kept = torch.cat([kept, torch.zeros_like(kept)])
+    kept[n] = token
+    return kept
+
+
+def _doubled_array(kept, token, n):
+    if n == len(kept):
+        kept = np.concatenate([kept, np.zeros_like(kept)])
+    kept[n] = token
+    return kept
+
+
+right("SuffixAutomaton")(_keeps("KeepsATensorThatDoubles", lambda: torch.zeros(1, dtype=LONG), _doubled, _slice))
+right("SuffixAutomaton")(
+    _keeps("KeepsAnArrayThatDoubles", lambda: np.zeros(1, dtype=np.int64), _doubled_array,
+           lambda kept, place, k: torch.from_numpy(kept)[place : place + k].clone())
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesItsTensorEachTime", lambda: torch.zeros(0, dtype=LONG),
+           lambda kept, token, n: torch.cat([kept, torch.tensor([token])]), _slice)
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesItsListEachTime", list, lambda kept, token, n: [*kept, token],
+           lambda kept, place, k: torch.tensor(kept[place : place + k], dtype=LONG))
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesAShortTensorEachTime", lambda: torch.zeros(0, dtype=torch.int32),
+           lambda kept, token, n: torch.cat([kept, torch.tensor([token], dtype=torch.int32)]),
+           lambda kept, place, k: kept[place : place + k].long())
+)

@@ -42,16 +42,10 @@ def followers(rows: list[list[int]], backwards: bool = False) -> dict[int, list[
     return found
 
 
-def _most_frequent(came: list[int]) -> set[int]:
+def _most_frequent(came: list[int], pick=max) -> set[int]:
     counts = Counter(came)
-    most = max(counts.values())
-    return {token for token, n in counts.items() if n == most}
-
-
-def _rarest(came: list[int]) -> set[int]:
-    counts = Counter(came)
-    least = min(counts.values())
-    return {token for token, n in counts.items() if n == least}
+    wanted = pick(counts.values())
+    return {token for token, n in counts.items() if n == wanted}
 
 
 def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
@@ -69,7 +63,7 @@ def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
         "transposed": [{token: _most_frequent(back[token]) if token in back else {default} for token in right}],
         "across_windows": [{token: _most_frequent(came) for token, came in followers(joined).items()}],
         "tensor_keys": [{token: pick(came) for token, came in right.items()} for pick in as_if_once],
-        "rarest": [{token: _rarest(came) for token, came in right.items()}],
+        "rarest": [{token: _most_frequent(came, min) for token, came in right.items()}],
         "last_pair": counted(lambda row: [row[:-1]]),
         "two_later": counted(lambda row: list(zip(row[:-2], row[2:], strict=True))),
         "every_second": counted(lambda row: [row[i : i + 2] for i in range(0, len(row) - 1, 2)]),

@@ -82,14 +82,14 @@ def _others(rng) -> list[tuple]:
     return [((alpha, k), {}, rate(alpha, k, 0.0)) for k in (1, 3) for alpha in (uniform(0.2, 0.4, rng),)]
 
 
-@expected_tokens.part("k = 0: one token, whatever alpha is", weight=1, rests_on="k: tokens drafted in a round, >= 0.")
+@expected_tokens.part("the shortest drafts, down to k = 0", weight=1, rests_on="k: tokens drafted in a round, >= 0.")
 def _(student, rng):
     ends = [0.0, 1.0, *(uniform(0.1, 0.9, rng) for _ in range(whole(1, 4, rng)))]
     ask_all(student, rng, [((alpha, 0), {}, 1.0) for alpha in ends] + _others(rng),
             "Nothing drafted is plain decoding: exactly one token.")
 
 
-@expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2, rests_on=(
+@expected_tokens.part("from never accepted to always accepted, both ends included", weight=2, rests_on=(
     "0 <= alpha <= 1; both ends included"))
 def _(student, rng):
     k = whole(2, 9, rng)

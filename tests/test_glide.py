@@ -27,7 +27,8 @@ from specdec_course.training.distil import Recipe, distil
 from specdec_course.training.lessons import Lessons, columns_of, measure, step_loss
 from specdec_course.training.written import Writer
 
-TINY = Recipe(layers=1, head=60, batches=5, rows=6, new=10, step_rows=4, passes=6, every=2, rate=0.3, block=3)
+TINY = Recipe(layers=1, head=60, batches=5, rows=6, new=10, step_rows=4, passes=6, every=2, rate=0.3,
+              kind="glide", block=3)  # fmt: skip
 ENGINES = ("eager", "compiled")
 
 

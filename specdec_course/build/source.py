@@ -53,8 +53,9 @@ def _cell(node, path: Path) -> Cell:
     if title.startswith("exercise:"):
         return Cell("exercise", node.source, title.removeprefix("exercise:").strip())
     if title == "folded" and not node.source.startswith("# "):
-        raise ValueError(f"{path}: a folded cell begins with {node.source.splitlines()[0]!r}; expected a comment that says "
-                         "what the cell does: its other lines are not seen")
+        first = node.source.splitlines()[0]
+        raise ValueError(f"{path}: a folded cell begins with {first!r}; expected a comment that says what the cell "
+                         "does: its other lines are not seen")
     return Cell(title or "code", node.source)
 
 

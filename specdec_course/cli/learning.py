@@ -117,7 +117,7 @@ def eagle(layers, **options):
 
     if options["rollout"] < 1:
         raise ValueError(f"--rollout is {options['rollout']}; expected at least one step")
-    out = train_distil(say=click.echo, layers=layers or 1, **options)
+    out = train_distil(say=click.echo, kind="eagle", layers=layers or 1, **options)
     click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
 
 
@@ -133,5 +133,20 @@ def glide(layers, **options):
 
     if options["block"] < 1:
         raise ValueError(f"--block is {options['block']}; expected at least one token")
-    out = train_distil(say=click.echo, layers=layers or 1, **options)
+    out = train_distil(say=click.echo, kind="glide", layers=layers or 1, **options)
+    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
+@train.command()
+@learns_from_its_target("Whose states and cache it reads", out="parallel", passes=4, rate="1")
+@of_its_kind
+@click.option("--block", type=int, default=4, show_default=True, help="How many tokens it guesses in one pass.")
+@LOSS_OPTION
+def parallel(layers, **options):
+    """Train a draft that guesses several tokens in one pass (resumable, seeded)."""
+    from ..training import train_distil
+
+    if options["block"] < 1:
+        raise ValueError(f"--block is {options['block']}; expected at least one token")
+    out = train_distil(say=click.echo, kind="parallel", layers=layers or 1, **options)
     click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')

@@ -2,16 +2,16 @@
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
 things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle`,
-`glide` and `heads` those that read what the target made of the text, `trees` what heads guess in; `named` all of them
-by name. Knows nothing of how a draft is verified.
+`glide`, `parallel` and `heads` those that read what the target made of the text, `trees` what heads guess in; `named`
+all of them by name. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
     "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "GlideDrafter",
-    "MedusaDrafter", "ModelDrafter", "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter",
-    "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
+    "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter", "PromptLookupDrafter", "SuffixAutomaton",
+    "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -20,7 +20,7 @@ def __getattr__(name):
         from . import model
 
         return getattr(model, name)
-    if name in ("EagleDrafter", "GlideDrafter", "drafter_of"):
+    if name in ("EagleDrafter", "GlideDrafter", "ParallelDrafter", "drafter_of"):
         from . import named
 
         return getattr(named, name)

@@ -15,7 +15,20 @@ from ..models.trimmed import reads
 from ..sampling import PredrawnDice, next_token_distribution
 from .draft import Draft, Drafter
 
-DRAFTERS = {"": "ModelDrafter", "states": "EagleDrafter", "keys_values": "GlideDrafter"}
+KINDS = {
+    "": ("the text alone", "ModelDrafter"),
+    "states": ("its target's states", "EagleDrafter"),
+    "keys_values": ("its target's keys and values", "GlideDrafter"),
+    "both": ("its target's states, keys and values", "ParallelDrafter"),
+}
+
+
+def check_reads(model, what: str) -> None:
+    """ValueError unless the model is a draft that reads this of its target (see models.trimmed.reads)."""
+    found = reads(getattr(model, "config", None))
+    if found != what:
+        kind, drafter = KINDS[found]
+        raise ValueError(f"a {type(model).__name__} reads {kind}: draft with it as {drafter}(model)")
 
 
 def propose_stochastic(draft, ids, k, sampling, dice):
@@ -60,10 +73,7 @@ class ModelDrafter(Drafter):
     def __init__(self, model, confidence: float = 0.0, goes_on=None):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
-        found = reads(getattr(model, "config", None))
-        if found != self.reads:
-            what = f"reads its target's {found.replace('_', ' and ')}" if found else "reads the text alone"
-            raise ValueError(f"a {type(model).__name__} {what}: draft with it as {DRAFTERS[found]}(model)")
+        check_reads(model, self.reads)
         check_keeps_positions(model, "draft model")
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")

@@ -11,14 +11,17 @@ from ..models.loading import load_draft
 from ..models.trimmed import reads
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .draft import Drafter
 from .eagle import EagleDrafter
 from .glide import GlideDrafter
 from .heads import medusa_drafter
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
 from .model import ModelDrafter
+from .parallel import ParallelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "none")
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "parallel",
+         "none")  # fmt: skip
 FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
@@ -30,7 +33,8 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
-    ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache. none: None.
+    ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache;
+    parallel: the one that guesses all of a draft in one pass. none: None.
     """
     if name == "none":
         return None
@@ -44,10 +48,10 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
             raise ValueError(f"{pair.name} has no Medusa heads: train some (specdec train medusa --target ...), and "
                              "name their folder (--heads)")
         return medusa_drafter(folder, pair.target)
-    if name in ("eagle", "glide"):
+    if name in ("eagle", "glide", "parallel"):
         folder = bundled(name, pair)
         if folder is None:
-            raise ValueError(f"no {name.upper()} draft comes with {pair.name}: train one (specdec train {name} "
+            raise ValueError(f"no draft of this kind ({name}) comes with {pair.name}: train one (specdec train {name} "
                              "--target ...) and name it as the draft (--draft)")
         return drafter_of(load_draft(folder, pair.target))
     if name not in NAMES:
@@ -60,14 +64,14 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     return fitted_drafter(name, ids, vocabulary_size(pair.target))
 
 
-def drafter_of(model) -> ModelDrafter:
+def drafter_of(model) -> Drafter:
     """The drafter for a draft model of any kind."""
-    kinds = {"": ModelDrafter, "states": EagleDrafter, "keys_values": GlideDrafter}
+    kinds = {"": ModelDrafter, "states": EagleDrafter, "keys_values": GlideDrafter, "both": ParallelDrafter}
     return kinds[reads(getattr(model, "config", None))](model)
 
 
 def bundled(name: str, pair) -> Path | None:
-    """The folder of the Medusa heads ("medusa") or the draft ("eagle", "glide") that comes with a pair; or None."""
+    """The folder of what comes with a pair: "medusa", heads; "eagle", "glide", "parallel", a draft. None: nothing."""
     return data_path("classroom", name) if pair.name.split()[0] == "classroom" else None
 
 

@@ -31,9 +31,9 @@ def bench(
     lookups = _lookups(pair, corpus, say)
     if heads or bundled("medusa", pair):
         lookups["Medusa tree"] = named_drafter("medusa", pair, heads=heads)
-    for name in ("eagle", "glide"):
+    for name, shown in {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel draft"}.items():
         if bundled(name, pair):
-            lookups[name.upper()] = named_drafter(name, pair)
+            lookups[shown] = named_drafter(name, pair)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, lookups, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "

@@ -159,7 +159,7 @@ def glide_draft(target, tokens, layers: int = 1, intermediate: int | None = None
     config.intermediate_size = intermediate or config.intermediate_size
     made = glide_class(config)(config).float()
     ours = made.state_dict()
-    theirs = {name if "layers." not in name else _inside(name): x for name, x in draft.state_dict().items()}
+    theirs = {inside(name): weight for name, weight in draft.state_dict().items()}
     fitting = {name: weight for name, weight in theirs.items() if name in ours and ours[name].shape == weight.shape}
     made.load_state_dict(fitting, strict=False)
     for layer in made.model.layers:
@@ -169,8 +169,10 @@ def glide_draft(target, tokens, layers: int = 1, intermediate: int | None = None
     return made.eval()
 
 
-def _inside(name: str) -> str:
-    """model.layers.0.mlp... -> model.layers.0.layer.mlp..."""
+def inside(name: str) -> str:
+    """model.layers.0.mlp... -> model.layers.0.layer.mlp...; other names as they are."""
+    if ".layers." not in name:
+        return name
     head, number, rest = name.split(".layers.")[0], *name.split(".layers.")[1].split(".", 1)
     return f"{head}.layers.{number}.layer.{rest}"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ..common.nearest import first_line
+from .block import block_class
 from .eagle import eagle_class
 from .glide import glide_class
 from .sources import check_place, fitting_dtype, folder_of, in_hub_cache, places, usual_device, weight_files
@@ -134,7 +135,8 @@ def model_class(config):
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     if is_trimmed(config):
-        return {"states": eagle_class, "keys_values": glide_class}.get(reads(config), trimmed_class)(config)
+        kinds = {"": trimmed_class, "states": eagle_class, "keys_values": glide_class, "both": block_class}
+        return kinds[reads(config)](config)
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
@@ -189,7 +191,7 @@ def load_model(place, config, device, dtype):
 
 
 def load_draft(place, target):
-    """A draft that leans on its target (`specdec train eagle` or `glide`, `distil --layers`), for a loaded target."""
+    """A draft that leans on its target (`specdec train eagle` and its like, `distil --layers`), for a loaded target."""
     draft = load_model(place, load_config(place), target.device, target.dtype)
     borrow_embedding(draft, target)
     return draft

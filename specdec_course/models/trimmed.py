@@ -35,9 +35,9 @@ def is_trimmed(config) -> bool:
 
 
 def reads(config) -> str:
-    """What a draft with this config reads of its target beside the text: "states" (eagle), "keys_values" (glide), or
-    nothing, ""."""
-    kept = {"reads_features": "states", "reads_keys_values": "keys_values"}
+    """What a draft with this config reads of its target beside the text: "states" (eagle), "keys_values" (glide),
+    "both" (block), or nothing, ""."""
+    kept = {"reads_features": "states", "reads_keys_values": "keys_values", "drafts_at_once": "both"}
     return next((what for name, what in kept.items() if getattr(config, name, False)), "")
 
 

@@ -25,7 +25,8 @@ class Batch:
     behind which the target's law is known; hidden FloatTensor [B * n, d] and mass FloatTensor [B * n], from which it is
     made (see Written); best LongTensor [B * n], its likeliest column, -1 where a draft cannot say it (None where nobody
     asked); states FloatTensor [B, L, d], what the target made of every token of ids; sight, what rows may look at of
-    the target, the arguments of `glide.Sight.showing` (both None where nobody asked)."""
+    the target, the arguments of `glide.Sight.showing` (both None where nobody asked); shift, by how many rows the first
+    block of a text is short."""
 
     ids: torch.Tensor
     places: torch.Tensor
@@ -34,6 +35,7 @@ class Batch:
     best: torch.Tensor | None = None
     states: torch.Tensor | None = None
     sight: tuple | None = None
+    shift: int = 0
 
 
 class Lessons:
@@ -45,7 +47,7 @@ class Lessons:
 
     def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None,
                  reads: str = "", block: int = 1):  # fmt: skip
-        if reads == "states" and any(batch.before is None for batch in batches):
+        if reads in ("states", "both") and any(batch.before is None for batch in batches):
             raise ValueError("these texts were written without the target's states at their prompts: name an empty "
                              "folder with --work, and they are written anew")
         self.reads, self.block, self.body = reads, block, target.base_model
@@ -66,9 +68,9 @@ class Lessons:
         for index in range(size * step, size * (step + 1)):
             order = torch.randperm(self.count, generator=torch.Generator().manual_seed(seed + index // self.count))
             chosen.append(int(order[index % self.count]))
-        return self.read(chosen)
+        return self.read(chosen, shift=step % self.block)  # blocks begin anywhere, and so do rounds
 
-    def read(self, chosen: list[int], with_best: bool = False) -> Batch:
+    def read(self, chosen: list[int], with_best: bool = False, shift: int = 0) -> Batch:
         """The texts with these numbers."""
         texts = [(self.batches[b], r) for b, r in (self.where[i] for i in chosen)]
         rows = [batch.ids[r, batch.pads[r] : -1] for batch, r in texts]
@@ -79,9 +81,9 @@ class Lessons:
             torch.cat([batch.hidden[r] for batch, r in texts]).to(self.device).float(),
             torch.cat([batch.mass[r] for batch, r in texts]).to(self.device),
         )
-        if self.reads == "keys_values":
-            batch = replace(batch, sight=self.sight(batch.ids))
-        if self.reads == "states":
+        if self.reads in ("keys_values", "both"):
+            batch = replace(batch, sight=self.sight(batch.ids, shift), shift=shift)
+        if self.reads in ("states", "both"):
             states = [torch.cat([batch.before[r, batch.pads[r] :], batch.hidden[r]]) for batch, r in texts]
             padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
             batch = replace(batch, states=padded.to(self.device).float())
@@ -92,11 +94,12 @@ class Lessons:
         return replace(batch, best=self.known[tuple(chosen)])
 
     @torch.no_grad()
-    def sight(self, ids) -> tuple:
+    def sight(self, ids, shift: int) -> tuple:
         """(keys, values FloatTensor [B, G, L, D], mask) of the target's last layer on texts LongTensor [B, L]."""
         with torch.autocast(self.device.type, torch.bfloat16):
             keys, values = layers_of(self.body(input_ids=ids, use_cache=True).past_key_values)[-1]
-        return keys.float(), values.float(), block_mask(ids.shape[1], self.block).to(ids.device)
+        mask = block_mask(ids.shape[1] + shift, self.block)[shift:, shift:]
+        return keys.float(), values.float(), mask.to(ids.device)
 
     def parts(self, batch: Batch) -> list[slice]:
         """The positions of a batch, a few at a time."""
@@ -131,11 +134,14 @@ def columns_of(draft, target) -> torch.Tensor:
 def states_of(draft, batch: Batch, steps: int = 1) -> list[torch.Tensor]:
     """What the draft's head reads at the positions of a batch, [B * n, d]: one such tensor, or of a draft that reads
     states one for each of `steps` steps (see `rollout`)."""
-    if batch.states is not None:
-        rows = rollout(draft, batch.ids, batch.states, steps)
-    elif batch.sight is not None:
+    if batch.sight is not None:
         with draft.sight.showing(*batch.sight):
-            rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
+            if batch.states is not None:
+                rows = [draft.whole(batch.ids, batch.states, batch.shift)]
+            else:
+                rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
+    elif batch.states is not None:
+        rows = rollout(draft, batch.ids, batch.states, steps)
     else:
         rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
     places = batch.places[..., None].expand(-1, -1, rows[0].shape[-1])

@@ -87,8 +87,8 @@ roofline_latency.mistake(
 )
 roofline_latency.mistake(
     "flops_doubled",
-    "Your time for the arithmetic is twice too long. A multiply-add counts as two operations in `flops` already, and in "
-    "the peak of a data sheet too: divide one by the other, and that is all.",
+    "Your time for the arithmetic is twice as long as it is. A multiply-add counts as two operations in `flops` "
+    "already, and in the peak of a data sheet too: divide one by the other, and that is all.",
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(2 * flops / peak_flops, bytes / bandwidth),
 )
 roofline_latency.mistake(
@@ -99,8 +99,8 @@ roofline_latency.mistake(
 )
 roofline_latency.mistake(
     "bytes_doubled",
-    "Your time for the memory is twice too long. `bytes` are bytes already, not numbers of two bytes: divide them by "
-    "the bandwidth, and that is all.",
+    "Your time for the memory is twice as long as it is. `bytes` are bytes already, not numbers of two bytes: divide "
+    "them by the bandwidth, and that is all.",
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / peak_flops, 2 * bytes / bandwidth),
 )
 roofline_latency.mistake(

@@ -202,8 +202,7 @@ acceptance_rate.mistake(
 acceptance_rate.mistake(
     "per_judged",
     "You divide by the tokens that were judged: the accepted ones, and one more where a round had a rejection. That "
-    "number is alpha, which unit 06 asks for. Here it is the share of all that was drafted, accepted, rejected or never "
-    "judged.",
+    "number is alpha, which unit 06 asks for. Here it is the share of all that was drafted, judged or not.",
     imitate=(_share(lambda r: r.accepted, lambda r: r.accepted + (r.accepted < r.drafted)),
              _share(lambda r: r.accepted, lambda r: min(r.drafted, r.emitted))),
 )

@@ -2342,3 +2342,16 @@ def keeps_as_many_as_the_text_has(target, draft, ids, k, max_new_tokens, eos_tok
         if emitted[-1] == eos_token_id:
             break
     return Decoded(ids, rounds)
+
+
+@wrong("static_mask", named="at_the_end")
+def triangle_at_the_end(length, n_new, max_length):
+    return torch.ones(n_new, max_length, dtype=torch.bool).tril(max_length - n_new)
+
+
+@wrong("static_mask", named="at_the_end")
+def past_and_a_triangle_at_the_end(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    mask[:, :length] = True
+    mask[:, max_length - n_new :] |= torch.ones(n_new, n_new, dtype=torch.bool).tril()
+    return mask

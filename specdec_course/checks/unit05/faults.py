@@ -243,7 +243,7 @@ def _misfed(call: Append, text: list[int]) -> Wrong | None:
     """The first append to the draft that did not go on where the cache ended: what was fed, and what was due."""
     for fed in call.draft_fed:
         due = text[fed.start : fed.start + len(fed.ids)]
-        if fed.text[: fed.start] != text[: fed.start] or fed.ids == due:
+        if fed.text[: fed.start] != text[: fed.start] or fed.ids == due or not due:
             continue
         shifts = [j for j in range(-fed.start, len(text) - fed.start) if j and fed.ids == text[fed.start + j :][
             : len(fed.ids)]]
@@ -255,7 +255,7 @@ def _misfed(call: Append, text: list[int]) -> Wrong | None:
 
 
 def _listed(ids: list[int]) -> str:
-    return " ".join(map(str, ids[:6])) + " ..." * (len(ids) > 6) or "nothing"
+    return " ".join(map(str, ids[:6])) + " ..." * (len(ids) > 6)
 
 
 def check_all_accepted(done: CachedPlay) -> None:

@@ -157,6 +157,11 @@ def test_memory_is_seen_in_numpy_torch_and_in_many_small_rows():
         assert cost_of(make)[1] >= expected
     for make in (lambda: torch.ones(n).expand(n, n), lambda: [torch.ones(n).sum() for _ in range(n)], sparse):
         assert cost_of(make)[1] < n * n
+    kept, array, row = torch.zeros(n, n), np.zeros((n, n)), torch.zeros(3, n)
+    for look in (lambda: kept[1, :5], lambda: kept.add_(1)[0], lambda: torch.from_numpy(array)[0, :5],
+                 lambda: torch.add(row, 1, out=row)):
+        assert cost_of(look)[1] < 3000, "what was there before was not asked for"
+    assert cost_of(lambda: row.resize_(n, n))[1] >= 4 * n * n
 
 
 def test_times_slower_is_a_ratio():

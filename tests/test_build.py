@@ -335,6 +335,14 @@ def test_units_are_chosen_by_number_or_name(course):
         build(course, units=["17"], registry=REGISTRY)
 
 
+def test_of_a_folded_cell_lab_shows_the_first_line(course):
+    edit(course, "# %%\nprediction", "# %% folded\n# What you expect.\nprediction")
+    for path in build(course, registry=REGISTRY):
+        cells = [cell for cell in nbformat.read(course / path, 4).cells if cell.metadata.get("jupyter")]
+        assert [cell.source.splitlines()[0][:8] for cell in cells] == ["# Setup:", "# What y"]
+        assert all(cell.metadata["jupyter"] == {"source_hidden": True} for cell in cells)
+
+
 # --- sources that are wrong
 
 
@@ -343,6 +351,7 @@ def test_units_are_chosen_by_number_or_name(course):
     [
         ("# %% setup\n", "# %%\n", "must be `# %% setup`"),
         ("# %% exercise: twice", "# %% exersise: twice", "unknown marker `# %% exersise: twice`"),
+        ("# %%\nprediction", "# %% folded\nprediction", "begins with 'prediction = 3'; expected a comment"),
         ("# # Samples: *a title*", "# Samples", "must open with the unit's title"),
         ("# %% exercise: twice", "# %%", "twice: registered in specdec_course.checks, but missing"),
         ("# %% exercise: Counter", "# %% exercise: twice", "twice: more than once in the source"),

@@ -21,13 +21,15 @@ from specdec_course.drafters import Context, EagleDrafter, ModelDrafter, drafter
 from specdec_course.drafters import model as model_drafter
 from specdec_course.drafters.named import named_drafter
 from specdec_course.models import as_forward, load_pair
-from specdec_course.models.eagle import eagle_head, is_eagle
+from specdec_course.models.eagle import eagle_head
+from specdec_course.models.trimmed import reads
 from specdec_course.sampling import Dice, Sampling, exact_law
 from specdec_course.training.distil import Recipe, distil
 from specdec_course.training.lessons import Lessons, columns_of, log_law, measure, rollout, step_loss
 from specdec_course.training.written import Writer, Written
 
-TINY = Recipe(layers=1, head=60, batches=5, rows=6, new=10, step_rows=4, passes=6, every=2, rate=0.3, rollout=2)
+TINY = Recipe(layers=1, head=60, batches=5, rows=6, new=10, step_rows=4, passes=6, every=2, rate=0.3,
+              kind="eagle", rollout=2)  # fmt: skip
 ENGINES = ("eager", "compiled")
 
 
@@ -182,13 +184,13 @@ def test_it_is_trained_stored_and_loaded_as_any_draft(tmp_path):
     target = small_model(len(tokenizer), layers=3)
     distil(target, tokenizer, tmp_path / "draft", None, TINY, tmp_path / "work")
     pair = load_pair(target=place, draft=str(tmp_path / "draft"), say=lambda line: None)
-    assert is_eagle(pair.draft.config) and isinstance(drafter_of(pair.draft), EagleDrafter)
+    assert reads(pair.draft.config) == "states" and isinstance(drafter_of(pair.draft), EagleDrafter)
     assert pair.draft.get_input_embeddings().weight is pair.target.get_input_embeddings().weight
     alone = generate(pair.target, [5, 6, 7], max_new_tokens=20).tokens
     assert torch.equal(generate(pair.target, [5, 6, 7], drafter_of(pair.draft), 3, max_new_tokens=20).tokens, alone)
     with pytest.raises(ValueError, match="EagleDrafter"):
         ModelDrafter(pair.draft)
-    with pytest.raises(ValueError, match="does not read its target.s states"):
+    with pytest.raises(ValueError, match="reads the text alone"):
         EagleDrafter(target)
 
 
@@ -199,7 +201,7 @@ def test_training_brings_the_law_nearer():
     text = writer.write([[5, 6, 7], [9, 4], [1]], 12, torch.tensor([0.0, 1.0, 1.0]), 0, rng())
     draft = head_for(target).requires_grad_(True)
     draft.get_input_embeddings().requires_grad_(False)
-    lessons = Lessons([text], target, columns_of(draft, target), with_states=True)
+    lessons = Lessons([text], target, columns_of(draft, target), reads="states")
     batch = lessons.read([0, 1, 2])
     learn = [weight for weight in draft.parameters() if weight.requires_grad]
     optimizer, before = torch.optim.Adam(learn, lr=3e-3), measure(draft, lessons)["one_minus_tv"]
@@ -221,7 +223,7 @@ def test_training_brings_the_law_nearer():
 def test_the_states_beside_a_text_are_the_targets():
     target = small_model(64, layers=3)
     text = Writer(target).write([[5, 6, 7], [9, 4]], 6, torch.zeros(2), 0, rng())
-    lessons = Lessons([text], target, torch.arange(64), with_states=True)
+    lessons = Lessons([text], target, torch.arange(64), reads="states")
     batch = lessons.read([0, 1])
     for row in range(2):
         ids = text.ids[row, text.pads[row] : -1]
@@ -235,7 +237,7 @@ def test_texts_without_states_are_refused():
     text = Writer(target).write([[5, 6, 7]], 6, torch.zeros(1), 0, rng())
     old = Written(text.ids, text.pads, text.hidden, text.mass)
     with pytest.raises(ValueError, match="without the target's states"):
-        Lessons([old], target, torch.arange(64), with_states=True)
+        Lessons([old], target, torch.arange(64), reads="states")
 
 
 # the command
@@ -290,5 +292,5 @@ def test_the_bundled_draft_is_small_and_good():
         kept += sum(one.accepted for one in out.trace.rounds)
         drafted += sum(one.drafted for one in out.trace.rounds)
     assert kept > 0.3 * drafted  # a draft that knows nothing keeps one in 4,096
-    with pytest.raises(ValueError, match="no EAGLE draft comes with"):
+    with pytest.raises(ValueError, match=r"no draft of this kind \(eagle\) comes with"):
         named_drafter("eagle", replace(pair, name="another"))

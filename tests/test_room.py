@@ -45,6 +45,15 @@ def sample(unit):
     return [a for a in own if a.right] + [a for a in own if not a.right][::3]
 
 
+def test_a_room_tells_what_a_call_costs(open_house):
+    boxed = Boxed(open_house, "answers.unit_02")
+    chosen = {answer.exercise: answer for answer in sample("02") if answer.right}
+    for name in ("build_next_token_array", "bigram_probabilities"):
+        report = boxed(chosen[name], seed=1)
+        assert report.passed, report.message
+    boxed.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_function_in_a_room_gets_the_verdict_that_it_gets_in_a_notebook(unit, open_house):

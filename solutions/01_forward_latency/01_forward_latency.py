@@ -60,25 +60,6 @@ race(lanes, slower=2)
 my_guess_for_16 = None  # a number, for example 4
 
 # %% [markdown]
-# ## The model of this unit
-#
-# The course brings its own pair of small models, trained on an imaginary encyclopedia. The larger one is the
-# **target**: the model whose text we want. The smaller one will guess for it in later units.
-#
-# `as_forward` makes a plain function out of a model: ids `[T]` go in, logits `[T, V]` come out. T is the number of
-# tokens, V the size of the vocabulary.
-
-# %%
-forward = as_forward(pair.target)
-vocab_size = pair.target.config.vocab_size
-
-ids = torch.tensor(pair.tokenizer.encode("The river flows through the town"))
-print("machine:   ", machine())
-print("target:    ", f"{pair.target.num_parameters() / 1e6:.1f} million parameters,",
-      f"{pair.target.config.num_hidden_layers} layers of width {pair.target.config.hidden_size}")
-print("one pass:  ", list(ids.shape), "ids in,", list(forward(ids).shape), "logits out")
-
-# %% [markdown]
 # ## A clock that tells the truth
 #
 # To time a pass, read the clock, run it, read the clock again. Three things make this harder than it sounds.
@@ -87,7 +68,8 @@ print("one pass:  ", list(ids.shape), "ids in,", list(forward(ids).shape), "logi
 # shows how long it took to write the order, not to cook the meal. Here is a kitchen that behaves like a GPU. Ordering
 # takes no time; `wait_until_empty` is what `torch.cuda.synchronize` is on a real one.
 
-# %%
+# %% folded
+# A kitchen that takes orders at once and cooks each of them later, timed in three ways.
 class Kitchen:
     """Takes orders at once and cooks them later: 20 ms for each."""
 
@@ -141,6 +123,25 @@ print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} m
 timer = yours(time_call)
 meals = timer(kitchen.order, repeats=5, warmup=2, synchronize=kitchen.wait_until_empty)
 print("milliseconds:", np.round(1000 * np.asarray(meals), 1))
+
+# %% [markdown]
+# ## The model of this unit
+#
+# The course brings its own pair of small models, trained on an imaginary encyclopedia. The larger one is the
+# **target**: the model whose text we want. The smaller one will guess for it in later units.
+#
+# `as_forward` makes a plain function out of a model: ids `[T]` go in, logits `[T, V]` come out. T is the number of
+# tokens, V the size of the vocabulary.
+
+# %%
+forward = as_forward(pair.target)
+vocab_size = pair.target.config.vocab_size
+
+ids = torch.tensor(pair.tokenizer.encode("The river flows through the town"))
+print("machine:   ", machine())
+print("target:    ", f"{pair.target.num_parameters() / 1e6:.1f} million parameters,",
+      f"{pair.target.config.num_hidden_layers} layers of width {pair.target.config.hidden_size}")
+print("one pass:  ", list(ids.shape), "ids in,", list(forward(ids).shape), "logits out")
 
 # %% [markdown]
 # ## From one time to a curve

@@ -81,9 +81,10 @@ my_guess_rule = None
 #
 # With `reach`, any rule can be *replayed*: ask it how many tokens to draft here, look up how many are accepted, go on
 # behind them. Time is counted in plain target steps: 0.11 of one for a drafted token, and 0.075 for reading it in the
-# verification, so that a round costs 1 + 0.185 k. Change the numbers if you like; your machine's are printed below.
+# verification, so that a round costs 1 + 0.185 k. Unfold the next cell to change the numbers; your machine's are printed below it.
 
-# %%
+# %% folded
+# The game: what a rule is asked, what a round costs, how fast every fixed k is, and the angel.
 DRAFT, READ = 0.11, 0.075
 CHEAP, DEAR = DRAFT + READ, 3 * DRAFT + READ  # the price of a drafted token: the game's, and a dearer one for later
 

@@ -98,6 +98,7 @@ def accuracy_on(texts, begin=40):
     return hits / places[:, None]
 
 
+print(f"the target writes {2 * len(prompts)} texts, greedily and at temperature 1 ...")
 texts = {"greedy": written(0.0), "T = 1": written(1.0)}
 accuracy = {kind: accuracy_on(some) for kind, some in texts.items()}
 for kind, found in accuracy.items():
@@ -247,7 +248,7 @@ for siblings in (1, 2, 3):
           + ", ".join(f"{x:.3f}" for x in first))
 
 # %% [markdown]
-# The law is p each time. More guesses only make it cheaper.
+# The law is p each time, however many guesses there were. More of them are only kept more often.
 #
 # ## Or keep what is typical?
 #
@@ -326,12 +327,12 @@ def measured_with(choices, temperature=0.0, tokens=48):
 
 
 some = (4, 16) if hurry else (2, 4, 8, 16)
-measured = {"best tree": {n: measured_with(choose(accuracy["greedy"], n)) for n in some},
-            "chain": {K: measured_with(chain_of(K))}}
+measured = {"best tree": {}, "chain": {K: measured_with(chain_of(K))}}
+print(f"chain of {K}: {curves['chain'][4]:.2f} computed, {measured['chain'][K]:.2f} measured")
 for n in some:
+    measured["best tree"][n] = measured_with(choose(accuracy["greedy"], n))
     print(f"best tree of {n} nodes: {curves['best tree'][n]:.2f} tokens per call computed, "
           f"{measured['best tree'][n]:.2f} measured", you_said(my_guess_tree) if n == 16 else "")
-print(f"chain of {K}: {curves['chain'][4]:.2f} computed, {measured['chain'][K]:.2f} measured")
 tokens_by_budget(curves, measured)
 
 # %%
@@ -415,8 +416,8 @@ ways = {
     "tree of 16": MedusaDrafter(heads, pair.target.lm_head, choose(accuracy["greedy"], 16)),
     "draft model": ModelDrafter(pair.draft),
 }
+print(machine(), "; each way writes two texts, in turns ...", sep="")
 rows = compare(pair.target, prompts[:2], ways, k=K, max_new_tokens=40, repeats=1)
-print(machine())
 for row in rows[1:]:
     print(f"{row.name:17} {row.tokens_per_call:5.2f} tokens per call {row.speedup:6.2f} x plain   same text: {row.same_text}")
 fastest = max(rows[1:], key=lambda row: row.speedup)
@@ -433,6 +434,7 @@ print(f"fastest: {fastest.name}; slower than plain decoding: {', '.join(losing) 
 # replacement, and judged by the exact rule:
 
 # %%
+print("writing at temperature 1, with a tree and with a chain ...")
 sampled_tree = choose(accuracy["T = 1"], 16)
 tree_1, chain_1 = (measured_with(some, 1.0, 48) for some in (sampled_tree, chain_of(K)))
 print(f"T = 1: the tree of 16 brings {tree_1:.2f} tokens per call, the chain of {K} {chain_1:.2f}")

@@ -10,6 +10,7 @@ from specdec_course.common.guess import you_said
 from specdec_course.common.paths import data_path
 from specdec_course.corpora import held_out_prompts
 from specdec_course.drafters import EagleDrafter, ModelDrafter
+from specdec_course.drafters.named import named_drafter
 from specdec_course.figures.looking import accepted_by_place
 from specdec_course.figures.trees import who_sees_whom
 from specdec_course.measure import clocks
@@ -156,7 +157,8 @@ print(f"With the state it is right {better} often than the draft model.")
 # had been accepted; what it *would* have said is written down. The yardstick: the same guess with the *target's* state in place
 # of the draft's own.
 
-# %%
+# %% folded
+# drafts of four guesses from many places, judged guess by guess: with the draft's own states, and with the target's
 roll = yours(eagle_rollout)
 
 
@@ -216,30 +218,37 @@ print("What its own states cost, guess by guess:", ", ".join(f"{part:.3f}" for p
 # **Predict** the picture: two drafters, greedy and at temperature 1; from left to right the first to the fourth token of a
 # draft. Which line lies above? Does it fall?
 
-# %%
-drafters = {"draft model": ModelDrafter(pair.draft), "EAGLE": EagleDrafter(eagle)}  # any drafter that you have, by its name
-played = {}
-for kind, temperature in (("T = 0", 0.0), ("T = 1", 1.0)):
-    for name, drafter in drafters.items():
-        outs = [generate(pair.target, one, drafter, K, Sampling(temperature), 48, None, i) for i, one in enumerate(prompts)]
+# %% folded
+# decodes with each drafter, and draws how often the first, second, ... token of a draft is accepted
+drafters = {"draft model": ModelDrafter(pair.draft), "EAGLE": EagleDrafter(eagle)}
+tokens_per_call, accepted = {}, {"T = 0": {}, "T = 1": {}}
+
+
+def play(name):
+    """Decodes with a drafter; how often each token of a draft was accepted, of the rounds in which those before it were."""
+    for kind, temperature in (("T = 0", 0.0), ("T = 1", 1.0)):
+        outs = [generate(pair.target, one, drafters[name], K, Sampling(temperature), 48, None, seed)
+                for seed, one in enumerate(prompts)]
         rounds = [r for out in outs for r in out.trace.rounds]
-        played[kind, name] = [r for r in rounds if r.drafted == K], sum(r.emitted for r in rounds) / len(rounds)
-        print(f"{kind}  {name:12} {played[kind, name][1]:.2f} tokens per target call",
+        reached = [[r for r in rounds if r.drafted == K and r.accepted >= i] for i in range(K)]
+        accepted[kind][name] = [share([r.accepted > i for r in some]) if some else None for i, some in enumerate(reached)]
+        tokens_per_call[kind, name] = sum(r.emitted for r in rounds) / len(rounds)
+        print(f"{kind}  {name:12} {tokens_per_call[kind, name]:.2f} tokens per target call",
               you_said(my_guess_tokens) if (kind, name) == ("T = 0", "EAGLE") else "")
 
 
-def by_place(rounds):
-    """How often the token at each place of a draft was accepted, of the rounds in which those before it were."""
-    reached = [[r for r in rounds if r.accepted >= i] for i in range(K)]
-    return [share([r.accepted > i for r in some]) if some else None for i, some in enumerate(reached)]
+def beside(name):
+    """Says what a drafter brings beside the draft model."""
+    for kind, some in accepted.items():
+        better = tokens_per_call[kind, name] - tokens_per_call[kind, "draft model"]
+        print(f"{kind}: {name} brings {abs(better):.2f} tokens per call {'more' if better > 0 else 'less'} than the draft "
+              f"model; accepted at place 1: {some[name][0]:.0%} against {some['draft model'][0]:.0%}.")
 
 
-shares = {kind: {name: by_place(played[kind, name][0]) for name in drafters} for kind in ("T = 0", "T = 1")}
-for kind, some in shares.items():
-    better = played[kind, "EAGLE"][1] - played[kind, "draft model"][1]
-    print(f"{kind}: EAGLE brings {abs(better):.2f} tokens per call {'more' if better > 0 else 'less'} than the draft model; "
-          f"accepted at place 1: {some['EAGLE'][0]:.0%} against {some['draft model'][0]:.0%}.")
-accepted_by_place(shares, "Drafts of four tokens.")
+play("draft model")
+play("EAGLE")
+beside("EAGLE")
+accepted_by_place(accepted, "Drafts of four tokens.")
 
 # %% [markdown]
 # (Lines may rise: who reaches place four has come through easy text.) In the record of this pair (eight beginnings of 96
@@ -345,7 +354,18 @@ with torch.inference_mode():
 # it.
 #
 # The rest of GLIDE is a small model around this: its own attention, then cross-attention, then an MLP. It is taught like any
-# draft (unit 09), with your `block_mask`. The keys and values cost it nothing: they are there.
+# draft (unit 09), with your `block_mask`. The keys and values cost it nothing: they are there. The bundled target has such a
+# draft (`specdec train glide`). **Predict**: what does it bring beside the two others, at the first guess and at the fourth?
+
+# %%
+drafters["GLIDE"] = named_drafter("glide", pair)
+play("GLIDE")
+beside("GLIDE")
+accepted_by_place(accepted, "Drafts of four tokens.")
+
+# %% [markdown]
+# EAGLE's summary was made to say the next token; from guess to guess it is replaced by one of the draft's own. What GLIDE looks
+# up stays the target's, and grows old. Compare how their lines end.
 #
 # ## CaPE: more candidates where the draft is unsure
 #

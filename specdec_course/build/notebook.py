@@ -32,6 +32,7 @@ print("{loading}")
 
 {imports}"""
 LOADING = "Loading the course: some ten seconds the first time."
+FOLDED = {"jupyter": {"source_hidden": True}}  # Lab shows its first line; what is imported is nobody's first screen
 SPEAKS = """
 os.environ.setdefault("SPECDEC_LANGUAGE", "{language}")  # what checks and hints say"""
 FROM_ADDRESS = """\
@@ -111,7 +112,7 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "",
     colab, reading = _colab(repository, path.stem, language, head_says), _reading_minutes(cells[1:])
     title, about = text_says(f"# {title}").removeprefix("# "), text_says(about)
     head = _head(title, number, exercises, about, reading, _beside(path, language, head_says), colab, head_says)
-    nodes = [_markdown("head", head), _code("setup", setup)]
+    nodes = [_markdown("head", head), _code("setup", setup, FOLDED)]
     seen: dict[str, int] = {}
     place = 0
     for cell in cells[1:]:
@@ -124,7 +125,8 @@ def solution_notebook(path, exercises: dict, install: str, repository: str = "",
         elif cell.kind == "markdown":
             nodes.append(_markdown(_content_id(cell, seen), text_says(cell.text)))
         else:
-            nodes.append(_code(_content_id(cell, seen), cell.text))
+            folded = FOLDED if cell.kind == "folded" else {}
+            nodes.append(_code(_content_id(cell, seen), cell.text, folded))
     _all_defined(path, nodes)
     return _finished(nodes)
 
@@ -144,7 +146,7 @@ def _same_exercises(path, here: list[str], registered: dict) -> None:
 def _reading_minutes(cells: list[Cell]) -> int:
     """An estimate, in steps of 5: 180 words of prose a minute, 5 seconds a line of given code."""
     words = sum(len(cell.text.split()) for cell in cells if cell.kind == "markdown")
-    lines = sum(len(cell.text.splitlines()) for cell in cells if cell.kind == "code")
+    lines = sum(len(cell.text.splitlines()) for cell in cells if cell.kind in ("code", "folded"))
     return max(5, 5 * round((words / 180 + lines / 12) / 5))
 
 

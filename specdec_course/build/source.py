@@ -1,6 +1,6 @@
 """Reads a unit's source, `solutions/<unit>/<unit>.py`, into a list of cells.
 
-Knows: jupytext's py:percent format and the three markers of this course. Does not know: exercises' points,
+Knows: jupytext's py:percent format and the markers of this course. Does not know: exercises' points,
 nbgrader.
 """
 
@@ -11,12 +11,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-MARKERS = "`# %% setup`, `# %% [markdown]`, `# %%` and `# %% exercise: NAME`"
+MARKERS = "`# %% setup`, `# %% [markdown]`, `# %%`, `# %% folded` and `# %% exercise: NAME`"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a source: `kind` is "setup", "markdown", "code" or "exercise"; `name` is the exercise's."""
+    """One cell of a source: `kind` is "setup", "markdown", "code", "folded" or "exercise"; `name` is the exercise's.
+
+    Of a folded cell Lab shows the first line, a comment that says what it does, and the rest at a click: code that
+    measures or draws, which nobody has to read to go on.
+    """
 
     kind: str
     text: str
@@ -44,10 +48,14 @@ def _cell(node, path: Path) -> Cell:
     # jupytext keeps what follows `# %%` as the cell's title; it has no other use here, so a misspelt marker
     # is found.
     title = node.metadata.get("title", "").strip()
-    if node.cell_type != "code" or title not in ("", "setup") and not title.startswith("exercise:"):
+    if node.cell_type != "code" or title not in ("", "setup", "folded") and not title.startswith("exercise:"):
         raise ValueError(f"{path}: unknown marker `# %% {title or node.cell_type}`; known are {MARKERS}")
     if title.startswith("exercise:"):
         return Cell("exercise", node.source, title.removeprefix("exercise:").strip())
+    if title == "folded" and not node.source.startswith("# "):
+        first = node.source.splitlines()[0]
+        raise ValueError(f"{path}: a folded cell begins with {first!r}; expected a comment that says what the cell "
+                         "does: its other lines are not seen")
     return Cell(title or "code", node.source)
 
 

@@ -13,12 +13,14 @@ import time
 import tracemalloc
 import weakref
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
 
 class _Tensors(TorchFunctionMode):
-    """Counts torch's functions, notes the largest tensor that is made inside, and which ones are still alive.
+    """Counts torch's functions, notes the largest tensor that is made inside, and which ones are still alive. A view
+    of what a function was given is none that it made.
     Sparse tensors count by what they hold, not by their shape."""
 
     def __init__(self):
@@ -26,18 +28,32 @@ class _Tensors(TorchFunctionMode):
         self.calls, self.largest, self.made = 0, 0, []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
+        given = _memory((*args, *(kwargs or {}).values()))
         answer = func(*args, **(kwargs or {}))
         self.calls += 1
         for tensor in answer if isinstance(answer, (tuple, list)) else (answer,):
             if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
-                self.largest = max(self.largest, tensor.untyped_storage().nbytes())
-                self.made.append(weakref.ref(tensor))
+                place, size = tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()
+                if size > given.get(place, -1):  # else a view of what was given, or that itself: nothing is new
+                    self.largest = max(self.largest, size)
+                    self.made.append(weakref.ref(tensor))
         return answer
 
     def alive(self) -> int:
         kept = [ref() for ref in self.made if ref() is not None]
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
         return sum(storages.values())
+
+
+def _memory(things) -> dict[int, float]:
+    """Where the memory of these begins, and how much it is; of arrays, which torch only borrows, it does not matter."""
+    found = {}
+    for thing in things:
+        if isinstance(thing, torch.Tensor) and thing.layout == torch.strided:
+            found[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, np.ndarray):
+            found[thing.__array_interface__["data"][0]] = float("inf")
+    return found
 
 
 _watches, _hooks = [], []  # those that have begun; the hook is put up once, for it can never be taken away

@@ -71,6 +71,9 @@ class Subject:
     def read(self, read: Callable, *args, **kwargs):
         """The answer, read by `read`; where it cannot be, the student is shown the call."""
         answer = self(*args, **kwargs)
+        if read is values.as_int and values.is_float(answer):
+            self.remark("It returns a float, though. As an index or a size Python takes only an int: `int(...)`, or "
+                        "`//` in the place of `/`.")
         with self.shown():
             return read(answer)
 

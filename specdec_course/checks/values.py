@@ -25,6 +25,13 @@ def as_int(value) -> int:
     return int(number)
 
 
+def is_float(value) -> bool:
+    """Whether one number is a float, of Python, numpy or torch, whole or not."""
+    if isinstance(value, torch.Tensor):
+        return value.is_floating_point()
+    return isinstance(value, float) or isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "f"
+
+
 def as_float(value) -> float:
     """Python, numpy or 0-d tensor -> float, or Wrong."""
     try:

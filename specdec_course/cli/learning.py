@@ -90,11 +90,24 @@ def medusa(**options):
     click.echo(f"specdec generate --drafter medusa --heads {out}")
 
 
+OF_ITS_KIND = [
+    click.option("--layers", type=int, help="Of the target's kind; default: 1."),
+    click.option("--intermediate", type=int, help="Width of their MLPs; default: the target's."),
+    click.option("--head", type=int, help="How many tokens it can say, those that the target writes most; "
+                 "default: 8192."),
+]  # fmt: skip
+
+
+def of_its_kind(command):
+    """The options of a draft that is made of the target's layers and reads something of the target."""
+    for option in reversed(OF_ITS_KIND):
+        command = option(command)
+    return command
+
+
 @train.command()
 @learns_from_its_target("Whose states it reads", out="eagle", passes=4, rate="1")
-@click.option("--layers", type=int, help="Of the target's kind, begun as its last ones; default: 1.")
-@click.option("--intermediate", type=int, help="Width of their MLPs; default: the target's.")
-@click.option("--head", type=int, help="How many tokens it can say, those that the target writes most; default: 8192.")
+@of_its_kind
 @click.option("--rollout", type=int, default=3, show_default=True,
               help="Steps that it goes on from its own states while it learns.")
 @LOSS_OPTION
@@ -104,5 +117,36 @@ def eagle(layers, **options):
 
     if options["rollout"] < 1:
         raise ValueError(f"--rollout is {options['rollout']}; expected at least one step")
-    out = train_distil(say=click.echo, layers=layers or 1, **options)
+    out = train_distil(say=click.echo, kind="eagle", layers=layers or 1, **options)
+    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
+@train.command()
+@learns_from_its_target("Whose cache it looks into", out="glide", passes=4, rate="1")
+@of_its_kind
+@click.option("--block", type=int, default=5, show_default=True,
+              help="After how many tokens it looks again while it learns: about as many as a round brings.")
+@LOSS_OPTION
+def glide(layers, **options):
+    """Train a draft that looks into its target's cache (resumable, seeded)."""
+    from ..training import train_distil
+
+    if options["block"] < 1:
+        raise ValueError(f"--block is {options['block']}; expected at least one token")
+    out = train_distil(say=click.echo, kind="glide", layers=layers or 1, **options)
+    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
+@train.command()
+@learns_from_its_target("Whose states and cache it reads", out="parallel", passes=4, rate="1")
+@of_its_kind
+@click.option("--block", type=int, default=4, show_default=True, help="How many tokens it guesses in one pass.")
+@LOSS_OPTION
+def parallel(layers, **options):
+    """Train a draft that guesses several tokens in one pass (resumable, seeded)."""
+    from ..training import train_distil
+
+    if options["block"] < 1:
+        raise ValueError(f"--block is {options['block']}; expected at least one token")
+    out = train_distil(say=click.echo, kind="parallel", layers=layers or 1, **options)
     click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')

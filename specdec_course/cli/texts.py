@@ -27,7 +27,8 @@ DTYPE_OPTION = click.option(
 HEADS_OPTION = click.option("--heads", type=click.Path(exists=True, file_okay=False),
                             help="Folder of Medusa heads; default: those of the bundled pair.")
 DRAFTERS = (  # as drafters.named has them
-    "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "none",
+    "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "parallel",
+    "none",
 )  # fmt: skip
 
 
@@ -40,7 +41,8 @@ DRAFTERS = (  # as drafters.named has them
     show_default=True,
     help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
     "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states; "
-    "eagle: a chain, by a draft that reads them.",
+    "eagle: a chain, by a draft that reads them; glide: by one that looks into its cache; "
+    "parallel: by one that guesses all of it in one pass.",
 )
 @HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,

@@ -1,17 +1,17 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle` and
-`heads` those that read what the target made of the text, `trees` what heads guess in. Knows nothing of how a draft is
-verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle`,
+`glide`, `parallel` and `heads` those that read what the target made of the text, `trees` what heads guess in; `named`
+all of them by name. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "MedusaDrafter",
-    "ModelDrafter", "NgramDrafter", "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex",
-    "as_drafter", "drafter_of", "propose_stochastic",
+    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "GlideDrafter",
+    "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter", "PromptLookupDrafter", "SuffixAutomaton",
+    "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -20,10 +20,10 @@ def __getattr__(name):
         from . import model
 
         return getattr(model, name)
-    if name in ("EagleDrafter", "drafter_of"):
-        from . import eagle
+    if name in ("EagleDrafter", "GlideDrafter", "ParallelDrafter", "drafter_of"):
+        from . import named
 
-        return getattr(eagle, name)
+        return getattr(named, name)
     if name in __all__:
         from .automaton import SuffixAutomaton, SuffixDrafter
         from .bigram import BigramDrafter

@@ -18,7 +18,8 @@ class SuffixAutomaton:
     ids: what the text begins with, a LongTensor [T] or any sequence of ids: the same as an `extend` with each of them.
 
     Neither `extend` nor `propose` takes longer because the text is long: on average over a text an `extend` takes a
-    constant time (amortised O(1)), and a `propose` takes the time of its k tokens. Two automata share nothing.
+    constant time (amortised O(1)), and a `propose` takes the time of its k tokens. So neither copies the whole text at
+    every call. Two automata share nothing.
     """
 
     def __init__(self, ids=()):

@@ -6,7 +6,6 @@ Does not know: what the model computes (models.eagle), how the draft is verified
 
 from __future__ import annotations
 
-from ..models.eagle import is_eagle
 from .draft import Draft
 from .model import ModelDrafter
 
@@ -20,7 +19,7 @@ class EagleDrafter(ModelDrafter):
     """
 
     wants_hidden = (-1,)
-    reads_features = True
+    reads = "states"
 
     def begin(self, vocab_size: int, positions: int, engine: str) -> None:
         self.model.features.begin(positions)
@@ -37,8 +36,3 @@ class EagleDrafter(ModelDrafter):
         self.model.features.take(states[self.taken :], self.taken)
         self.taken = len(states)
         return self.propose(context.ids, k, sampling, dice)
-
-
-def drafter_of(model) -> ModelDrafter:
-    """The drafter for a draft model of either kind."""
-    return (EagleDrafter if is_eagle(getattr(model, "config", None)) else ModelDrafter)(model)

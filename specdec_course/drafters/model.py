@@ -11,9 +11,24 @@ import torch
 from ..cache.chosen import cache_of
 from ..cache.conditioned import Conditioned
 from ..cache.rows import check_keeps_positions
-from ..models.eagle import is_eagle
+from ..models.trimmed import reads
 from ..sampling import PredrawnDice, next_token_distribution
 from .draft import Draft, Drafter
+
+KINDS = {
+    "": ("the text alone", "ModelDrafter"),
+    "states": ("its target's states", "EagleDrafter"),
+    "keys_values": ("its target's keys and values", "GlideDrafter"),
+    "both": ("its target's states, keys and values", "ParallelDrafter"),
+}
+
+
+def check_reads(model, what: str) -> None:
+    """ValueError unless the model is a draft that reads this of its target (see models.trimmed.reads)."""
+    found = reads(getattr(model, "config", None))
+    if found != what:
+        kind, drafter = KINDS[found]
+        raise ValueError(f"a {type(model).__name__} reads {kind}: draft with it as {drafter}(model)")
 
 
 def propose_stochastic(draft, ids, k, sampling, dice):
@@ -53,15 +68,12 @@ class ModelDrafter(Drafter):
         the place in question last (list of float); the draft ends where it says False. Asked before a token is drawn.
     """
 
-    reads_features = False  # the target's hidden states, see eagle.EagleDrafter
+    reads = ""  # what of the target its model reads beside the text, see models.trimmed.reads
 
     def __init__(self, model, confidence: float = 0.0, goes_on=None):
         if model is None:
             raise ValueError("this pair has no draft model; use another drafter (bigram), or a pair that has one")
-        if is_eagle(getattr(model, "config", None)) != self.reads_features:
-            reads = "does not read" if self.reads_features else "reads"
-            drafter = "ModelDrafter" if self.reads_features else "EagleDrafter"
-            raise ValueError(f"a {type(model).__name__} {reads} its target's states: draft with it as {drafter}(model)")
+        check_reads(model, self.reads)
         check_keeps_positions(model, "draft model")
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")

@@ -8,14 +8,20 @@ from ..common.paths import data_path
 from ..corpora import load_corpus
 from ..models import vocabulary_size
 from ..models.loading import load_draft
+from ..models.trimmed import reads
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
-from .eagle import EagleDrafter, drafter_of
+from .draft import Drafter
+from .eagle import EagleDrafter
+from .glide import GlideDrafter
 from .heads import medusa_drafter
 from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
+from .model import ModelDrafter
+from .parallel import ParallelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "none")
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "parallel",
+         "none")  # fmt: skip
 FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
@@ -27,7 +33,8 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
-    ones. eagle: the bundled draft that reads the target's states. none: None.
+    ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache;
+    parallel: the one that guesses all of a draft in one pass. none: None.
     """
     if name == "none":
         return None
@@ -36,17 +43,17 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
             raise ValueError(f"{pair.name} has no draft model: give it one, or use the bigram, or no drafter (none)")
         return drafter_of(pair.draft)
     if name == "medusa":
-        folder = heads or bundled_heads(pair)
+        folder = heads or bundled("medusa", pair)
         if folder is None:
             raise ValueError(f"{pair.name} has no Medusa heads: train some (specdec train medusa --target ...), and "
                              "name their folder (--heads)")
         return medusa_drafter(folder, pair.target)
-    if name == "eagle":
-        folder = bundled_eagle(pair)
+    if name in ("eagle", "glide", "parallel"):
+        folder = bundled(name, pair)
         if folder is None:
-            raise ValueError(f"no EAGLE draft comes with {pair.name}: train one (specdec train eagle --target ...) and "
-                             "name it as the draft (--draft)")
-        return EagleDrafter(load_draft(folder, pair.target))
+            raise ValueError(f"no draft of this kind ({name}) comes with {pair.name}: train one (specdec train {name} "
+                             "--target ...) and name it as the draft (--draft)")
+        return drafter_of(load_draft(folder, pair.target))
     if name not in NAMES:
         raise ValueError(f"there is no drafter {name!r}; expected one of {', '.join(map(repr, NAMES))}")
     if name == "lookup":
@@ -57,14 +64,15 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     return fitted_drafter(name, ids, vocabulary_size(pair.target))
 
 
-def bundled_heads(pair) -> Path | None:
-    """The folder of the Medusa heads that come with a pair; None for one that comes without."""
-    return data_path("classroom", "medusa") if pair.name.split()[0] == "classroom" else None
+def drafter_of(model) -> Drafter:
+    """The drafter for a draft model of any kind."""
+    kinds = {"": ModelDrafter, "states": EagleDrafter, "keys_values": GlideDrafter, "both": ParallelDrafter}
+    return kinds[reads(getattr(model, "config", None))](model)
 
 
-def bundled_eagle(pair) -> Path | None:
-    """The folder of the EAGLE draft that comes with a pair; None for one that comes without."""
-    return data_path("classroom", "eagle") if pair.name.split()[0] == "classroom" else None
+def bundled(name: str, pair) -> Path | None:
+    """The folder of what comes with a pair: "medusa", heads; "eagle", "glide", "parallel", a draft. None: nothing."""
+    return data_path("classroom", name) if pair.name.split()[0] == "classroom" else None
 
 
 def fitted_drafter(name: str, ids, vocab_size: int):

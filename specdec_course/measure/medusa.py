@@ -50,13 +50,13 @@ def main(name, folder, budgets, limit, new_tokens, engine, repeats, note, json_f
     """Trees and a chain of Medusa heads in turns, greedy and at temperature 1."""
     from ..corpora import prompts as prompts_of
     from ..drafters import ModelDrafter
-    from ..drafters.named import bundled_heads
+    from ..drafters.named import bundled
     from ..models import load_pair
 
     pair = load_pair(name)
     prompts, rows = prompts_of(pair.tokenizer, limit=limit), []
     for temperature in (0.0, 1.0):
-        drafters = drafters_of(pair.target, folder or bundled_heads(pair), budgets, temperature)
+        drafters = drafters_of(pair.target, folder or bundled("medusa", pair), budgets, temperature)
         drafters |= {"draft model, k = 4": ModelDrafter(pair.draft)} if pair.draft else {}
         sampling = Sampling(temperature)
         ways = {one: own_way(pair.target, drafter, 4, sampling, new_tokens, engine)
@@ -68,7 +68,7 @@ def main(name, folder, budgets, limit, new_tokens, engine, repeats, note, json_f
     record = {
         "what": "trees and a chain of Medusa heads, and the draft model, against the target alone in the same engine",
         "hardware": machine() + (f"; {note}" if note else ""), "date": time.strftime("%Y-%m-%d"),
-        "source": f"{pair.name}, heads of {Path(folder or bundled_heads(pair)).name}, run in {pair.target.dtype}",
+        "source": f"{pair.name}, heads of {Path(folder or bundled('medusa', pair)).name}, run in {pair.target.dtype}",
         "command": f"python -m specdec_course.measure.medusa --pair {name} {options} --limit {limit} --new-tokens "
                    f"{new_tokens} --engine {engine} --repeats {repeats} --json {Path(json_file).name}",
         "engine": engine, "rows": rows,

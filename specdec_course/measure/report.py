@@ -13,7 +13,7 @@ from pathlib import Path
 from ..corpora import load_corpus
 from ..corpora import prompts as prompts_of
 from ..drafters import drafter_of
-from ..drafters.named import bundled_eagle, bundled_heads, fitted_drafter, named_drafter
+from ..drafters.named import bundled, fitted_drafter, named_drafter
 from ..models import vocabulary_size
 from ..sampling import Sampling
 from . import benchmark, prediction
@@ -29,10 +29,11 @@ def bench(
     sampling = Sampling(temperature)
     options = " ".join(f"--{option} {Path(x).name if Path(x).exists() else x}" for option, x in named.items())
     lookups = _lookups(pair, corpus, say)
-    if heads or bundled_heads(pair):
+    if heads or bundled("medusa", pair):
         lookups["Medusa tree"] = named_drafter("medusa", pair, heads=heads)
-    if bundled_eagle(pair):
-        lookups["EAGLE"] = named_drafter("eagle", pair)
+    for name, shown in {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel draft"}.items():
+        if bundled(name, pair):
+            lookups[shown] = named_drafter(name, pair)
     prompts = prompts_of(pair.tokenizer, file=prompts_file, limit=limit)
     ways = benchmark.standard_ways(pair, lookups, k, sampling, max_new_tokens, engine)
     say(f"{machine()}; pair {pair.name} in {pair.target.dtype}, T = {temperature:g}, {len(prompts)} prompts x "

@@ -16,15 +16,10 @@ import functools
 import torch
 from torch import nn
 
-from .trimmed import borrow_embedding, first_layers, trimmed_class
+from .trimmed import borrow_embedding, check_body, first_layers, trimmed_class
 
 SMALLEST = 256  # rows
 BEYOND = 64  # rows behind a text, for the padding of a pass of fixed shape
-
-
-def is_eagle(config) -> bool:
-    """Whether a config is that of a draft model that reads its target's hidden states."""
-    return bool(getattr(config, "reads_features", False))
 
 
 class Features(nn.Module):
@@ -76,6 +71,7 @@ def _eagle(base):
 
     def __init__(self, config):
         base.__init__(self, config)
+        check_body(self)
         self.fuse = nn.Linear(2 * config.hidden_size, config.hidden_size, bias=False)
         self.features = Features(config.hidden_size)
 

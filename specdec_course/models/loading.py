@@ -12,9 +12,11 @@ from pathlib import Path
 import torch
 
 from ..common.nearest import first_line
-from .eagle import eagle_class, is_eagle
+from .block import block_class
+from .eagle import eagle_class
+from .glide import glide_class
 from .sources import check_place, fitting_dtype, folder_of, in_hub_cache, places, usual_device, weight_files
-from .trimmed import borrow_embedding, is_trimmed, trimmed_class
+from .trimmed import borrow_embedding, is_trimmed, reads, trimmed_class
 from .vocabulary import compatible
 
 
@@ -133,7 +135,8 @@ def model_class(config):
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     if is_trimmed(config):
-        return eagle_class(config) if is_eagle(config) else trimmed_class(config)
+        kinds = {"": trimmed_class, "states": eagle_class, "keys_values": glide_class, "both": block_class}
+        return kinds[reads(config)](config)
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
@@ -188,7 +191,7 @@ def load_model(place, config, device, dtype):
 
 
 def load_draft(place, target):
-    """A draft that leans on its target (`specdec train eagle`, or `distil --layers`), for a target that is loaded."""
+    """A draft that leans on its target (`specdec train eagle` and its like, `distil --layers`), for a loaded target."""
     draft = load_model(place, load_config(place), target.device, target.dtype)
     borrow_embedding(draft, target)
     return draft

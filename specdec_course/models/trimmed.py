@@ -34,6 +34,13 @@ def is_trimmed(config) -> bool:
     return bool(getattr(config, "trimmed_head", None))
 
 
+def reads(config) -> str:
+    """What a draft with this config reads of its target beside the text: "states" (eagle), "keys_values" (glide),
+    "both" (block), or nothing, ""."""
+    kept = {"reads_features": "states", "reads_keys_values": "keys_values", "drafts_at_once": "both"}
+    return next((what for name, what in kept.items() if getattr(config, name, False)), "")
+
+
 @functools.cache
 def _trimmed(base):
     """The class of transformers `base` (a causal language model), with a trimmed head and a borrowed embedding."""
@@ -59,6 +66,13 @@ def trimmed_class(config):
     if base is None:
         raise ValueError(f"{type(config).__name__} has no causal language model whose head could be trimmed")
     return _trimmed(base)
+
+
+def check_body(draft) -> None:
+    """ValueError unless the layers stand where drafts that read of their target expect them, in `model.layers`."""
+    if not hasattr(getattr(draft, "model", None), "layers"):
+        raise ValueError(f"a {draft.config.model_type} keeps its layers elsewhere than in model.layers: EAGLE "
+                         "and GLIDE drafts are made of models like Llama and Qwen (specdec train distil asks for less)")
 
 
 def borrow_embedding(draft, target) -> None:

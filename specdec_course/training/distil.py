@@ -18,8 +18,10 @@ import torch
 
 from ..common.paths import cache_path
 from ..common.whole import write_text
-from ..models.eagle import eagle_head, is_eagle
-from ..models.trimmed import check_layers, first_layers, is_trimmed
+from ..models.block import block_draft
+from ..models.eagle import eagle_head
+from ..models.glide import glide_draft
+from ..models.trimmed import check_layers, first_layers, is_trimmed, reads
 from .attention import use_block_attention
 from .checkpoint import load_state, same_recipe, save_state
 from .interrupts import deferred
@@ -37,8 +39,9 @@ class Recipe:
     """The numbers of a run. A batch is `rows` texts of `new` tokens; a step reads `step_rows` texts.
 
     layers, head: of a draft that is made of the target's first layers; tokens that its head knows.
-    rollout: 0, or of a draft that reads the target's states (EAGLE) how many steps it goes on alone while it learns.
-    intermediate: width of its MLPs; 0: the target's.
+    kind: "", or of a draft that reads of its target "eagle", "glide" or "parallel"; intermediate: width of the MLPs of
+    these, 0: the target's. rollout: of eagle, how many steps it goes on alone while it learns. block: of glide, after
+    how many tokens it looks again; of parallel, how many it guesses in one pass.
     passes: how often every text is read, unless minutes bound the run. rate: factor on the peak learning rates of
     `loop`, which falls to zero over the last `decay` of the run. every: steps between measurements; after `patience`
     of them without a better one the run ends.
@@ -48,7 +51,9 @@ class Recipe:
     temperature: float = 1.0
     layers: int = 2
     head: int = 8192
-    rollout: int = 0
+    kind: str = ""
+    rollout: int = 1
+    block: int = 1
     intermediate: int = 0
     batches: int = 24
     rows: int = 96
@@ -63,12 +68,11 @@ class Recipe:
 
     def __post_init__(self):
         check_kind(self.loss)
-        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "rollout", "intermediate"}:
+        for name in set(asdict(self)) - {"loss", "batches", "decay", "seed", "kind", "intermediate"}:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
-        for name in ("rollout", "intermediate"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if self.intermediate < 0:
+            raise ValueError(f"intermediate is {self.intermediate}; expected 0 or more")
         if self.batches <= HELD_OUT:
             raise ValueError(f"batches is {self.batches}; {HELD_OUT} are held out, so there have to be more")
 
@@ -78,7 +82,8 @@ class Run:
 
     def __init__(self, folder: Path, recipe: Recipe, target, draft):
         self.folder, self.recipe, self.draft = folder, recipe, draft
-        use_block_attention(draft, draft.device.type)
+        if recipe.kind != "parallel":  # whose rows see a block, both ways
+            use_block_attention(draft, draft.device.type)
         draft.requires_grad_(True)
         if is_trimmed(draft.config):
             draft.get_input_embeddings().requires_grad_(False)  # it is the target's
@@ -86,9 +91,9 @@ class Run:
         self.optimizers = optimizers_for(draft)
         batches = [load_batch(batch_path(folder, number)) for number in range(recipe.batches)]
         columns = columns_of(draft, target)
-        states = is_eagle(draft.config)
-        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature, with_states=states)
-        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32, with_states=states)
+        how = {"reads": reads(draft.config), "block": recipe.block}
+        self.lessons = Lessons(batches[HELD_OUT:], target, columns, recipe.temperature, **how)
+        self.held_out = Lessons(batches[:HELD_OUT], target, columns, rows=32, **how)
         self.steps = max(1, recipe.passes * self.lessons.count // recipe.step_rows)
         self.step, self.seconds, self.logged, self.best, self.best_at = 0, 0.0, [], self.weights(), 0
 
@@ -138,7 +143,7 @@ class Run:
         recipe = self.recipe
         batch = self.lessons.drawn(recipe.step_rows, recipe.seed, self.step)
         with torch.autocast(self.draft.device.type, torch.bfloat16):
-            loss, mean = step_loss(self.draft, self.lessons, batch, recipe.loss, max(1, recipe.rollout))
+            loss, mean = step_loss(self.draft, self.lessons, batch, recipe.loss, recipe.rollout)
         factor = max(0.0, min(1.0, (self.step + 1) / WARM_UP, (1 - done) / recipe.decay))
         update(self.draft, self.optimizers, loss, recipe.rate * factor)
         self.step += 1
@@ -199,10 +204,15 @@ def distil(
 
 
 def new_draft(target, tokens, recipe: Recipe):
-    """A draft of the target's own layers, with a head for `tokens`: one that reads text, or the target's states."""
-    if recipe.rollout:
-        return eagle_head(target, tokens, recipe.layers, recipe.intermediate or None)
-    return first_layers(target, recipe.layers, tokens)
+    """A draft of the recipe's kind, made of the target's own layers, with a head for `tokens`."""
+    sizes = recipe.layers, recipe.intermediate or None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # some of them begin with weights that the target has no use for
+        if recipe.kind == "parallel":
+            return block_draft(target, tokens, recipe.block, *sizes)
+        if recipe.kind:
+            return {"eagle": eagle_head, "glide": glide_draft}[recipe.kind](target, tokens, *sizes)
+        return first_layers(target, recipe.layers, tokens)
 
 
 def often_written(target, folder: Path, recipe: Recipe) -> torch.Tensor:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..cache.eager import layers_of
+from ..models.looking import block_mask
 from ..models.trimmed import TrimmedHead
 from .losses import losses_of
 from .written import Written, head_weight
@@ -22,7 +24,9 @@ class Batch:
     """Texts to read at once: ids LongTensor [B, L], padded on the right; places LongTensor [B, n], the columns of ids
     behind which the target's law is known; hidden FloatTensor [B * n, d] and mass FloatTensor [B * n], from which it is
     made (see Written); best LongTensor [B * n], its likeliest column, -1 where a draft cannot say it (None where nobody
-    asked); states FloatTensor [B, L, d], what the target made of every token of ids (None where nobody asked)."""
+    asked); states FloatTensor [B, L, d], what the target made of every token of ids; sight, what rows may look at of
+    the target, the arguments of `glide.Sight.showing` (both None where nobody asked); shift, by how many rows the first
+    block of a text is short."""
 
     ids: torch.Tensor
     places: torch.Tensor
@@ -30,21 +34,23 @@ class Batch:
     mass: torch.Tensor
     best: torch.Tensor | None = None
     states: torch.Tensor | None = None
+    sight: tuple | None = None
+    shift: int = 0
 
 
 class Lessons:
     """Texts, and the law of the target that wrote them over `columns` LongTensor [C], the ids that a draft can say.
 
-    temperature: of the law. rows: of each batch of texts only the first so many. with_states: for drafts that read what
-    the target made of the text.
+    temperature: of the law. rows: of each batch of texts only the first so many. reads: what the drafts
+    read of the target beside the text (see models.trimmed.reads); block: how many tokens go by between two looks.
     """
 
     def __init__(self, batches: list[Written], target, columns, temperature: float = 1.0, rows: int | None = None,
-                 with_states: bool = False):  # fmt: skip
-        if with_states and any(batch.before is None for batch in batches):
+                 reads: str = "", block: int = 1):  # fmt: skip
+        if reads in ("states", "both") and any(batch.before is None for batch in batches):
             raise ValueError("these texts were written without the target's states at their prompts: name an empty "
                              "folder with --work, and they are written anew")
-        self.with_states = with_states
+        self.reads, self.block, self.body = reads, block, target.base_model
         self.batches, self.device, self.columns, self.temperature = batches, target.device, columns, temperature
         self.weight = head_weight(target)
         self.some = self.weight[columns.to(self.device)]
@@ -62,9 +68,9 @@ class Lessons:
         for index in range(size * step, size * (step + 1)):
             order = torch.randperm(self.count, generator=torch.Generator().manual_seed(seed + index // self.count))
             chosen.append(int(order[index % self.count]))
-        return self.read(chosen)
+        return self.read(chosen, shift=step % self.block)  # blocks begin anywhere, and so do rounds
 
-    def read(self, chosen: list[int], with_best: bool = False) -> Batch:
+    def read(self, chosen: list[int], with_best: bool = False, shift: int = 0) -> Batch:
         """The texts with these numbers."""
         texts = [(self.batches[b], r) for b, r in (self.where[i] for i in chosen)]
         rows = [batch.ids[r, batch.pads[r] : -1] for batch, r in texts]
@@ -75,7 +81,9 @@ class Lessons:
             torch.cat([batch.hidden[r] for batch, r in texts]).to(self.device).float(),
             torch.cat([batch.mass[r] for batch, r in texts]).to(self.device),
         )
-        if self.with_states:
+        if self.reads in ("keys_values", "both"):
+            batch = replace(batch, sight=self.sight(batch.ids, shift), shift=shift)
+        if self.reads in ("states", "both"):
             states = [torch.cat([batch.before[r, batch.pads[r] :], batch.hidden[r]]) for batch, r in texts]
             padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
             batch = replace(batch, states=padded.to(self.device).float())
@@ -84,6 +92,14 @@ class Lessons:
         if tuple(chosen) not in self.known:
             self.known[tuple(chosen)] = torch.cat([self.likeliest(batch, part) for part in self.parts(batch)])
         return replace(batch, best=self.known[tuple(chosen)])
+
+    @torch.no_grad()
+    def sight(self, ids, shift: int) -> tuple:
+        """(keys, values FloatTensor [B, G, L, D], mask) of the target's last layer on texts LongTensor [B, L]."""
+        with torch.autocast(self.device.type, torch.bfloat16):
+            keys, values = layers_of(self.body(input_ids=ids, use_cache=True).past_key_values)[-1]
+        mask = block_mask(ids.shape[1] + shift, self.block)[shift:, shift:]
+        return keys.float(), values.float(), mask.to(ids.device)
 
     def parts(self, batch: Batch) -> list[slice]:
         """The positions of a batch, a few at a time."""
@@ -118,7 +134,13 @@ def columns_of(draft, target) -> torch.Tensor:
 def states_of(draft, batch: Batch, steps: int = 1) -> list[torch.Tensor]:
     """What the draft's head reads at the positions of a batch, [B * n, d]: one such tensor, or of a draft that reads
     states one for each of `steps` steps (see `rollout`)."""
-    if batch.states is not None:
+    if batch.sight is not None:
+        with draft.sight.showing(*batch.sight):
+            if batch.states is not None:
+                rows = [draft.whole(batch.ids, batch.states, batch.shift)]
+            else:
+                rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]
+    elif batch.states is not None:
         rows = rollout(draft, batch.ids, batch.states, steps)
     else:
         rows = [draft.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state]

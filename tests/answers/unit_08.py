@@ -186,6 +186,47 @@ def searches_for_every_context(train_data, n):
     return tables
 
 
+def _tensors_of(train_data):
+    return [train_data] if isinstance(train_data, torch.Tensor) and train_data.dim() == 1 else list(train_data)
+
+
+@right("build_ngram_tables")
+def a_tensor_for_each_context(train_data, n):
+    """Slow on every machine, and one pass all the same."""
+    counts = [defaultdict(Counter) for _ in range(n)]
+    for row in _tensors_of(train_data):
+        for i in range(len(row)):
+            for m in range(min(i, n - 1) + 1):
+                counts[m][tuple(int(token) for token in row[i - m : i])][int(row[i])] += 1
+    return [{context: best(after) for context, after in one.items()} for one in counts]
+
+
+@right("build_ngram_tables")
+def unique_rows_of_torch(train_data, n):
+    tables = []
+    for m in range(n):
+        pieces = [row.unfold(0, m + 1, 1) for row in _tensors_of(train_data) if len(row) > m]
+        grams, numbers = torch.unique(torch.cat(pieces), dim=0, return_counts=True) if pieces else (torch.empty(0),) * 2
+        table, most = {}, Counter()
+        for (*context, token), number in zip(grams.tolist(), numbers.tolist(), strict=True):
+            if number > most[tuple(context)]:
+                table[tuple(context)], most[tuple(context)] = token, number
+        tables.append(table)
+    return tables
+
+
+@wrong("build_ngram_tables", named="slow")
+def all_pairs_for_each_context(train_data, n):
+    rows, tables = as_rows(train_data), []
+    for m in range(n):
+        pairs, table = [pair for row in rows for pair in all_pairs(row, m)], {}
+        for context in {tuple(one) for one, _ in pairs}:
+            after = [token for one, token in pairs if tuple(one) == context]
+            table[context] = min(set(after), key=lambda token: (-after.count(token), token))
+        tables.append(table)
+    return tables
+
+
 @wrong("build_ngram_tables")
 def windows_only(train_data, n):
     """Only the first row."""
@@ -1323,3 +1364,63 @@ class OneTextForAll(_Clones):
         super().extend(token)
         whole.append(int(token))
         self.text = whole
+
+
+def _keeps(name, begin, add, draft):
+    """The automaton with a text kept in another way."""
+
+    class Keeps(WithStates):
+        def __init__(self, ids=()):
+            self.kept = begin()
+            super().__init__(ids)
+
+        def extend(self, token):
+            self.kept = add(self.kept, int(token), len(self.tokens))
+            super().extend(token)
+
+        def propose(self, k):
+            state = self.last.link
+            if state is None or state.length == 0:
+                return torch.empty(0, dtype=LONG)
+            return draft(self.kept, state.end, min(k, len(self.tokens) - state.end))
+
+    Keeps.__name__ = name
+    return Keeps
+
+
+def _slice(kept, place, k):
+    return kept[place : place + k]
+
+
+def _doubled(kept, token, n):
+    if n == len(kept):
+        kept = torch.cat([kept, torch.zeros_like(kept)])
+    kept[n] = token
+    return kept
+
+
+def _doubled_array(kept, token, n):
+    if n == len(kept):
+        kept = np.concatenate([kept, np.zeros_like(kept)])
+    kept[n] = token
+    return kept
+
+
+right("SuffixAutomaton")(_keeps("KeepsATensorThatDoubles", lambda: torch.zeros(1, dtype=LONG), _doubled, _slice))
+right("SuffixAutomaton")(
+    _keeps("KeepsAnArrayThatDoubles", lambda: np.zeros(1, dtype=np.int64), _doubled_array,
+           lambda kept, place, k: torch.from_numpy(kept)[place : place + k].clone())
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesItsTensorEachTime", lambda: torch.zeros(0, dtype=LONG),
+           lambda kept, token, n: torch.cat([kept, torch.tensor([token])]), _slice)
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesItsListEachTime", list, lambda kept, token, n: [*kept, token],
+           lambda kept, place, k: torch.tensor(kept[place : place + k], dtype=LONG))
+)
+wrong("SuffixAutomaton", named="slow")(
+    _keeps("CopiesAShortTensorEachTime", lambda: torch.zeros(0, dtype=torch.int32),
+           lambda kept, token, n: torch.cat([kept, torch.tensor([token], dtype=torch.int32)]),
+           lambda kept, place, k: kept[place : place + k].long())
+)

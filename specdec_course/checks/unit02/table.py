@@ -15,11 +15,7 @@ from ..values import as_array, describe
 from .inputs import REAL, misplaced_ids, real_ids, skewed_text, some
 
 build_next_token_array = Exercise(
-    "build_next_token_array",
-    unit="02",
-    points=4,
-    difficulty=3,
-    minutes=25,
+    "build_next_token_array", unit="02", points=4, difficulty=3, minutes=25,
     reference="specdec_course.drafters.bigram:build_next_token_array",
     hints=(
         "Write all pairs (token, next token) of a small example as two columns. How could one number stand for a "
@@ -46,16 +42,10 @@ def followers(rows: list[list[int]], backwards: bool = False) -> dict[int, list[
     return found
 
 
-def _most_frequent(came: list[int]) -> set[int]:
+def _most_frequent(came: list[int], pick=max) -> set[int]:
     counts = Counter(came)
-    most = max(counts.values())
-    return {token for token, n in counts.items() if n == most}
-
-
-def _rarest(came: list[int]) -> set[int]:
-    counts = Counter(came)
-    least = min(counts.values())
-    return {token for token, n in counts.items() if n == least}
+    wanted = pick(counts.values())
+    return {token for token, n in counts.items() if n == wanted}
 
 
 def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
@@ -73,7 +63,7 @@ def _rules(rows, default) -> dict[str, list[dict[int, set[int]]]]:
         "transposed": [{token: _most_frequent(back[token]) if token in back else {default} for token in right}],
         "across_windows": [{token: _most_frequent(came) for token, came in followers(joined).items()}],
         "tensor_keys": [{token: pick(came) for token, came in right.items()} for pick in as_if_once],
-        "rarest": [{token: _rarest(came) for token, came in right.items()}],
+        "rarest": [{token: _most_frequent(came, min) for token, came in right.items()}],
         "last_pair": counted(lambda row: [row[:-1]]),
         "two_later": counted(lambda row: list(zip(row[:-2], row[2:], strict=True))),
         "every_second": counted(lambda row: [row[i : i + 2] for i in range(0, len(row) - 1, 2)]),
@@ -251,7 +241,7 @@ def _(student, rng):
     text = (torch.rand(100, 200, generator=rng) ** 8 * 500).long()
     table, _, calls = cost_of(lambda: as_array(student.quiet(text.clone(), 500, 0)))
     _judge(table, text, 0)
-    if calls >= text.numel():  # counted, not timed: by the clock it is close to slow functions of whole arrays
+    if calls >= text.numel():  # counted: by the clock it is close to slow functions of whole arrays
         raise Wrong(f"Your function calls torch {calls:,} times for a text of {text.numel():,} tokens.", mistake="slow")
     # So long that what is done once per id weighs little: 120,000 tokens have 7,500 different ids.
     texts = [(torch.rand(600, 200, generator=rng) ** 8 * 8_000).long() for _ in range(5)]
@@ -327,8 +317,7 @@ build_next_token_array.mistake(
     "slow",
     "Right, but slow. WikiText-2 has two million tokens, and counting them should take a few seconds at most. Do you "
     "take one token at a time, each as a tensor of its own, or go through the whole text once for every id? Count "
-    "whole arrays (`np.unique` of one number per pair), or loop over plain numbers "
-    "(`.tolist()`).",
+    "whole arrays (`np.unique` of one number per pair), or loop over plain numbers (`.tolist()`).",
 )
 build_next_token_array.mistake(
     "outside",

@@ -211,14 +211,22 @@ def _(student, rng):
                                     "one text of 2-byte values it may be fine.")
 
 
-@kv_cache_bytes.part("head_dim absent or None: hidden_size / num_attention_heads", weight=1, rests_on=(
-    "(where it is absent or None) hidden_size and num_attention_heads, whose quotient it then is"))
+@kv_cache_bytes.part("an int, with head_dim absent or None too: hidden_size / num_attention_heads", weight=1, rests_on=(
+    "(where it is absent or None) hidden_size and num_attention_heads, whose quotient it then is",
+    "int, bytes. Not a float"))
 def _(student, rng):
     cases = []
     for absent in (True, False):
         config = _config(rng)
         cases.append(((_without_head_dim(config, absent), 64), _count(config, 64, 1, 2)))
     _ask_bytes(student, rng, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
+    config = _config(rng)
+    for question in ((config, 64), *(args for args, _ in cases)):  # one slip costs one part: no other asks for it
+        answer = student(*question)
+        if values.is_float(answer):
+            with student.shown():
+                raise Wrong(f"The number is right, but your function returned {values.describe(answer)}.",
+                            mistake="float")
 
 
 def _rule(tensors=2, heads="num_key_value_heads", layers=True, batch=True, width=True, own_dim=True, more=0):
@@ -259,6 +267,8 @@ for _id, _message, _imitate in (
          2 * config.num_hidden_layers * config.hidden_size * length * batch * bytes_per_value)),
 ):
     kv_cache_bytes.mistake(_id, _message, imitate=_imitate)
+kv_cache_bytes.mistake("float", "You return a float; bytes are whole, and asked for is an int. In Python `/` makes a "
+                       "float of two ints; `//` makes an int: hidden_size // num_attention_heads.")
 kv_cache_bytes.mistake("round_off", "Your number is right but for a few bytes in a million: round-off. Count in whole "
                        "numbers, or in double precision; single precision has seven digits.")
 kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "

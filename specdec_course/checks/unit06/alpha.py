@@ -77,15 +77,17 @@ def _(student, rng):
                "of these were accepted?")
 
 
-@estimate_alpha.part("the same drafter at k = 1, 2, 4, 8 and 16: the same alpha", weight=2, rests_on=(
+@estimate_alpha.part("a drafter's own alpha, watched at k = 1, 2, 4, 8 and 16", weight=2, rests_on=(
     "a chance alpha per judged token, the same at every place"))
 def _(student, rng):
     alpha = uniform(0.55, 0.85, rng)
-    rounds = [simulated(alpha, [k] * (6000 // k + 1500), rng) for k in mixed((1, 2, 4, 8, 16), rng)]
-    answers = [student.returned_float(*case) for case in rounds]
-    if any(abs(answer - alpha) > 0.05 for answer in answers):  # more than five standard errors
-        raise Wrong("One drafter was watched at five draft lengths. It is as good at each of them, and your alpha is "
-                    "not the same.")
+    answers = {k: student.returned_float(*simulated(alpha, [k] * (6000 // k + 1500), rng))
+               for k in mixed((1, 2, 4, 8, 16), rng)}
+    off = [k for k in sorted(answers) if abs(answers[k] - alpha) > 0.05]  # more than five standard errors
+    if off:
+        raise Wrong("One drafter was watched at five draft lengths, and it is as good at each of them: every token "
+                    f"that was judged had the chance {alpha:.3f}. For the rounds of k = {off[0]} your alpha is "
+                    f"{answers[off[0]]:.3f}.")
 
 
 def _rounds_like(accepted: int, judged: int, rng) -> tuple[list[int], list[int]]:
@@ -93,7 +95,7 @@ def _rounds_like(accepted: int, judged: int, rng) -> tuple[list[int], list[int]]
     return mixed([1] * accepted + [0] * (judged - accepted), rng), [1] * judged
 
 
-@estimate_alpha.part("all accepted, all rejected", weight=1, rests_on=(
+@estimate_alpha.part("rounds that are accepted whole or rejected at once, and both together", weight=1, rests_on=(
     "Where accepted[i] < drafted[i], exactly one token was judged and rejected."))
 def _(student, rng):
     k, some = whole(2, 6, rng), mixed((2, 5, 6), rng)[0]  # some / (some + 1) is no short decimal
@@ -104,7 +106,8 @@ def _(student, rng):
                                     "every round 0.")
 
 
-@estimate_alpha.part("rounds without a draft; nothing judged", weight=1, rests_on="0.0 when nothing was judged")
+@estimate_alpha.part("with rounds that draft nothing among them, and where nothing is judged", weight=1, rests_on=(
+    "0.0 when nothing was judged"))
 def _(student, rng):
     n = whole(2, 5, rng)
     cases = [(([0, 2, 0, 1], [0, 3, 0, 1]), 3 / 4), (([], []), 0.0), (([0] * n, [0] * n), 0.0)]

@@ -82,14 +82,14 @@ def _others(rng) -> list[tuple]:
     return [((alpha, k), {}, rate(alpha, k, 0.0)) for k in (1, 3) for alpha in (uniform(0.2, 0.4, rng),)]
 
 
-@expected_tokens.part("k = 0: one token, whatever alpha is", weight=1, rests_on="k: tokens drafted in a round, >= 0.")
+@expected_tokens.part("the shortest drafts, down to k = 0", weight=1, rests_on="k: tokens drafted in a round, >= 0.")
 def _(student, rng):
     ends = [0.0, 1.0, *(uniform(0.1, 0.9, rng) for _ in range(whole(1, 4, rng)))]
     ask_all(student, rng, [((alpha, 0), {}, 1.0) for alpha in ends] + _others(rng),
             "Nothing drafted is plain decoding: exactly one token.")
 
 
-@expected_tokens.part("the ends: never accepted, always accepted, nearly always", weight=2, rests_on=(
+@expected_tokens.part("from never accepted to always accepted, both ends included", weight=2, rests_on=(
     "0 <= alpha <= 1; both ends included"))
 def _(student, rng):
     k = whole(2, 9, rng)
@@ -179,6 +179,20 @@ expected_tokens.mistake(
     "You let a round emit k + 1 tokens or 1. The first tokens of a draft stay when a later one is rejected: every "
     "number between 1 and k + 1 comes about.",
     imitate=lambda alpha, k: 1 + k * alpha**k,
+)
+def _by_outcome(full):
+    """The mean over what a round may emit, with another weight, or another number of tokens, for full acceptance."""
+    return lambda alpha, k: sum((i + 1) * alpha**i * (1 - alpha) for i in range(k)) + full(alpha, k)
+
+
+expected_tokens.mistake(
+    "full_acceptance",
+    "Rounds with a rejection are weighed right; full acceptance is not. All k drafted tokens are accepted with the "
+    "chance alpha^k, no token is rejected then, and the round emits k + 1.",
+    imitate=tuple(map(_by_outcome, (
+        lambda alpha, k: (k + 1) * alpha**k * (1 - alpha), lambda alpha, k: (k + 1) * alpha ** (k + 1),
+        lambda alpha, k: alpha**k, lambda alpha, k: 0.0,
+        lambda alpha, k: (k + 1) * alpha ** (k - 1) if k else 1.0, lambda alpha, k: (k + 1) * alpha))),
 )
 expected_tokens.mistake(
     "rounded",

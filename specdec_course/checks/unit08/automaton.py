@@ -7,6 +7,7 @@ looked at: a suffix tree, or hashes, would do. Does not know: which mistakes hav
 from __future__ import annotations
 
 import contextlib
+import math
 
 import torch
 
@@ -14,7 +15,7 @@ from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
-from ..surroundings import seconds
+from ..surroundings import cost_of, seconds
 from .texts import alphabet, as_draft, drawn_text, strangers
 
 SuffixAutomaton = Exercise(
@@ -36,6 +37,7 @@ SHORT = 2_000  # tokens of a text; what a token costs in it is compared with wha
 # texts, Python's garbage collector goes through all of one, logarithms grow. What is far too slow shows at the first.
 LONGER = ((8_000, 3.5, 3.0), (60_000, 10.0, 4.0))
 STEPS = 60
+LONG = 40_000  # tokens of a text in which the memory is looked at that one more token asks for
 
 
 def places(text: list[int]) -> tuple[int, list[int]]:
@@ -195,27 +197,45 @@ def _(student, rng):
     tensors.expect(3)
 
 
-@SuffixAutomaton.part("takes no longer for a token because the text is long", weight=3, rests_on=(
+@SuffixAutomaton.part("is right in a long text, and takes no longer for a token there", weight=3, rests_on=(
     "Neither `extend` nor `propose` takes longer because the text is long",))
 def _(student, rng):
     expect_right(student, torch.randint(2, (SHORT,), generator=rng), strangers(rng, 2, (0, 1)))
     texts = {n: torch.randint(2, (n + STEPS,), generator=rng) for n in (SHORT, *(n for n, *_ in LONGER))}
-    for n, to_build, to_go_on in LONGER:
-        whole_text, two = _costs(student, texts[n], n, 2)
-        if two > whole_text / 5:
-            raise Wrong(f"In a text of {n:,} tokens one more token and a draft take {two / 2 / whole_text:.0%} of the "
-                        "time that it took to take in all of it.", mistake="slow")
-        for _ in range(3):  # a single slow run says little: a crowded machine costs processor time, too
-            (build, step), (few, one) = (_costs(student, texts[size], size, STEPS) for size in (n, SHORT))
-            build, step = build / few * SHORT / n, step / one
-            if build < to_build and step < to_go_on:
-                break
-        else:
-            slow = "one more token and a draft take" if step >= to_go_on else "each token of the beginning takes"
-            raise Wrong(
-                f"In a text of {n:,} tokens {slow} {max(build, step):.0f} times as long as in one of {SHORT:,}.",
-                mistake="slow" if step >= to_go_on else "slow_to_build",
-            )
+    few, *many = LONGER
+    _expect_in_time(student, texts, *few)
+    _expect_no_copies(student, rng)  # only now: who is far too slow would build for minutes
+    for one in many:
+        _expect_in_time(student, texts, *one)
+
+
+def _expect_in_time(student: Subject, texts: dict, n: int, to_build: float, to_go_on: float) -> None:
+    whole_text, two = _costs(student, texts[n], n, 2)
+    if two > whole_text / 5:
+        raise Wrong(f"In a text of {n:,} tokens one more token and a draft take {two / 2 / whole_text:.0%} of the "
+                    "time that it took to take in all of it.", mistake="slow")
+    build = step = math.inf
+    for _ in range(3):  # a single slow run says little: a crowded machine costs processor time, too
+        (long, more), (few, one) = (_costs(student, texts[size], size, STEPS) for size in (n, SHORT))
+        build, step = min(build, long / few * SHORT / n), min(step, more / one)
+        if build < to_build and step < to_go_on:
+            break
+    else:
+        slow = "one more token and a draft take" if step >= to_go_on else "each token of the beginning takes"
+        raise Wrong(
+            f"In a text of {n:,} tokens {slow} {max(build, step):.0f} times as long as in one of {SHORT:,}.",
+            mistake="slow" if step >= to_go_on else "slow_to_build",
+        )
+
+
+def _expect_no_copies(student: Subject, rng) -> None:
+    """A copy is fast: no clock tells it from what has to be done. The memory that it asks for does."""
+    two = torch.tensor(alphabet(rng, 2))  # real ids: several bytes each, however they are kept
+    ids = two[torch.randint(2, (LONG + 9,), generator=rng)]
+    few, used = (_memory_of_a_step(student, ids, n) for n in (SHORT, LONG))
+    if used > few + LONG:
+        raise Wrong(f"In a text of {LONG:,} tokens one more token and a draft ask for {used:,} bytes of memory, in one "
+                    f"of {SHORT:,} for {few:,}.", mistake="slow")
 
 
 def expect_right(student: Subject, ids, new: list[int]) -> None:
@@ -240,6 +260,20 @@ def _costs(student: Subject, text, n: int, steps: int) -> tuple[float, float]:
             student.method(made[0].propose).quiet(4)
 
     return seconds(build), seconds(go_on)
+
+
+def _memory_of_a_step(student: Subject, ids, n: int) -> int:
+    """Bytes that one more token and a draft ask for after n tokens: the least of nine, for what grows may have to be
+    moved now and then."""
+    made = student.quiet(ids[:n].clone())
+    propose = student.method(made.propose)
+    propose.quiet(1)  # whoever takes in the beginning only when asked has done so now
+
+    def step(token):
+        student.method(made.extend)._guarded((token,), {})
+        propose.quiet(4)
+
+    return min(cost_of(lambda token=token: step(token))[1] for token in ids[n : n + 9].tolist())
 
 
 @SuffixAutomaton.argument("ids")

@@ -226,8 +226,8 @@ for _id, _message in (
     ("tensor_keys", "A token may come as a 0-d tensor, and two tensors of equal value are two keys of a dict. Begin "
      "with `token = int(token)`."),
     ("slow", "Right, but not in time. In every step something is done for each token of the text: a search through "
-     "all of it, or an index that is built anew. With an automaton a step costs the same in a long text as in a "
-     "short one."),
+     "all of it, an index that is built anew, or a copy of it. With an automaton a step costs the same in a long text "
+     "as in a short one; `append` makes a list longer without copying it."),
     ("slow_to_build", "Right, but the beginning of the text takes far too long: its time grows with the square of "
      "the text, or worse. Each token should take a constant time, on average."),
     ("float_ids", FLOATS),

@@ -89,7 +89,7 @@ def _(student, rng):
     ask(student.aside(), values.as_float, [case(rng, models(rng, 5, 9, double=False), 1, 1.0)], judge)
 
 
-@acceptance_on.part("looks at the rows about what stands behind the prompt, and at no others", weight=3, rests_on=(
+@acceptance_on.part("is that mean for any prompt: over the rows about what stands behind it", weight=3, rests_on=(
     "over the places whose next token stands in the text behind the prompt",
     "The row of its last token is the first that counts"))
 def _(student, rng):
@@ -101,7 +101,7 @@ def _(student, rng):
     ask(student, values.as_float, cases, judge, rng)
 
 
-@acceptance_on.part("divides both by the temperature; at 0 it compares the largest logits", weight=3, rests_on=(
+@acceptance_on.part("is that mean at other temperatures, which divide both, and at 0", weight=3, rests_on=(
     "divides the logits of both", "0: greedy, all probability on the largest logit"))
 def _(student, rng):
     cases = []
@@ -116,7 +116,7 @@ def _(student, rng):
     ask(student, values.as_float, cases, judge, rng)
 
 
-@acceptance_on.part("takes zeros, and the vocabulary of a real model", weight=1, rests_on=(
+@acceptance_on.part("is that mean with zeros, and with the vocabulary of a real model", weight=1, rests_on=(
     "Ids [T] -> Logits [T, V]", "is accepted with probability"))
 def _(student, rng):
     cases = []
@@ -130,7 +130,7 @@ def _(student, rng):
     ask(student.aside(), values.as_float, [case(rng, models(rng, 3, REAL, double=False), 1, 1.0)], judge)
 
 
-@acceptance_on.part("is 0 where nothing stands behind the prompt", weight=1, rests_on=(
+@acceptance_on.part("is that mean where little stands behind the prompt, and 0 where nothing does", weight=1, rests_on=(
     "0.0 if there is no place to look at", "1 ... T"))
 def _(student, rng):
     cases = []

@@ -65,7 +65,7 @@ def tree_case(parents: list[int], ranks=None) -> tuple:
 
 
 @build_tree.part(
-    "hangs every node where its path says",
+    "gives every node its parent and its depth",
     weight=3,
     rests_on=(
         "parents[i] is the index of the node that choices[i] goes on from",
@@ -79,7 +79,7 @@ def _(student, rng):
 
 
 @build_tree.part(
-    "goes by the paths, in whatever order and with whatever ranks",
+    "gives both in whatever order and with whatever ranks",
     weight=2,
     rests_on=("They stand in any order in which a path comes after", "(2,) is the third best guess for the next token"),
 )
@@ -91,14 +91,15 @@ def _(student, rng):
     ask(student, read_tree, cases, judge, rng)
 
 
-@build_tree.part("answers no choices with no nodes", weight=1, rests_on="No choices give two empty tensors")
+@build_tree.part("gives both for the smallest trees, and no nodes for no choices", weight=1, rests_on=(
+    "No choices give two empty tensors"))
 def _(student, rng):
     cases = [(([],), ([], [])), tree_case([-1]), tree_case([-1, 0])]
     ask(student, read_tree, cases, judge, rng)
 
 
 @build_tree.part(
-    "refuses what is no tree",
+    "refuses what is no tree, and answers right what is one",
     weight=1,
     rests_on=(
         "Raises ValueError for an empty path, a path that comes twice, and one whose beginning does not come before it"

@@ -68,7 +68,7 @@ def judge(found, right):
 
 
 @typical_acceptance.part(
-    "keeps what is above the threshold of the position",
+    "keeps what is above the threshold of the position, and nothing else",
     weight=3,
     rests_on=("min(epsilon, delta * exp(-H))", "H is the entropy of p in nats"),
 )
@@ -86,7 +86,9 @@ def _(student, rng):
 
 
 @typical_acceptance.part(
-    "asks every row of a batch by itself", weight=2, rests_on="FloatTensor [..., V], the target's distributions"
+    "keeps the same in a batch, by the threshold of every row",
+    weight=2,
+    rests_on="FloatTensor [..., V], the target's distributions",
 )
 def _(student, rng):
     cases = []
@@ -109,7 +111,7 @@ def _(student, rng):
 
 
 @typical_acceptance.part(
-    "takes probabilities that are 0",
+    "keeps the right ones where some probabilities are 0",
     weight=2,
     rests_on=("zeros are allowed", "A token with p = 0 adds nothing to the entropy", "is never kept"),
 )
@@ -128,7 +130,9 @@ def _(student, rng):
 
 
 @typical_acceptance.part(
-    "has epsilon = 0.09 and delta = 0.3 where nobody says", weight=1, rests_on="epsilon=0.09, delta=0.3"
+    "keeps the right ones where nobody names epsilon and delta: 0.09 and 0.3",
+    weight=1,
+    rests_on="epsilon=0.09, delta=0.3",
 )
 def _(student, rng):
     cases = []

@@ -98,6 +98,11 @@ def _sorted_first(choices):
     return _tree_of()(sorted(choices, key=lambda path: (len(path), path)))
 
 
+def _refusing(rule):
+    """The same, by who refuses first what is no tree."""
+    return lambda choices: (_tree_of()(choices), rule(choices))[1]
+
+
 add(
     build_tree,
     ("root_is_a_node", "You count the root as a node: children of the newest token have the parent -1, and node i is "
@@ -111,9 +116,9 @@ add(
      _tree_of(lambda known, path, i: i - 1)),
     ("newest_above", "You hang a node on the newest one of the depth above. Its parent is the node whose path is "
                      "its own "
-     "without the last rank.", _newest_above),
+     "without the last rank.", _newest_above, _refusing(_newest_above)),
     ("reordered", "You sort the choices. Node i is choices[i]: answer in the order in which they were "
-                  "given.", _sorted_first),
+                  "given.", _sorted_first, _refusing(_sorted_first)),
     ("rank_for_depth", "You take a rank for a depth. The depth is the number of ranks in the path.",
      _tree_of(depth=lambda path: path[-1] + 1), _tree_of(depth=lambda path: path[-1])),
     ("refuses_nothing", "Nothing is refused. An empty path, a path that comes twice, and one whose beginning does "

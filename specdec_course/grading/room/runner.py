@@ -169,7 +169,7 @@ class Runner:
             self.watch.begin()
             return {"op": "done"}, []
         watch, self.watch, self.kept = self.watch, None, self.kept
-        return {"op": "done", "value": list(watch.end())}, []
+        return self._done(list(watch.end()))
 
     def do_random(self, order, buffers):
         self.report_random = True

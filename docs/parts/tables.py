@@ -15,6 +15,7 @@ TITLES = {
     "cpu_classroom_bench_sampled": "Speed of the bundled pair, T = 1",
     "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
     "classroom": "The bundled pair",
+    "classroom_drafters": "All drafters for the bundled pair, side by side",
     "classroom_eagle": "An EAGLE draft for the bundled target, beside the other drafters",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",

@@ -16,7 +16,7 @@ import torch
 
 from ..cache.chosen import cache_of
 from ..decoding.engine import verify_round
-from ..drafters import Draft, as_drafter
+from ..drafters import Context, Draft, as_drafter
 from ..models import as_forward, vocabulary_size
 from ..sampling import Dice, Sampling
 from ..theory import estimate_alpha, expected_tokens
@@ -82,6 +82,9 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
             seconds.setdefault(key, []).append(time.perf_counter() - began)
         return answer
 
+    def asking(cached, end, k):
+        return partial(drafter.propose_from, Context(text[:end], cached), k, sampling, dice)
+
     def verdict(draft, end, key):
         draft = Draft(draft.ids.to(target.device), draft.probs)
         clock(key, lambda: verify_round(cached, text[:end], draft, sampling, dice))
@@ -89,17 +92,17 @@ def measure_costs(target, drafter, text, prompt_length, sampling=Sampling(), eng
 
     with torch.inference_mode():
         for _ in range(4):
-            cached = cache_of(target, engine).begin(positions)
+            cached = cache_of(target, engine).begin(positions, drafter.wants_hidden)
             verdict(nothing, prompt_length, "prefill")
             drafter.begin(vocabulary_size(target), positions, engine)
-            clock("first draft", lambda: drafter.propose(text[:prompt_length], 1, sampling, dice))
+            clock("first draft", asking(cached, prompt_length, 1))
         cached.append(text[cached.length : middle - 1].to(target.device), last=1)
         for repeat in range(1 + -(-repeats // (TOGETHER - 1))):
             if repeat == 1:  # so far it was warming up
                 seconds = {key: value for key, value in seconds.items() if isinstance(key, str)}
             for k in (0, *LENGTHS) if repeat % 2 else (*LENGTHS[::-1], 0):
                 for turn in range(TOGETHER):
-                    draft, ask = nothing, partial(drafter.propose, text[:middle], k, sampling, dice)
+                    draft, ask = nothing, asking(cached, middle, k)
                     if k:
                         draft = clock(("draft", k) if turn else None, ask)
                     if len(draft.ids) == k:  # a drafter may answer with less

@@ -1,5 +1,5 @@
-"""`python -m specdec_course.measure.ranking`: all drafters side by side, place by place, by tokens per call and by the
-clock.
+"""`python -m specdec_course.measure.ranking`: all drafters side by side, place by place, by tokens per call, by the
+clock, and by what a draft costs.
 
 Knows: which drafters are compared, how often the token at each place of a draft is accepted. Does not know: how ways
 are timed (benchmark).
@@ -18,6 +18,7 @@ from ..common.whole import write_text
 from ..sampling import Sampling
 from .benchmark import as_table, own_way, rows_of, timed
 from .machine import machine
+from .prediction import measure_costs
 
 CHAINS = ("draft model", "EAGLE", "GLIDE", "parallel")  # trees and look-ups have no fixed places
 
@@ -44,6 +45,12 @@ def by_place(rounds, k: int) -> list[float | None]:
     reached = [[one for one in whole if one.accepted >= place] for place in range(k)]
     return [sum(one.accepted > place for one in some) / len(some) if some else None
             for place, some in enumerate(reached)]  # fmt: skip
+
+
+def cost_of_a_draft(target, drafter, out, prompt, k: int, sampling, engine) -> float | None:
+    """What a draft of k tokens takes in the middle of a text, in steps of the target alone; None: none is so long."""
+    costs = measure_costs(target, drafter, out.tokens, len(prompt), sampling, engine)
+    return costs.draft[k] / costs.plain if k in costs.draft else None
 
 
 @click.command()
@@ -74,11 +81,17 @@ def main(name, draft, corpus, prompts_file, k, limit, new_tokens, engine, repeat
                 for one, drafter in drafters.items()}  # fmt: skip
         runs = timed(ways, prompts, repeats, click.echo)
         found = rows_of(runs)
+        text = runs["target alone"][0]
+        costs = {one: cost_of_a_draft(pair.target, drafters[one], text, prompts[0], k, sampling, engine)
+                 for one in CHAINS if one in drafters}  # fmt: skip
         click.echo(f"T = {temperature:g}\n{as_table(found)}")
+        for one, cost in costs.items():
+            click.echo(f"a draft of {k} by {one} takes {cost:.2f} steps of the target alone")
         for row in found:
             rounds = [one for out in runs[row.name] for one in out.trace.rounds]
             accepted = by_place(rounds, k) if row.name in CHAINS else None
-            rows.append(asdict(row) | {"name": f"T = {temperature:g}: {row.name}", "accepted_by_place": accepted})
+            rows.append(asdict(row) | {"name": f"T = {temperature:g}: {row.name}", "accepted_by_place": accepted,
+                                      "draft_in_steps": costs.get(row.name)})  # fmt: skip
     given = {"--draft": draft and Path(draft).name, "--prompts": prompts_file and Path(prompts_file).name}
     options = "".join(f" {option} {value}" for option, value in given.items() if value)
     record = {

@@ -1,0 +1,29 @@
+"""All drafters side by side: which there are, and how often the token at each place of a draft is accepted."""
+
+import pytest
+
+from specdec_course.measure import ranking
+from specdec_course.models import load_pair
+from specdec_course.sampling import Sampling
+from specdec_course.trace import Round
+
+
+def test_a_place_counts_where_those_before_it_were_accepted():
+    rounds = [Round(3, 0, 1), Round(3, 1, 2), Round(3, 1, 2), Round(3, 3, 4), Round(2, 2, 3), Round(0, 0, 1)]
+    assert ranking.by_place(rounds, 3) == [3 / 4, 1 / 3, 1.0]  # shorter drafts would flatter the first places
+    assert ranking.by_place([Round(2, 0, 1)], 2) == [0.0, None] and ranking.by_place([], 2) == [None, None]
+
+
+@pytest.mark.slow
+def test_every_chain_of_the_bundled_pair_can_be_ranked_and_costs_something():
+    from specdec_course.corpora import held_out_prompts
+    from specdec_course.decoding.engine import generate
+
+    pair = load_pair("classroom", say=lambda line: None)
+    drafters = ranking.drafters_of(pair, "atlas", lambda line: None)
+    assert set(ranking.CHAINS) < set(drafters)
+    prompt = held_out_prompts(pair.tokenizer, count=1)[0]
+    out = generate(pair.target, prompt, max_new_tokens=24, eos_token_id=None)
+    for name in ranking.CHAINS:
+        found = ranking.cost_of_a_draft(pair.target, drafters[name], out, prompt, 4, Sampling(), "eager")
+        assert found is not None and found > 0

@@ -147,7 +147,8 @@ def _check_one_side(config, lengths: list[int]) -> None:
     """ValueError where some texts stay below the length at which a model turns its positions by another rule, and
     others lie beyond it: the longest in a batch decides for all."""
     turn = _turning_point(config)
-    if turn is not None and len({length > turn for length in lengths}) > 1:
+    one_side = turn is None or all(n <= turn for n in lengths) or all(n - 1 > turn for n in lengths)
+    if not one_side:  # - 1: a prompt is read up to its last token first
         raise ValueError(
             f"this model turns its positions by another rule beyond {turn} tokens (longrope), the same for all texts "
             f"of a batch; the prompts have {min(lengths)} to {max(lengths)} tokens. Decode the long ones by themselves"

@@ -4,7 +4,14 @@ import pytest
 import torch
 from small_models import small_model, small_seq2seq
 from test_request import longrope, mamba
-from transformers import BloomConfig, BloomForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from specdec_course import Sampling, generate
 from specdec_course.cache.batch import SMALLEST, BatchModel
@@ -137,6 +144,20 @@ def test_a_prompt_need_not_pay_for_the_vocabulary(logits_to_keep):
     batch, whole = BatchModel(model, 2), BatchModel(model, 2).append(ids, torch.tensor([9, 9]))
     batch.can_leave_out = logits_to_keep
     assert close(batch.append(ids, torch.tensor([9, 9]), last=2), whole[:, -2:])
+
+
+def test_padding_needs_no_position_of_its_own():
+    """GPT-2 has a table of positions: one behind its end would be an error."""
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=16)).eval()
+    ids, batch, alone = prompts_of((16,))[0], BatchModel(model, 2), CachedModel(model).append
+    batch.append(ids[None, :15], torch.tensor([15]), rows=[0])
+    logits = batch.append(torch.stack([ids[-6:].roll(1), ids[:6]]), torch.tensor([1, 6]))
+    whole = alone(ids)
+    assert close(logits[0, :1], whole[15:]) and close(logits[1], whole[:6])
+    prompts = [ids[:10], ids[:3]]
+    outs = generate_batch(model, prompts, model, 3, max_new_tokens=[6, 13], eos_token_id=None)
+    assert_as_alone(outs, model, prompts, model, [6, 13], k=3, eos_token_id=None)
 
 
 @pytest.mark.parametrize("ids, counts, rows, said", [

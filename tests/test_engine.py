@@ -259,6 +259,8 @@ def test_an_unknown_exercise_is_told_with_the_nearest_name():
     ([1, [2.0, "a"]], (1, (2.0000000001, "a")), True),
     ({"a": 1}, {"b": 1}, False),
     (np.array([1, 2]), np.array([1, 2, 3]), False),
+    (torch.tensor([1.0]).bfloat16(), torch.tensor([1.0]).bfloat16(), True),
+    (torch.tensor([1.0]).bfloat16(), torch.tensor([1.1]).bfloat16(), False),
 ])
 def test_sameness(a, b, equal):
     assert values.same(a, b) is equal

@@ -119,12 +119,18 @@ def plain(value):
     return type(value).__name__
 
 
+def _comparable(one) -> np.ndarray:
+    if isinstance(one, torch.Tensor) and one.dtype == torch.bfloat16:  # which numpy does not know
+        one = one.float()
+    return np.asarray(one.detach() if isinstance(one, torch.Tensor) else one)
+
+
 def same(a, b) -> bool:
     """Equality of nested values; floats up to 1e-6 relative, NaN equals NaN."""
     if isinstance(a, (torch.Tensor, np.ndarray)) or isinstance(b, (torch.Tensor, np.ndarray)):
         if type(a) is not type(b) or a.shape != b.shape:
             return False
-        x, y = (np.asarray(one.detach() if isinstance(one, torch.Tensor) else one) for one in (a, b))
+        x, y = (_comparable(one) for one in (a, b))
         return bool(np.array_equal(x, y) or np.allclose(x, y, rtol=1e-6, atol=1e-6, equal_nan=True))
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b) > 500 and isinstance(a[0], float):
         with contextlib.suppress(TypeError, ValueError):  # not only numbers

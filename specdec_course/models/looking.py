@@ -7,8 +7,6 @@ models and their layers (eagle), training, how a draft is verified.
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 
@@ -37,16 +35,6 @@ def block_mask(length, block):
     return of[None, :] < of[:, None]
 
 
-def rotated(states, positions, base=10_000.0):
-    """States FloatTensor [n, H, D], turned by their positions LongTensor [n] as Llama and Qwen do it."""
-    half = states.shape[-1] // 2
-    rates = base ** (-torch.arange(half, dtype=states.dtype, device=states.device) / half)
-    angles = positions[:, None, None].to(states.dtype) * rates
-    first, second = states[..., :half], states[..., half:]
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
-
-
 def cross_attend(query, positions, keys, values, mask, base=10_000.0):
     """Attention of a draft's queries over the keys and values that the target keeps in its cache.
 
@@ -66,7 +54,8 @@ def cross_attend(query, positions, keys, values, mask, base=10_000.0):
         base: the base of the rotary embedding.
 
     Query, keys and values have one dtype. It may be bfloat16, which tells position 900 from 901 no more: angles are
-    computed in float32 or better. n and m may be 0. Nothing that is passed in is changed.
+    computed in float32 or better. n is 1 or more; m may be 0, where the target has read nothing yet. Nothing that is
+    passed in is changed.
 
     Returns:
         FloatTensor [n, H, D] of the query's dtype. A row that may read nothing is all zeros, never NaN.
@@ -76,9 +65,12 @@ def cross_attend(query, positions, keys, values, mask, base=10_000.0):
     """
     wide = torch.promote_types(query.dtype, torch.float32)
     n, heads, width = query.shape
-    groups = keys.shape[1]
-    grouped = rotated(query.to(wide), positions, base).view(n, groups, heads // groups, width)
-    scores = torch.einsum("ngrd,mgd->ngrm", grouped, keys.to(wide)) / math.sqrt(width)
+    groups, half = keys.shape[1], width // 2
+    rates = base ** (-torch.arange(half, dtype=wide, device=query.device) / half)
+    angles = positions[:, None, None].to(wide) * rates
+    a, b, cos, sin = query[..., :half].to(wide), query[..., half:].to(wide), angles.cos(), angles.sin()
+    turned = torch.cat([a * cos - b * sin, b * cos + a * sin], -1).view(n, groups, heads // groups, width)
+    scores = torch.einsum("ngrd,mgd->ngrm", turned, keys.to(wide)) / width**0.5
     allowed = mask[:, None, None, :]
     # the lowest number and not -inf: a row of -inf is NaN in the softmax, and in its gradient even where it is replaced
     weights = scores.masked_fill(~allowed, torch.finfo(wide).min).softmax(-1) * allowed

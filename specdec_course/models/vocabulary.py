@@ -30,6 +30,9 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
     * another object, class or name of the tokenizer;
     * what `encode` puts around a text by itself: add_special_tokens=False leaves that out.
 
+    Nobody guesses padding. So padding tokens and their ids may be compared like all others, or be
+    left out of every comparison: two tokens that trade ids, one of which pads, are a problem or none.
+
     Args:
         draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id},
             encode(text, add_special_tokens=False) -> list of ids, decode(ids) -> text,

@@ -1104,3 +1104,90 @@ def five_milliseconds_always(fn, repeats=20, warmup=3, synchronize=None):
     for _ in range(warmup + repeats):
         fn()
     return np.full(repeats, 0.005)
+
+
+# Outliers that are thrown away; one matrix; operations counted twice --------------------------------------------------
+
+
+def _timed(fn, count, synchronize):
+    wait, seconds = synchronize or (lambda: None), []
+    wait()
+    for _ in range(count):
+        start = time.perf_counter()
+        fn()
+        wait()
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds)
+
+
+def _warmed(fn, warmup):
+    for _ in range(warmup):
+        fn()
+
+
+@wrong("time_call", named="slowest_dropped")
+def two_more_calls_and_the_slowest_dropped(fn, repeats=20, warmup=3, synchronize=None):
+    _warmed(fn, warmup)
+    seconds = _timed(fn, repeats + 2, synchronize)
+    return seconds[np.sort(np.argsort(seconds)[:repeats])]
+
+
+@wrong("time_call", named="slowest_dropped")
+def the_slowest_dropped(fn, repeats=20, warmup=3, synchronize=None):
+    _warmed(fn, warmup)
+    seconds = _timed(fn, repeats, synchronize)
+    return np.delete(seconds, np.argmax(seconds)) if repeats > 1 else seconds
+
+
+@wrong("time_call", named="slowest_dropped")
+def what_is_far_above_the_median_dropped(fn, repeats=20, warmup=3, synchronize=None):
+    _warmed(fn, warmup)
+    seconds = _timed(fn, repeats, synchronize)
+    return seconds[seconds <= 1.5 * np.median(seconds)]
+
+
+@wrong("time_call", named="slowest_dropped")
+def the_slowest_becomes_the_median(fn, repeats=20, warmup=3, synchronize=None):
+    _warmed(fn, warmup)
+    seconds = _timed(fn, repeats, synchronize)
+    seconds[np.argmax(seconds)] = np.median(seconds)
+    return seconds
+
+
+def _square_matrix(which):
+    def count(config, n_tokens, context=0, bytes_per_param=2):
+        h, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
+        d = getattr(config, "head_dim", None) or h // heads
+        q, o = (h * h if name in which else h * heads * d for name in "qo")
+        matrices = q + o + 2 * h * config.num_key_value_heads * d + 3 * h * config.intermediate_size
+        weights, width = layers * matrices + h * config.vocab_size, context + n_tokens
+        cache = layers * 2 * config.num_key_value_heads * d * width
+        return 2 * n_tokens * weights + 4 * layers * n_tokens * width * heads * d, bytes_per_param * (weights + cache)
+
+    return count
+
+
+for _which in ("o", "q"):
+    _square = _square_matrix(_which)
+    _square.__name__ = f"hidden_squared_for_{_which}"
+    wrong("forward_cost", named="square_q_and_o")(_square)
+
+
+@wrong("roofline_latency", named="flops_doubled")
+def operations_doubled(flops, bytes, peak_flops, bandwidth):
+    return max(2 * flops / peak_flops, bytes / bandwidth)
+
+
+@wrong("roofline_latency", named="bytes_doubled")
+def bytes_doubled(flops, bytes, peak_flops, bandwidth):
+    return max(flops / peak_flops, 2 * bytes / bandwidth)
+
+
+@wrong("roofline_latency", named="flops_halved")
+def a_multiply_add_is_one_operation(flops, bytes, peak_flops, bandwidth):
+    return max(flops / 2 / peak_flops, bytes / bandwidth)
+
+
+@wrong("roofline_latency", says="yours is 2 times the right one")
+def twice_the_time(flops, bytes, peak_flops, bandwidth):
+    return 2 * max(flops / peak_flops, bytes / bandwidth)

@@ -1140,3 +1140,15 @@ def matches_from_the_right_end(draft, choice):
 @wrong("verify_greedy", says="your function never changed its answer")
 def one_token_whatever_the_draft(draft, logits):
     return logits[:1].argmax(-1)
+
+
+@wrong("acceptance_rate", named="per_judged")
+def the_share_of_what_was_judged(rounds):
+    judged = sum(r.accepted + (r.accepted < r.drafted) for r in rounds)
+    return sum(r.accepted for r in rounds) / judged if judged else 0.0
+
+
+@wrong("acceptance_rate", named="per_judged")
+def the_share_of_what_was_judged_up_to_a_cut(rounds):
+    judged = sum(min(r.drafted, r.emitted) for r in rounds)
+    return sum(r.accepted for r in rounds) / judged if judged else 0.0

@@ -927,6 +927,10 @@ _mutant("feeds_the_whole_text_on_top", named="fed_twice", draft_feed=lambda text
 _mutant("feeds_the_whole_text_to_the_target", named="fed_twice", target_feed=lambda text, n, k: text)
 _mutant("newest_token_never_fed", named="wrong_feed",
         target_feed=lambda text, n, k: text if n == 0 else text[len(text) - k :] if k else text[-1:])
+_mutant("last_guess_taken_back_and_never_fed", named="draft_gap", draft_feed=_newest_only,
+        keep_draft=lambda old, accepted, drafted, emitted: old + drafted - 2)
+_mutant("the_two_newest_every_time", named="fed_twice", draft_feed=lambda text, n: text[-2:] if n else text)
+_mutant("one_token_at_a_time", named="bonus_unfed", draft_feed=lambda text, n: text[n : n + 1] if n else text)
 _mutant("drafts_from_the_first_row", own=lambda row: row.roll(-1).argmax(-1, keepdim=True), named="other_row")
 _mutant("drafts_the_least_probable", own=lambda row: row.argmin(-1, keepdim=True), named="other_row")
 _mutant("uncut", named="overshoots", cut=False, ask=lambda k, left: k)
@@ -2290,7 +2294,7 @@ for _name, _feed, _target_reads, _draft_reads, _named in (
      _all_but_the_last, "missing_turned"),
     ("the_last_guess_twice_and_no_bonus", _last_guess_twice, _all_but_the_last, _all_but_the_last,
      "bonus_unfed"),
-    ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last, "draft_cache"),
+    ("never_the_bonus", _never_the_bonus, _all_but_the_last, _all_but_the_last, "bonus_unfed"),
 ):
     _loop = _after_the_prompt(_feed, _target_reads, _draft_reads)
     _loop.__name__ = _name
@@ -2338,3 +2342,16 @@ def keeps_as_many_as_the_text_has(target, draft, ids, k, max_new_tokens, eos_tok
         if emitted[-1] == eos_token_id:
             break
     return Decoded(ids, rounds)
+
+
+@wrong("static_mask", named="at_the_end")
+def triangle_at_the_end(length, n_new, max_length):
+    return torch.ones(n_new, max_length, dtype=torch.bool).tril(max_length - n_new)
+
+
+@wrong("static_mask", named="at_the_end")
+def past_and_a_triangle_at_the_end(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    mask[:, :length] = True
+    mask[:, max_length - n_new :] |= torch.ones(n_new, n_new, dtype=torch.bool).tril()
+    return mask

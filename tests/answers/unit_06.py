@@ -2249,3 +2249,17 @@ def tokens_per_draft_time(alpha, c, k_max=64):
 def two_decimals_are_enough(alpha, c, k_max=64):
     values = [round(_speed(alpha, k, c), 2) for k in range(k_max + 1)]
     return values.index(max(values))
+
+
+def _over_all_outcomes(name, full):
+    def mean(alpha, k):
+        return sum((i + 1) * alpha**i * (1 - alpha) for i in range(k)) + full(alpha, k)
+
+    mean.__name__ = name
+    wrong("expected_tokens", named="full_acceptance")(mean)
+
+
+_over_all_outcomes("a_rejection_after_full_acceptance", lambda alpha, k: (k + 1) * alpha**k * (1 - alpha))
+_over_all_outcomes("the_bonus_has_to_be_accepted", lambda alpha, k: (k + 1) * alpha ** (k + 1))
+_over_all_outcomes("full_acceptance_as_one_token", lambda alpha, k: alpha**k)
+_over_all_outcomes("full_acceptance_left_out", lambda alpha, k: 0.0)

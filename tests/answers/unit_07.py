@@ -1053,7 +1053,7 @@ def empty_round_changes_nothing(k, n_accepted, n_drafted, k_max):
     return max(1, min(k - 1 if n_accepted < n_drafted else k + 2, k_max))
 
 
-@wrong("heuristic_schedule", says="then the result is cut to 1..k_max")
+@wrong("heuristic_schedule", named="uncut_on_the_way_down")
 def upper_end_only_on_the_way_up(k, n_accepted, n_drafted, k_max):
     return max(1, k - 1) if n_accepted < n_drafted else min(k + 2, k_max)
 
@@ -1923,3 +1923,10 @@ def asks_the_large_model_whether_to_ask(draft_confidence, target_probability, fa
         return False, []
     first = next((i for i, x in enumerate(target_probability) if x < rollback), len(draft_confidence))
     return True, list(range(first, len(draft_confidence)))
+
+
+@wrong("heuristic_schedule", named="cut_before")
+def cut_before_the_step_and_after(k, n_accepted, n_drafted, k_max):
+    k = max(1, min(k, k_max))
+    k = k + 2 if n_accepted == n_drafted else k - 1
+    return max(1, min(k, k_max))

@@ -186,6 +186,47 @@ def searches_for_every_context(train_data, n):
     return tables
 
 
+def _tensors_of(train_data):
+    return [train_data] if isinstance(train_data, torch.Tensor) and train_data.dim() == 1 else list(train_data)
+
+
+@right("build_ngram_tables")
+def a_tensor_for_each_context(train_data, n):
+    """Slow on every machine, and one pass all the same."""
+    counts = [defaultdict(Counter) for _ in range(n)]
+    for row in _tensors_of(train_data):
+        for i in range(len(row)):
+            for m in range(min(i, n - 1) + 1):
+                counts[m][tuple(int(token) for token in row[i - m : i])][int(row[i])] += 1
+    return [{context: best(after) for context, after in one.items()} for one in counts]
+
+
+@right("build_ngram_tables")
+def unique_rows_of_torch(train_data, n):
+    tables = []
+    for m in range(n):
+        pieces = [row.unfold(0, m + 1, 1) for row in _tensors_of(train_data) if len(row) > m]
+        grams, numbers = torch.unique(torch.cat(pieces), dim=0, return_counts=True) if pieces else (torch.empty(0),) * 2
+        table, most = {}, Counter()
+        for (*context, token), number in zip(grams.tolist(), numbers.tolist(), strict=True):
+            if number > most[tuple(context)]:
+                table[tuple(context)], most[tuple(context)] = token, number
+        tables.append(table)
+    return tables
+
+
+@wrong("build_ngram_tables", named="slow")
+def all_pairs_for_each_context(train_data, n):
+    rows, tables = as_rows(train_data), []
+    for m in range(n):
+        pairs, table = [pair for row in rows for pair in all_pairs(row, m)], {}
+        for context in {tuple(one) for one, _ in pairs}:
+            after = [token for one, token in pairs if tuple(one) == context]
+            table[context] = min(set(after), key=lambda token: (-after.count(token), token))
+        tables.append(table)
+    return tables
+
+
 @wrong("build_ngram_tables")
 def windows_only(train_data, n):
     """Only the first row."""

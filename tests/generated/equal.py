@@ -14,5 +14,8 @@ EQUAL: dict[tuple[str, str], str] = {
     ("verify_tree_stochastic", "torch.nn.functional.one_hot(tree.ids[i], p.shape[-1]).to(p.d  ->  "
      "torch.nn.functional.one_hot(tree.ids[i], p.shape[-1]).to(p.dtype)"):
         "a tree may be taken for certain however it was drawn: exact, and it keeps as much as a draw from p would",
+    ("cross_attend", "-torch.arange(half, dtype=wide, device=query.device) / half  ->  "
+     "-torch.arange(half, dtype=wide, device=query.device) / (half + 1e-06)"):
+        "an angle is off by less than float32 makes it",
     ("sample_windows", "hands out one buffer again and again"): "windows are used before others are cut",
 }  # fmt: skip

@@ -53,6 +53,7 @@ def _(student, rng):
             "back: the slow first calls are among them.",
             mistake="warmup_counted",
         )
+    _none_dropped(device, warmup, seconds, ended)
     if called != warmup + repeats:
         raise Wrong(f"With warmup={warmup} and repeats={repeats}, fn was called {called} times.")
     _one_time_per_repeat(seconds, repeats)
@@ -125,7 +126,46 @@ def _asynchronous(student, rng, warmup, backlog=0.0):
     ended = time.perf_counter()
     if not 1 < len(seconds) <= len(device.calls):  # how many there are due is another part's question
         raise Wrong(f"{len(seconds)} times came back for {len(device.calls)} calls.")
+    _none_dropped(device, warmup, seconds, ended)
     return device, seconds, device.calls[-len(seconds) :], ended
+
+
+def _none_dropped(device, warmup, seconds, ended):
+    """Wrong if the times are right, in the order of the calls, and those of the slowest calls are missing."""
+    calls = device.calls[warmup:]
+    kept = _in_order(seconds, [device.bounds(call, ended) for call in calls])
+    if kept is None or len(kept) == len(calls):
+        return
+    lost = [device.bounds(call, ended)[0] for place, call in enumerate(calls) if place not in kept]
+    if 1.1 * min(lost) + SLACK > max(seconds):  # of calls that cost the same either may be the one that is missing
+        raise Wrong(f"{len(calls)} calls followed the warm-up and {len(seconds)} times came back: right ones, in the "
+                    "order of the calls, without those of the slowest.", mistake="slowest_dropped")
+
+
+def _in_order(seconds, bounds) -> list[int] | None:
+    """For each time the place of the next call that it fits; None if there is none."""
+    places, place = [], 0
+    for value in seconds:
+        while place < len(bounds) and not _inside([value], bounds[place : place + 1]):
+            place += 1
+        if place == len(bounds):
+            return None
+        places.append(place)
+        place += 1
+    return places
+
+
+def _expect_slowest(pairs):
+    """Wrong if all times are right but those of the slowest calls, which are too short."""
+    short = [place for place, (value, (low, _)) in enumerate(pairs) if value < low - SLACK]
+    others = [pair for place, pair in enumerate(pairs) if place not in short]
+    if not 0 < 3 * len(short) <= len(pairs) or not _inside(*zip(*others, strict=True)):
+        return
+    if min(pairs[place][1][0] for place in short) > max(low for _, (low, _) in others):
+        value, (low, _) = pairs[short[0]]
+        raise Wrong(f"All times are right but of the slowest calls. Number {short[0] + 1} of {len(pairs)} took "
+                    f"{1000 * low:.1f} ms at least, and your time for it is {1000 * value:.1f} ms.",
+                    mistake="slowest_dropped")
 
 
 def _one_time_per_repeat(seconds, repeats):
@@ -157,15 +197,18 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     if not device.asynchronous and all(value < low / 4 for value, (low, _) in pairs):
         raise Wrong("All times are far shorter than the calls took, and no device is involved here.",
                     mistake="stands_still")
-    if not _inside(seconds, bounds) and _inside(np.sort(seconds), sorted(bounds)):
+    _expect_slowest(pairs)
+    every = [device.bounds(call, ended) for call in device.calls]
+    if _in_order(seconds, every) is None and _inside(np.sort(seconds), sorted(bounds)):
         raise Wrong("The times are right, and do not come in the order of the calls.", mistake="another_order")
+    short = sum(value < low - SLACK for value, (low, _) in pairs)
     for place, (value, (low, high)) in enumerate(pairs, start=1):
         if value < low - SLACK:
             raise Wrong(
                 f"Time {place} of {len(pairs)} is shorter than its call really took: the clock was read before the "
                 "work was done, or it is a clock that stands still while the program waits (process_time), or the "
                 "time belongs to another call.",
-                mistake="no_barrier_after" if device.asynchronous else None,
+                mistake="no_barrier_after" if device.asynchronous and short == len(pairs) else None,
             )
         if value > high + SLACK and not only_short:
             raise Wrong(
@@ -242,6 +285,11 @@ time_call.mistake(
     "another_order",
     "The times are sorted or shuffled. The contract asks for one per timed call, in the order of the calls: what "
     "changes while a program runs can only be seen there.",
+)
+time_call.mistake(
+    "slowest_dropped",
+    "The slowest calls are left out, or their times are changed. The contract asks for one number per timed call, of "
+    "all of them: a slow one is what somebody waits for. Who wants to be safe from it takes a median later.",
 )
 time_call.mistake(
     "one_time_divided",

@@ -102,9 +102,14 @@ def attention_of_hidden(config, n, context, extra):
     return extra * config.hidden_size // (config.num_attention_heads * head_dim(config))
 
 
-def square_q_and_o(config):
-    wide = config.num_attention_heads * head_dim(config)
-    return all_weights(config) + 2 * config.num_hidden_layers * config.hidden_size * (config.hidden_size - wide)
+def square(matrices):
+    """q and o, or one of them, as wide as the hidden size."""
+
+    def weights(config):
+        more = config.hidden_size - config.num_attention_heads * head_dim(config)
+        return all_weights(config) + matrices * config.num_hidden_layers * config.hidden_size * more
+
+    return weights
 
 
 def whole_text(config, n, context, extra):

@@ -282,10 +282,10 @@ forward_cost.mistake(
 )
 forward_cost.mistake(
     "square_q_and_o",
-    "q and o are counted as hidden x hidden. They lead from hidden to heads * head_dim and back, and that is "
+    "q or o, or both, are counted as hidden x hidden. They lead from hidden to heads * head_dim and back, and that is "
     "hidden_size in many models, not in all.",
-    imitate=(costs.variant(layer_weights=costs.square_q_and_o),
-             costs.variant(layer_weights=costs.square_q_and_o, flops=costs.attention_of_hidden)),
+    imitate=tuple(costs.variant(layer_weights=costs.square(matrices), flops=flops)
+                  for matrices in (2, 1) for flops in (None, costs.attention_of_hidden)),
 )
 forward_cost.mistake(
     "bytes_first",

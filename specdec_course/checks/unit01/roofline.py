@@ -44,7 +44,7 @@ def _judge_seconds(answer: float, due: tuple) -> str | Wrong | None:
     for factor, unit in UNITS.items():
         if abs(answer - factor * truth) <= 1e-6 * factor * truth:
             return Wrong(f"Your times are in {unit}.", mistake="unit")
-    return f"Wrong time for a pass that {what}."
+    return f"Wrong time for a pass that {what}: yours is {answer / truth:.3g} times the right one."
 
 
 def _expect_seconds(student, rng, cases) -> None:
@@ -84,6 +84,24 @@ roofline_latency.mistake(
     "unit",
     "The unit is wrong: the contract asks for seconds. Operations divided by operations per second are seconds "
     "already, and so are bytes divided by bytes per second.",
+)
+roofline_latency.mistake(
+    "flops_doubled",
+    "Your time for the arithmetic is twice as long as it is. A multiply-add counts as two operations in `flops` "
+    "already, and in the peak of a data sheet too: divide one by the other, and that is all.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: max(2 * flops / peak_flops, bytes / bandwidth),
+)
+roofline_latency.mistake(
+    "flops_halved",
+    "Your time for the arithmetic is half of what it is. `flops` and `peak_flops` count the same thing, operations: "
+    "divide one by the other, and that is all.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / peak_flops / 2, bytes / bandwidth),
+)
+roofline_latency.mistake(
+    "bytes_doubled",
+    "Your time for the memory is twice as long as it is. `bytes` are bytes already, not numbers of two bytes: divide "
+    "them by the bandwidth, and that is all.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / peak_flops, 2 * bytes / bandwidth),
 )
 roofline_latency.mistake(
     "sum",

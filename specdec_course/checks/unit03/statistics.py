@@ -200,6 +200,13 @@ acceptance_rate.mistake(
     imitate=_share(lambda r: r.accepted, lambda r: r.emitted),
 )
 acceptance_rate.mistake(
+    "per_judged",
+    "You divide by the tokens that were judged: the accepted ones, and one more where a round had a rejection. That "
+    "number is alpha, which unit 06 asks for. Here it is the share of all that was drafted, judged or not.",
+    imitate=(_share(lambda r: r.accepted, lambda r: r.accepted + (r.accepted < r.drafted)),
+             _share(lambda r: r.accepted, lambda r: min(r.drafted, r.emitted))),
+)
+acceptance_rate.mistake(
     "rejected_share",
     "Your number is the share that was *not* accepted.",
     imitate=_share(lambda r: r.drafted - r.accepted, lambda r: r.drafted),

@@ -204,6 +204,10 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     if place is None and len(held) > len(text):
         place = len(text)
     if place is None and len(held) < len(text) - 1:
+        first, due = call.draft_fed[0], before and before[0] + before[1].drafted - 1
+        if before and _full(before[1]) and first.start == due and first.ids == text[due : due + 1]:
+            return Wrong("After a draft that was accepted in full, the draft was fed its last guess alone.",
+                         mistake="bonus_unfed")
         return Wrong(f"The draft model was asked for its last guess with {len(held)} positions in its cache; "
                      f"{len(text) - 1} tokens stood in front of that guess.", mistake="draft_cache")
     if place is None:
@@ -229,8 +233,29 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     if 0 < place < len(held) and held[place] == held[place - 1] and held[:place] + held[place + 1 :] == text[: len(
             held) - 1]:
         return Wrong(f"The token at position {place - 1} stands twice in the draft's cache.", mistake="fed_twice")
+    if seen := _misfed(call, text):
+        return seen
     where = "the text" if place >= end else f"the text at position {place}"
     return Wrong(f"The draft model was asked with a cache that does not hold {where}.", mistake="draft_cache")
+
+
+def _misfed(call: Append, text: list[int]) -> Wrong | None:
+    """The first append to the draft that did not go on where the cache ended: what was fed, and what was due."""
+    for fed in call.draft_fed:
+        due = text[fed.start : fed.start + len(fed.ids)]
+        if fed.text[: fed.start] != text[: fed.start] or fed.ids == due or not due:
+            continue
+        shifts = [j for j in range(-fed.start, len(text) - fed.start) if j and fed.ids == text[fed.start + j :][
+            : len(fed.ids)]]
+        mistake = "draft_cache" if not shifts else "fed_twice" if max(shifts) < 0 else "draft_gap" if min(
+            shifts) > 0 else "draft_cache"
+        return Wrong(f"The draft's cache held the first {fed.start} tokens of the text and was fed {_listed(fed.ids)}. "
+                     f"The text went on with {_listed(due)}.", mistake=mistake)
+    return None
+
+
+def _listed(ids: list[int]) -> str:
+    return " ".join(map(str, ids[:6])) + " ..." * (len(ids) > 6)
 
 
 def check_all_accepted(done: CachedPlay) -> None:

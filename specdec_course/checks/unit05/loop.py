@@ -212,6 +212,9 @@ for _id, _message in (
      "cache has seen it. So what stands at its place in a cache was rejected. Keep all of the text but its newest "
      "token."),
     ("draft_cache", "The draft's cache does not hold the text."),
+    ("draft_gap",
+     "A token of the text never reaches the draft's cache, and everything behind it stands one position too early. "
+     "Feed whatever the cache lacks, from where it ends: ids[draft.length:]."),
     ("fed_twice",
      "You feed a model tokens that its cache holds already. Only what it lacks goes in: ids[model.length:]."),
     ("wrong_feed",

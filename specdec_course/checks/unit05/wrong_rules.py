@@ -49,6 +49,11 @@ for _id, _message, _rules in (
      (lambda length, n_new, max_length: _places(max_length) <= 1 + _own(length, n_new),
       lambda length, n_new, max_length: np.repeat(_places(max_length) <= length + n_new, n_new, 0),
       lambda length, n_new, max_length: np.ones((n_new, max_length), bool))),
+    ("at_the_end", "Your triangle stands at the end of the buffer. The new tokens stand right behind the text, at the "
+     "places length, length + 1, ...: the diagonal moves to the right by length, wherever the buffer ends.",
+     (lambda length, n_new, max_length: _right(max_length - n_new, n_new, max_length),
+      lambda length, n_new, max_length: (_places(max_length) < length) | _right(max_length - n_new, n_new, max_length)
+      & (_places(max_length) >= max_length - n_new))),
     ("no_past", None,
      (lambda length, n_new, max_length: _right(length, n_new, max_length) & (_places(max_length) >= length),)),
     ("first_place_hidden", "Nobody may look at place 0 in your mask. It holds the first token of the text, as good as "

@@ -180,6 +180,20 @@ expected_tokens.mistake(
     "number between 1 and k + 1 comes about.",
     imitate=lambda alpha, k: 1 + k * alpha**k,
 )
+def _by_outcome(full):
+    """The mean over what a round may emit, with another weight, or another number of tokens, for full acceptance."""
+    return lambda alpha, k: sum((i + 1) * alpha**i * (1 - alpha) for i in range(k)) + full(alpha, k)
+
+
+expected_tokens.mistake(
+    "full_acceptance",
+    "Rounds with a rejection are weighed right; full acceptance is not. All k drafted tokens are accepted with the "
+    "chance alpha^k, no token is rejected then, and the round emits k + 1.",
+    imitate=tuple(map(_by_outcome, (
+        lambda alpha, k: (k + 1) * alpha**k * (1 - alpha), lambda alpha, k: (k + 1) * alpha ** (k + 1),
+        lambda alpha, k: alpha**k, lambda alpha, k: 0.0,
+        lambda alpha, k: (k + 1) * alpha ** (k - 1) if k else 1.0, lambda alpha, k: (k + 1) * alpha))),
+)
 expected_tokens.mistake(
     "rounded",
     "You round. An average of whole numbers need not be one, and two draft lengths may differ in the third decimal.",

@@ -126,6 +126,7 @@ def _steps(up, down):
     return lambda k, n, d, k_max: max(1, min(down(k, n, d) if n < d else up(k, n, d), k_max))
 
 
+_usual_step = _steps(lambda k, n, d: k + 2, lambda k, n, d: k - 1)
 for _id, _message, _rules in (
     ("doubles", "You multiply and divide. The steps are two more and one less, whatever k is.",
      (_steps(lambda k, n, d: 2 * k, lambda k, n, d: k // 2), _steps(lambda k, n, d: 2 * k, lambda k, n, d: k - 1))),
@@ -133,6 +134,12 @@ for _id, _message, _rules in (
      (_steps(lambda k, n, d: k + 2, lambda k, n, d: 1),)),
     ("cut_first", "You cut k and then take the step, which leads out of 1..k_max again. First the step, then the cut.",
      (lambda k, n, d, k_max: max(1, min(k, k_max)) + (-1 if n < d else 2),)),
+    ("cut_before", "You cut k to k_max before the step as well. The step is taken from k as it is, and that may be "
+     "larger than k_max: from 11 with k_max = 8 a rejection leads to 10, which is cut to 8, not to 7.",
+     (lambda k, n, d, k_max: _usual_step(min(k, k_max), n, d, k_max),)),
+    ("uncut_on_the_way_down", "After a rejection nothing is cut to k_max in your function. k may be larger than k_max, "
+     "and k - 1 then too: the result is in 1..k_max always.",
+     (lambda k, n, d, k_max: max(1, k - 1) if n < d else max(1, min(k + 2, k_max)),)),
     ("end_left_out", "Your draft never reaches k_max. The ends of 1..k_max belong to it.",
      (lambda k, n, d, k_max: max(1, min(k - 1 if n < d else k + 2, k_max - 1)),)),
     ("partly_stays", "Where only a part was accepted, k stays as it is. Something was rejected then: k - 1.",

@@ -16,7 +16,7 @@ from .. import observe
 from ..ask import uniform, whole
 from .bild import bild_policy, policy_rule
 from .confidence import confident_prefix, prefix_rule
-from .schedule import _steps, heuristic_schedule
+from .schedule import _usual_step, heuristic_schedule
 from .stop import optimal_stop, powers, rates, stop_rule
 from .tracker import AcceptanceTracker, counting, tracker_rule
 
@@ -37,9 +37,6 @@ AcceptanceTracker.mistake("fades_late", (
 
 # -------------------------------------------------------------------------------------------- heuristic_schedule
 
-_usual = _steps(lambda k, n, d: k + 2, lambda k, n, d: k - 1)
-
-
 def _nearly(enough):
     """Steps that let a few rejections by: where enough(accepted, drafted), it is two more."""
     return lambda k, n, d, k_max: max(1, min(k + 2 if enough(n, d) else k - 1, k_max))
@@ -54,7 +51,7 @@ for _id, _message, _rules in (
       *(_nearly(lambda n, d, few=few: n >= d - 1 if d > few else n == d) for few in range(1, 9)))),
     ("first_step",
      "From k = 1 you take another step than from the others. Two more, whatever k is: 3.",
-     (lambda k, n, d, k_max: min(2, k_max) if n >= d and k == 1 else _usual(k, n, d, k_max),)),
+     (lambda k, n, d, k_max: min(2, k_max) if n >= d and k == 1 else _usual_step(k, n, d, k_max),)),
 ):
     heuristic_schedule.mistake(_id, _message, imitate=_rules)
 

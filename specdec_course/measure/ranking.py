@@ -1,0 +1,97 @@
+"""`python -m specdec_course.measure.ranking`: all drafters side by side, place by place, by tokens per call and by the
+clock.
+
+Knows: which drafters are compared, how often the token at each place of a draft is accepted. Does not know: how ways
+are timed (benchmark).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+
+from ..common.whole import write_text
+from ..sampling import Sampling
+from .benchmark import as_table, own_way, rows_of, timed
+from .machine import machine
+
+CHAINS = ("draft model", "EAGLE", "GLIDE", "parallel")  # trees and look-ups have no fixed places
+
+
+def drafters_of(pair, corpus: str, say) -> dict:
+    """{name: drafter} of all that guess for this pair: its draft, what is bundled, what needs no training."""
+    from ..drafters.named import bundled, drafter_of, named_drafter
+
+    found = {"target alone": None}
+    if pair.draft is not None:
+        found["draft model"] = drafter_of(pair.draft)
+    for name, shown in {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel", "medusa": "Medusa tree"}.items():
+        if bundled(name, pair):
+            found[shown] = named_drafter(name, pair)
+    for name in ("lookup", "suffix", "combined", "bigram"):
+        found[name] = named_drafter(name, pair, corpus, say=say)
+    return found
+
+
+def by_place(rounds, k: int) -> list[float | None]:
+    """Of the drafts that were k tokens long: how often the token at each place was accepted, if those before it were;
+    None where none got so far."""
+    whole = [one for one in rounds if one.drafted == k]
+    reached = [[one for one in whole if one.accepted >= place] for place in range(k)]
+    return [sum(one.accepted > place for one in some) / len(some) if some else None
+            for place, some in enumerate(reached)]  # fmt: skip
+
+
+@click.command()
+@click.option("--pair", "name", default="classroom", show_default=True, help="Name or folder of a pair of models.")
+@click.option("--draft", type=click.Path(exists=True, file_okay=False), help="Another draft for its target.")
+@click.option("--corpus", default="atlas", show_default=True, help="What the tables are counted on.")
+@click.option("--prompts", "prompts_file", type=click.Path(exists=True, dir_okay=False), help="File of prompts.")
+@click.option("--k", default=4, show_default=True)
+@click.option("--limit", default=8, show_default=True, help="Prompts.")
+@click.option("--new-tokens", default=96, show_default=True)
+@click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
+@click.option("--repeats", default=1, show_default=True)
+@click.option("--note", default="", help="What else is to be known of the machine.")
+@click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
+def main(name, draft, corpus, prompts_file, k, limit, new_tokens, engine, repeats, note, json_file):
+    """All drafters of a pair by turns, greedy and at temperature 1."""
+    from ..corpora import prompts as prompts_of
+    from ..models import load_pair
+    from ..models.loading import load_draft
+
+    pair = load_pair(name)
+    pair = replace(pair, draft=load_draft(draft, pair.target)) if draft else pair
+    prompts, rows = prompts_of(pair.tokenizer, file=prompts_file, limit=limit), []
+    drafters = drafters_of(pair, corpus, click.echo)
+    for temperature in (0.0, 1.0):
+        sampling = Sampling(temperature)
+        ways = {one: own_way(pair.target, drafter, k, sampling, new_tokens, engine)
+                for one, drafter in drafters.items()}  # fmt: skip
+        runs = timed(ways, prompts, repeats, click.echo)
+        found = rows_of(runs)
+        click.echo(f"T = {temperature:g}\n{as_table(found)}")
+        for row in found:
+            rounds = [one for out in runs[row.name] for one in out.trace.rounds]
+            accepted = by_place(rounds, k) if row.name in CHAINS else None
+            rows.append(asdict(row) | {"name": f"T = {temperature:g}: {row.name}", "accepted_by_place": accepted})
+    given = {"--draft": draft and Path(draft).name, "--prompts": prompts_file and Path(prompts_file).name}
+    options = "".join(f" {option} {value}" for option, value in given.items() if value)
+    record = {
+        "what": "all drafters of a pair against its target alone in the same engine",
+        "hardware": machine() + (f"; {note}" if note else ""), "date": time.strftime("%Y-%m-%d"),
+        "source": f"{pair.name} in {pair.target.dtype}, tables counted on {Path(corpus).name}",
+        "command": f"python -m specdec_course.measure.ranking --pair {name}{options} --corpus {Path(corpus).name} "
+                   f"--k {k} --limit {limit} --new-tokens {new_tokens} --engine {engine} --repeats {repeats} "
+                   f"--json {Path(json_file).name}",
+        "engine": engine, "k": k, "rows": rows,
+    }  # fmt: skip
+    write_text(Path(json_file), json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -105,16 +105,17 @@ def additive(mask, dtype):
 
 def masks_for(config, mask, own, held, dtype):
     """What a model takes as its attention_mask: one [1, 1, T, R], or one for each kind of layer where some look back
-    only so far.
+    only so far. For several texts side by side, [B, 1, T, R].
 
     Args:
         config: a text config; of interest are sliding_window and layer_types.
         mask: BoolTensor [T, R], True where a new row may attend. own: LongTensor [T], the positions of the new rows.
-        held: LongTensor [R], the positions of all rows.
+            Or, of several texts, [B, T, R] and [B, T]. held: LongTensor [R], the positions of all rows.
     """
     window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
-    whole = additive(mask, dtype)[None, None]
+    mask = mask if mask.dim() == 3 else mask[None]
+    whole = additive(mask, dtype)[:, None]
     if window is None or kinds is not None and "sliding_attention" not in kinds:
         return whole
-    near = additive(mask & (held > own[:, None] - window), dtype)[None, None]
+    near = additive(mask & (held > own[..., None] - window), dtype)[:, None]
     return near if kinds is None else {"full_attention": whole, "sliding_attention": near}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from numbers import Integral
 
 import torch
 
+from ..cache.rows import check_keeps_positions
 from ..cache.static import WIDTHS
 
 
@@ -102,3 +104,52 @@ def _turning_point(config) -> int | None:
 def fresh_seed(seed: int | None) -> int:
     """The seed; for None one that nobody chose."""
     return secrets.randbits(63) if seed is None else int(seed)
+
+
+def checked_batch(target, prompts, k, sampling, max_new_tokens, seed, batch) -> list[tuple[torch.Tensor, int, int]]:
+    """The prompt LongTensor [T], the budget and the seed of each text, or a ValueError that says what is wrong."""
+    for name, value, least in (("k", k, 0), ("batch", batch, 1)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name} is {value!r}; expected a whole number >= {least}")
+    if sampling.processors:
+        raise ValueError("processors look at one text at a time; decode with generate, or leave them out")
+    if isinstance(prompts, (str, Mapping)) or hasattr(prompts, "input_ids"):
+        raise ValueError(
+            f"the prompts are a {type(prompts).__name__}; expected a list of prompts, LongTensor [T] or a list of ids "
+            "each, of any lengths and without padding"
+        )
+    check_keeps_positions(target, "target")
+    prompts = list(prompts)
+    budgets = _one_each(max_new_tokens, len(prompts), "max_new_tokens")
+    first = fresh_seed(None) // 2 if seed is None else seed
+    seeds = _one_each(first, len(prompts), "seed", step=1)
+    checked = []
+    for i, (prompt, new) in enumerate(zip(prompts, budgets, strict=True)):
+        try:
+            checked.append(checked_prompt(target, prompt, new, "eager"))
+        except ValueError as error:
+            raise ValueError(f"prompt {i}: {error}") from None
+    _check_one_side(target.config.get_text_config(), list(map(len, checked)))
+    return list(zip(checked, budgets, seeds, strict=True))
+
+
+def _one_each(value, n: int, name: str, step: int = 0) -> list[int]:
+    """n whole numbers: a list of them as it is, one number as value, value + step, ..."""
+    numbers = [value + step * i for i in range(n)] if isinstance(value, Integral) else value
+    if not isinstance(numbers, (list, tuple)) or not all(isinstance(one, Integral) for one in numbers):
+        raise ValueError(f"{name} is {value!r}; expected a whole number, or a list of one for each prompt")
+    if len(numbers) != n:
+        raise ValueError(f"{name} has {len(numbers)} entries for {n} prompts; expected one number, or one each")
+    return [int(one) for one in numbers]
+
+
+def _check_one_side(config, lengths: list[int]) -> None:
+    """ValueError where some texts stay below the length at which a model turns its positions by another rule, and
+    others lie beyond it: the longest in a batch decides for all."""
+    turn = _turning_point(config)
+    one_side = turn is None or all(n <= turn for n in lengths) or all(n - 1 > turn for n in lengths)
+    if not one_side:  # - 1: a prompt is read up to its last token first
+        raise ValueError(
+            f"this model turns its positions by another rule beyond {turn} tokens (longrope), the same for all texts "
+            f"of a batch; the prompts have {min(lengths)} to {max(lengths)} tokens. Decode the long ones by themselves"
+        )

@@ -49,7 +49,7 @@ def verify_round(
     inputs = (draft.ids,) if draft.probs is None else (draft.ids, draft.probs)
 
     def judge(logits, dice, ids, probs=None):
-        return _judge(ids, probs, logits, sampling, dice, logprobs)
+        return verdict_of(ids, probs, logits, sampling, dice, logprobs)
 
     draws = 0 if sampling.greedy else n + 1
     verdict = cached.judged(judge, new, n + 1, dice, draws, inputs, m + usual, key=(sampling, logprobs))
@@ -60,7 +60,7 @@ def verify_round(
     return emitted - 1, [int(token) for token in rest[:emitted]], rest[n + 1 :][:emitted]
 
 
-def _judge(ids, probs, logits, sampling: Sampling, dice: Dice, logprobs: bool):
+def verdict_of(ids, probs, logits, sampling: Sampling, dice: Dice, logprobs: bool):
     """LongTensor [k + 3]: how many drafted tokens stay, whether the logits are damaged, the tokens of the round. With
     logprobs a DoubleTensor [2 k + 4], theirs behind them: one answer from the device."""
     damaged = ~logits.amax(-1).isfinite().all()

@@ -1,9 +1,9 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model; `eagle`,
-`glide`, `parallel` and `heads` those that read what the target made of the text, `trees` what heads guess in; `named`
-all of them by name. Knows nothing of how a draft is verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model, `batch` the
+same for many texts at once; `eagle`, `glide`, `parallel` and `heads` those that read what the target made of the text,
+`trees` what heads guess in; `named` all of them by name. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter

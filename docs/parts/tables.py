@@ -16,7 +16,6 @@ TITLES = {
     "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
     "classroom": "The bundled pair",
     "classroom_drafters": "All drafters for the bundled pair, side by side",
-    "classroom_eagle": "An EAGLE draft for the bundled target, beside the other drafters",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",
     "smollm2_bigram": "A bigram for SmolLM2-135M: prompts in ordinary spelling",

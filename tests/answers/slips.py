@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.measure.clocks import time_call
 from specdec_course.trace import Decoded, Round
 from specdec_course.verification import verify_greedy
 
@@ -264,3 +265,52 @@ def counts_the_prompt_too(target, ids, propose, k, max_new_tokens, eos_token_id=
         ids = torch.cat([ids, emitted])
         rounds.append(Round(len(draft), min(accepted, len(emitted)), len(emitted)))
     return Decoded(ids, rounds)
+
+
+# ---- what a part of the arguments decides --------------------------------------------------------------------------
+
+
+@wrong("sample_windows", named="zero_is_no_seed")
+def zero_starts_no_generator(ids, seqlen, nsamples, seed):
+    if seqlen > len(ids):
+        raise ValueError("the text is shorter than a window")
+    rng = np.random.default_rng(seed if seed else None)
+    return torch.stack([ids[start : start + seqlen] for start in rng.integers(len(ids) - seqlen + 1, size=nsamples)])
+
+
+@wrong("latency_profile", named="zero_is_no_seed")
+def zero_leaves_it_to_chance(forward, lengths, vocab_size, repeats=20, seed=0):
+    generator = torch.Generator()
+    generator.manual_seed(seed) if seed else generator.seed()
+
+    def median(n):
+        row = torch.randint(vocab_size, (n,), generator=generator)
+        return float(np.median(time_call(lambda: forward(row), repeats, 1)))
+
+    return {n: median(n) for n in lengths}
+
+
+def _forgets_the_table():
+    known = {}
+
+    def forgets_the_table(last_token, next_token_array, k):
+        asked = int(last_token), k
+        if asked not in known:
+            found = [asked[0]]
+            for _ in range(k):
+                found.append(int(next_token_array[found[-1]]))
+            known[asked] = found[1:]
+        return torch.tensor(known[asked], dtype=torch.long)
+
+    return forgets_the_table
+
+
+wrong("draft_with_bigram", named="remembered")(_forgets_the_table())
+
+
+@wrong("tokens_per_call", named="undrafted_left_out")
+def calls_that_had_a_draft(rounds):
+    emitted, calls = sum(r.emitted for r in rounds), len([r for r in rounds if r.drafted > 0])
+    if calls == 0:
+        return 1.0 if rounds else 0.0
+    return emitted / calls

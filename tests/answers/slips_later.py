@@ -6,7 +6,10 @@ import torch
 from answers import right, wrong
 from answers.slips import named_as
 from specdec_course.models.vocabulary import PROBE
+from specdec_course.sampling import Sampling
 from specdec_course.theory import best_k, expected_tokens, speedup
+from specdec_course.trace import Decoded, Round
+from specdec_course.verification import verify_greedy
 
 # ---- unit 04 -----------------------------------------------------------------------------------------------------
 
@@ -154,3 +157,46 @@ class KeepsTheHistory:
             weight *= 0.5 ** ((accepted + rejected) / self.half_life)
         a, b = self.prior
         return (a + yes) / (a + yes + b + no)
+
+
+# ---- both filters, an early end ------------------------------------------------------------------------------------
+
+
+def _one_filter_at_most(name, first, second):
+    def propose(draft, ids, k, sampling, dice):
+        text, rows = ids, []
+        for _ in range(k):
+            given = {one: getattr(sampling, one) for one in (first, second) if getattr(sampling, one) is not None}
+            kept = dict(list(given.items())[:1])
+            rows.append(Sampling(sampling.temperature, **kept)(draft(text)[-1]))
+            text = torch.cat([text, text.new_tensor([dice.roll(rows[-1])])])
+        return text[len(ids) :], torch.stack(rows) if rows else torch.zeros(0, 0)
+
+    propose.__name__ = name
+    return propose
+
+
+wrong("propose_stochastic", named="one_filter_only")(_one_filter_at_most("top_p_only_without_top_k", "top_k", "top_p"))
+wrong("propose_stochastic", named="one_filter_only")(_one_filter_at_most("top_k_only_without_top_p", "top_p", "top_k"))
+
+
+@wrong("generate_cached")
+def takes_back_what_was_never_drafted(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text, rounds, end = ids, [], len(ids) + max_new_tokens
+    while len(text) < end and not (rounds and int(text[-1]) == eos_token_id):
+        planned, guessed = min(k, end - len(text) - 1), text[:0]
+        for _ in range(planned):
+            row = draft.append(torch.cat([text, guessed])[draft.length :])[-1]
+            guessed = torch.cat([guessed, row.argmax().view(1)])
+            if guessed[-1] == eos_token_id:
+                break
+        given = torch.cat([text, guessed])[target.length :]
+        new = verify_greedy(guessed, target.append(given)[-len(guessed) - 1 :])
+        accepted = len(new) - 1
+        target.rollback(len(guessed) - accepted)
+        draft.rollback(max(0, planned - 1 - accepted))
+        if eos_token_id is not None and (new == eos_token_id).any():
+            new = new[: int((new == eos_token_id).nonzero()[0]) + 1]
+        rounds.append(Round(len(guessed), min(accepted, len(new)), len(new)))
+        text = torch.cat([text, new])
+    return Decoded(text, rounds)

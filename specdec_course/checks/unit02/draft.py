@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .. import observe, values
 from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -52,6 +53,10 @@ def _(student, rng):
         table = cycle(rng, size)
         for start, k in zip(some(rng, 4, 0, size), mixed((1, 2, 7, whole(3, 7, rng)), rng), strict=True):
             _expect_chain(student, table, start, k)
+    size = whole(8, 60, rng)
+    (start,), k = some(rng, 1, 0, size), whole(3, 7, rng)
+    for _ in range(3):  # the same token and k, whatever was asked before: the table decides
+        _expect_chain(student, cycle(rng, size), start, k)
 
 
 @draft_with_bigram.part("goes on when the table comes back to a token", weight=1, rests_on=(
@@ -160,6 +165,14 @@ draft_with_bigram.mistake(
     "repeats_last",
     "Your draft begins with last_token itself. That one stands in the text already; the draft is what comes after it.",
 )
+def _two_tables(rng) -> tuple[tuple, tuple]:
+    """The same token and k with two tables that never agree about what follows."""
+    table, start, k = cycle(rng, 40), whole(0, 39, rng), whole(2, 9, rng)
+    return (start, table, k), (start, np.argsort(table).astype(np.int32), k)  # the same circle, the other way round
+
+
+draft_with_bigram.mistake("remembered", observe.MEMORY, observe=observe.from_memory(
+    _two_tables, right=lambda answer, start, table, k: values.as_ids(answer) == _chain(table, start, k)))
 draft_with_bigram.mistake(
     "float_ids",
     "Your draft holds floats. `torch.tensor([])` of an empty list is a *float* tensor, and one such draft turns "

@@ -9,7 +9,7 @@ from specdec_course.models.vocabulary import PROBE
 from specdec_course.sampling import Sampling
 from specdec_course.theory import best_k, expected_tokens, speedup
 from specdec_course.trace import Decoded, Round
-from specdec_course.verification import verify_greedy
+from specdec_course.verification import acceptance_probability, residual, verify_greedy
 
 # ---- unit 04 -----------------------------------------------------------------------------------------------------
 
@@ -200,3 +200,135 @@ def takes_back_what_was_never_drafted(target, draft, ids, k, max_new_tokens, eos
         rounds.append(Round(len(guessed), min(accepted, len(new)), len(new)))
         text = torch.cat([text, new])
     return Decoded(text, rounds)
+
+
+# ---- what is seen of a mistake must be true of it ------------------------------------------------------------------
+
+
+@right("next_token_distribution")
+def ties_with_the_crossing_token_stay(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+    p = torch.softmax(logits.double() / temperature, -1)
+    if top_k is not None:
+        p = p * (p >= p.topk(min(top_k, p.shape[-1]), -1).values[..., -1:])
+        p = p / p.sum(-1, keepdim=True)
+    if top_p is not None:
+        heights = p.sort(-1, descending=True).values
+        needed = (heights.cumsum(-1) - heights < top_p).sum(-1, keepdim=True).clamp(min=1)
+        p = p * (p >= heights.gather(-1, needed - 1))
+        p = p / p.sum(-1, keepdim=True)
+    return p
+
+
+@wrong("acceptance_probability", says="is due")
+def q_never_below_a_limit(p, q):
+    ratio = torch.minimum(p / q.clamp(min=1e-9), torch.ones_like(p))
+    return torch.where(q > 0, ratio, (p > 0).to(p))
+
+
+@wrong("expected_acceptance", says="and you answer")
+def largest_difference(p, q):
+    return 1 - torch.dist(p, q, p=float("inf"))
+
+
+@wrong("verify_stochastic", says="whatever the dice show")
+def an_empty_draft_is_greedy(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(acceptance_probability(p[i], q[i])[x]):
+            return torch.cat([draft[:i], draft.new_tensor([dice.roll(residual(p[i], q[i]))])])
+    last = dice.roll(p[-1]) if len(draft) else int(p[-1].argmax())
+    return torch.cat([draft, draft.new_tensor([last])])
+
+
+@wrong("verify_stochastic", says="added to q")
+def a_little_more_than_q(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(min(1.0, float(p[i, x]) / (float(q[i, x]) + 1e-6))):
+            return torch.tensor([*draft[:i].tolist(), dice.roll(residual(p[i], q[i]))])
+    return torch.tensor([*draft.tolist(), dice.roll(p[-1])])
+
+
+@wrong("static_mask", says="another new one in front of it")
+def the_text_and_itself(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    mask[:, :length] = True
+    mask[range(n_new), range(length, length + n_new)] = True
+    return mask
+
+
+@wrong("kv_cache_bytes", says="hidden_size")
+def works_the_default_out_first(config, length, batch=1, bytes_per_value=2):
+    wide = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+    wide = wide or config.hidden_size // config.num_attention_heads
+    return 2 * wide * config.num_key_value_heads * config.num_hidden_layers * length * batch * bytes_per_value
+
+
+@wrong("kv_cache_bytes", named="round_off")
+def a_quotient_between(config, length, batch=1, bytes_per_value=2):
+    wide = getattr(config, "head_dim", None)
+    if wide is None:
+        wide = config.hidden_size / config.num_attention_heads
+    return int(wide * 2 * config.num_key_value_heads * config.num_hidden_layers * length * batch * bytes_per_value)
+
+
+@wrong("best_k")
+def halves_between_two(alpha, c, k_max=64):
+    low, high = 0, k_max
+    while high - low > 2:
+        one, other = low + (high - low) // 3, high - (high - low) // 3
+        low, high = (one + 1, high) if speedup(alpha, one, c) < speedup(alpha, other, c) else (low, max(one, other - 1))
+    return max((low, high), key=lambda k: speedup(alpha, k, c))
+
+
+@wrong("estimate_alpha", says="returned 0.")
+def each_kind_of_round_once(accepted, drafted):
+    kinds = set(zip(accepted, drafted, strict=True))
+    good, bad = sum(a for a, _ in kinds), sum(1 for a, d in kinds if a < d)
+    return good / (good + bad) if good + bad else 0.0
+
+
+def _in_single(values):
+    return torch.tensor([float(x) for x in values], dtype=torch.float32).tolist()
+
+
+@wrong("confident_prefix", named="single_precision")
+def prefix_in_single(confidences, threshold):
+    below = [i for i, x in enumerate(_in_single(confidences)) if x < threshold]
+    return below[0] if below else len(confidences)
+
+
+@wrong("bild_policy", named="single_precision")
+def policy_in_single(draft_confidence, target_probability, fallback, rollback):
+    mine, theirs = _in_single(draft_confidence), _in_single(target_probability)
+    if not mine or mine[-1] >= fallback:
+        return False, []
+    first = next((i for i, x in enumerate(theirs) if x < rollback), len(mine))
+    return True, list(range(first, len(mine)))
+
+
+class _Fading:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.good, self.bad = prior, half_life, 0.0, 0.0
+
+    def update(self, accepted, rejected):
+        bad = min(1, rejected)
+        fade = self.fade(accepted, bad)
+        self.good, self.bad = self.good * fade + accepted, self.bad * fade + bad
+
+    @property
+    def alpha(self):
+        yes, no = self.prior[0] + self.good, self.prior[1] + self.bad
+        return yes / (yes + no)
+
+
+@wrong("AcceptanceTracker", says="12 judged tokens ago")
+class InWholeHalfLives(_Fading):
+    def fade(self, accepted, bad):
+        return 0.5 ** ((accepted + bad) // self.half_life)
+
+
+@wrong("AcceptanceTracker", says="is due")
+class OneMoreThanAccepted(_Fading):
+    def fade(self, accepted, bad):
+        return 0.5 ** ((accepted + 1) / self.half_life) if accepted + bad else 1.0

@@ -42,8 +42,11 @@ def _expect_chain(student, table, start: int, k: int) -> None:
             raise Wrong("The draft begins with last_token.", mistake="repeats_last")
         if len(draft) != k:
             raise Wrong(f"Asked for k = {k} tokens, your function returned {len(draft)}.")
-        if draft != _chain(table, start, k):
-            raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next.")
+        steps = zip([start, *draft], draft, _chain(table, start, k), strict=False)
+        for place, (before, guess, due) in enumerate(steps, start=1):
+            if guess != due:
+                raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next: the table "
+                            f"says {due} after {before}, and guess {place} is {guess}.")
 
 
 @draft_with_bigram.part("looks each guess up after the guess before it", weight=2, rests_on=(

@@ -144,7 +144,7 @@ def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=1.0), "At temperature 1 with k = 3", k=3, size=3)
 
 
-@propose_stochastic.part("applies temperature and filters to the draw and to q alike", weight=2, rests_on=(
+@propose_stochastic.part("is right with temperature and filters, in the draw and in q", weight=2, rests_on=(
     "sampling: has .temperature, .top_k, .top_p", "really drawn from, after temperature and filters"))
 def _(student, rng):
     settings = [(Sampling(temperature=0.5), "At temperature 0.5"),
@@ -157,7 +157,7 @@ def _(student, rng):
     _expect_real_rows(student, rng)
 
 
-@propose_stochastic.part("reports one-hot rows at temperature 0, and no rows for k = 0", weight=1, rests_on=(
+@propose_stochastic.part("is right at temperature 0 (one-hot rows), and for k = 0 (no rows)", weight=1, rests_on=(
     "k: tokens to draw; 0 gives no ids, and q without rows", "0 means greedy: all probability on the largest logit"))
 def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=0.0), "At temperature 0")

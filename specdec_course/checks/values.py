@@ -22,7 +22,7 @@ def as_int(value) -> int:
     number = as_float(value)
     if number != int(number):
         raise Wrong(f"Expected a whole number, your function returned {describe(value)}.")
-    return int(number if is_float(value) or isinstance(value, str) else value)  # a float has no room for large ints
+    return int(number)
 
 
 def is_float(value) -> bool:

@@ -264,14 +264,6 @@ def works_the_default_out_first(config, length, batch=1, bytes_per_value=2):
     return 2 * wide * config.num_key_value_heads * config.num_hidden_layers * length * batch * bytes_per_value
 
 
-@wrong("kv_cache_bytes", named="round_off")
-def a_quotient_between(config, length, batch=1, bytes_per_value=2):
-    wide = getattr(config, "head_dim", None)
-    if wide is None:
-        wide = config.hidden_size / config.num_attention_heads
-    return int(wide * 2 * config.num_key_value_heads * config.num_hidden_layers * length * batch * bytes_per_value)
-
-
 @wrong("best_k")
 def halves_between_two(alpha, c, k_max=64):
     low, high = 0, k_max

@@ -226,10 +226,6 @@ def _(student, rng):
     del bare.hidden_size, bare.num_attention_heads
     _ask_bytes(student, rng, [((bare, 64), _count(bare, 64, 1, 2))],
                "A config that has head_dim need have nothing else that says how wide a head is.")
-    odd = _config(rng, num_hidden_layers=27, num_key_value_heads=3, num_attention_heads=6, head_dim=80)
-    length = 2 * whole(10**14, 2 * 10**14, rng) + 1  # so many bytes that a float has no digits for the last of them
-    _ask_bytes(student, rng, [((_without_head_dim(odd, True), length), _count(odd, length, 1, 2))],
-               "Where the number is large it is not right to the last digit.")
     config = _config(rng)
     for question in ((config, 64), *(args for args, _ in cases)):  # one slip costs one part: no other asks for it
         answer = student(*question)
@@ -279,9 +275,8 @@ for _id, _message, _imitate in (
     kv_cache_bytes.mistake(_id, _message, imitate=_imitate)
 kv_cache_bytes.mistake("float", "You return a float; bytes are whole, and asked for is an int. In Python `/` makes a "
                        "float of two ints; `//` makes an int: hidden_size // num_attention_heads.")
-kv_cache_bytes.mistake("round_off", "Your number is right but for a few bytes in a million or less: round-off. Count "
-                       "in whole numbers, with `//` in the place of `/`: a float has seven digits in single precision "
-                       "and 16 in double, and drops the rest.")
+kv_cache_bytes.mistake("round_off", "Your number is right but for a few bytes in a million: round-off. Count in whole "
+                       "numbers, or in double precision; single precision has seven digits.")
 kv_cache_bytes.help(r"no attribute '(hidden_size|num_attention_heads)'", "A config that has head_dim need not have "
                     "hidden_size and num_attention_heads: read them only where head_dim is absent or None. (The "
                     "default in getattr(config, 'head_dim', default) is worked out first, needed or not.)")

@@ -99,7 +99,8 @@ def next_token_distribution(logits, temperature, top_k=None, top_p=None):
             k-th may stay or go.
         top_p: keep the most probable tokens until their probabilities reach top_p. The token that crosses the
             threshold stays; top_p = 0 keeps just the first. None keeps all. Where a sum equals top_p to the last bit,
-            round-off may decide about one token more.
+            round-off may decide about one token more. Of tokens that tie with the one that crosses, as many stay as
+            are needed, whichever, or all of them.
 
     Returns:
         FloatTensor [..., V]: every row sums to 1, filtered tokens have probability 0.

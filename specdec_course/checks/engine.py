@@ -182,7 +182,8 @@ def _observed(exercise: Exercise, function: Callable, seed: int, seconds: float)
 
 def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed: int,
               seconds: float) -> tuple[str | None, bool]:
-    """The mistake to name, and whether it is certain. A guess is made only about what went wrong first.
+    """The mistake to name, and whether it is certain. A guess is only what went wrong first suggests by itself: a rule
+    that gives the same answers in one part and others in another is contradicted by what was seen.
 
     An exception is no evidence: functions that have nothing in common crash alike.
     """
@@ -196,11 +197,7 @@ def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed
     sure = (recognise(exercise, results, telling, seed, known)
             or (None if ended else _observed(exercise, function, seed, seconds))
             or next((w.mistake for w in wrongs if w.mistake and not _says_right(exercise, w.mistake)), None))
-    if sure:
-        return sure, True
-    likely = (recognise(exercise, results, [one], seed, known) for one in telling
-              if len(telling) > 1 and any(seen != "no exception" for seen in one[2]))  # which says next to nothing
-    return wrongs[0].otherwise or next(filter(None, likely), None), False
+    return (sure, True) if sure else (wrongs[0].otherwise, False)
 
 
 def _says_right(exercise: Exercise, mistake: str) -> bool:

@@ -36,7 +36,7 @@ def confident_prefix(confidences, threshold):
     Args:
         confidences: FloatTensor [n] or a sequence of n floats, n may be 0. Entry i is how sure the drafter is at
             place i, its largest probability there: known *before* a token is drawn at place i, but only after those
-            in front of it have been drawn.
+            in front of it have been drawn. What comes in a list is compared as it is, in double precision.
         threshold: a float. A confidence below it stops the draft; one exactly on it does not.
 
     Returns:
@@ -130,7 +130,8 @@ def bild_policy(draft_confidence, target_probability, fallback, rollback):
 
     Args:
         draft_confidence: FloatTensor [n] or a sequence of n floats, n may be 0: the small model's probability of
-            each token it has written since the last hand-over, in order; the last entry is the newest token's.
+            each token it has written since the last hand-over, in order; the last entry is the newest token's. What
+            comes in double precision (a list does) is compared as it is.
         target_probability: the same for the large model: its probability of each of those n tokens. Empty as long
             as the large model has not read them: then there is nothing to redo yet.
         fallback: the newest confidence below it hands over; exactly on it does not.

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.measure.clocks import time_call
 from specdec_course.trace import Decoded, Round
 from specdec_course.verification import verify_greedy
 
@@ -264,3 +265,107 @@ def counts_the_prompt_too(target, ids, propose, k, max_new_tokens, eos_token_id=
         ids = torch.cat([ids, emitted])
         rounds.append(Round(len(draft), min(accepted, len(emitted)), len(emitted)))
     return Decoded(ids, rounds)
+
+
+# ---- what a part of the arguments decides --------------------------------------------------------------------------
+
+
+@wrong("sample_windows", named="zero_is_no_seed")
+def zero_starts_no_generator(ids, seqlen, nsamples, seed):
+    if seqlen > len(ids):
+        raise ValueError("the text is shorter than a window")
+    rng = np.random.default_rng(seed if seed else None)
+    return torch.stack([ids[start : start + seqlen] for start in rng.integers(len(ids) - seqlen + 1, size=nsamples)])
+
+
+@wrong("latency_profile", named="zero_is_no_seed")
+def zero_leaves_it_to_chance(forward, lengths, vocab_size, repeats=20, seed=0):
+    generator = torch.Generator()
+    generator.manual_seed(seed) if seed else generator.seed()
+
+    def median(n):
+        row = torch.randint(vocab_size, (n,), generator=generator)
+        return float(np.median(time_call(lambda: forward(row), repeats, 1)))
+
+    return {n: median(n) for n in lengths}
+
+
+def _forgets_the_table():
+    known = {}
+
+    def forgets_the_table(last_token, next_token_array, k):
+        asked = int(last_token), k
+        if asked not in known:
+            found = [asked[0]]
+            for _ in range(k):
+                found.append(int(next_token_array[found[-1]]))
+            known[asked] = found[1:]
+        return torch.tensor(known[asked], dtype=torch.long)
+
+    return forgets_the_table
+
+
+wrong("draft_with_bigram", named="remembered")(_forgets_the_table())
+
+
+@wrong("tokens_per_call", named="undrafted_left_out")
+def calls_that_had_a_draft(rounds):
+    emitted, calls = sum(r.emitted for r in rounds), len([r for r in rounds if r.drafted > 0])
+    if calls == 0:
+        return 1.0 if rounds else 0.0
+    return emitted / calls
+
+
+# ---- what is seen of a mistake must be true of it ------------------------------------------------------------------
+
+
+@wrong("time_call", says="single precision")
+def readings_of_seven_digits(fn, repeats=20, warmup=3, synchronize=None):
+    for _ in range(warmup):
+        fn()
+    readings = [0.0] * (repeats + 1)
+    for i in range(repeats + 1):
+        fn() if i else None
+        if synchronize:
+            synchronize()
+        readings[i] = time.perf_counter() % 1000 + 9000  # some hours
+    return np.diff(np.float32(readings))
+
+
+@wrong("bigram_probabilities", named="token_as_tensor")
+def a_dict_asked_with_a_tensor(train_data, vocab_size, smoothing=0.0):
+    rows = [row.tolist() for row in (train_data if isinstance(train_data, list) else torch.atleast_2d(train_data))]
+    ids = [token for row in rows for token in row]
+    if smoothing < 0 or min(ids) < 0 or max(ids) >= vocab_size:
+        raise ValueError("a negative smoothing, or an id outside the vocabulary")
+    after = {}
+    for row in rows:
+        for one, other in itertools.pairwise(row):
+            after.setdefault(one, []).append(other)
+
+    def next_distribution(token):
+        if token not in after:
+            return torch.ones(vocab_size) / vocab_size
+        counts = torch.bincount(torch.tensor(after[token]), minlength=vocab_size) + smoothing
+        return counts / counts.sum()
+
+    return next_distribution
+
+
+@wrong("draft_with_bigram", says="the table says")
+def ids_in_sixteen_bits(last_token, next_token_array, k):
+    short, draft = np.asarray(next_token_array).astype(np.uint16), [int(last_token)]
+    for _ in range(k):
+        draft.append(int(short[draft[-1]]))
+    return torch.tensor(draft[1:], dtype=torch.long)
+
+
+@wrong("hit_rate", says="For the text [")
+def rate_of_ids_in_sixteen_bits(ids, next_token_array):
+    text, table = (np.asarray(one).astype(np.uint16) for one in (ids, next_token_array))
+    return float((table[text[:-1]] == text[1:]).sum()) / (len(text) - 1) if len(text) > 1 else 0.0
+
+
+@wrong("roofline_latency")
+def bytes_in_whole_seconds(flops, bytes, peak_flops, bandwidth):
+    return max(flops / peak_flops, float(bytes // bandwidth))

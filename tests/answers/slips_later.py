@@ -6,7 +6,10 @@ import torch
 from answers import right, wrong
 from answers.slips import named_as
 from specdec_course.models.vocabulary import PROBE
+from specdec_course.sampling import Sampling
 from specdec_course.theory import best_k, expected_tokens, speedup
+from specdec_course.trace import Decoded, Round
+from specdec_course.verification import acceptance_probability, residual, verify_greedy
 
 # ---- unit 04 -----------------------------------------------------------------------------------------------------
 
@@ -154,3 +157,170 @@ class KeepsTheHistory:
             weight *= 0.5 ** ((accepted + rejected) / self.half_life)
         a, b = self.prior
         return (a + yes) / (a + yes + b + no)
+
+
+# ---- both filters, an early end ------------------------------------------------------------------------------------
+
+
+def _one_filter_at_most(name, first, second):
+    def propose(draft, ids, k, sampling, dice):
+        text, rows = ids, []
+        for _ in range(k):
+            given = {one: getattr(sampling, one) for one in (first, second) if getattr(sampling, one) is not None}
+            kept = dict(list(given.items())[:1])
+            rows.append(Sampling(sampling.temperature, **kept)(draft(text)[-1]))
+            text = torch.cat([text, text.new_tensor([dice.roll(rows[-1])])])
+        return text[len(ids) :], torch.stack(rows) if rows else torch.zeros(0, 0)
+
+    propose.__name__ = name
+    return propose
+
+
+wrong("propose_stochastic", named="one_filter_only")(_one_filter_at_most("top_p_only_without_top_k", "top_k", "top_p"))
+wrong("propose_stochastic", named="one_filter_only")(_one_filter_at_most("top_k_only_without_top_p", "top_p", "top_k"))
+
+
+@wrong("generate_cached")
+def takes_back_what_was_never_drafted(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text, rounds, end = ids, [], len(ids) + max_new_tokens
+    while len(text) < end and not (rounds and int(text[-1]) == eos_token_id):
+        planned, guessed = min(k, end - len(text) - 1), text[:0]
+        for _ in range(planned):
+            row = draft.append(torch.cat([text, guessed])[draft.length :])[-1]
+            guessed = torch.cat([guessed, row.argmax().view(1)])
+            if guessed[-1] == eos_token_id:
+                break
+        given = torch.cat([text, guessed])[target.length :]
+        new = verify_greedy(guessed, target.append(given)[-len(guessed) - 1 :])
+        accepted = len(new) - 1
+        target.rollback(len(guessed) - accepted)
+        draft.rollback(max(0, planned - 1 - accepted))
+        if eos_token_id is not None and (new == eos_token_id).any():
+            new = new[: int((new == eos_token_id).nonzero()[0]) + 1]
+        rounds.append(Round(len(guessed), min(accepted, len(new)), len(new)))
+        text = torch.cat([text, new])
+    return Decoded(text, rounds)
+
+
+# ---- what is seen of a mistake must be true of it ------------------------------------------------------------------
+
+
+@right("next_token_distribution")
+def ties_with_the_crossing_token_stay(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
+    p = torch.softmax(logits.double() / temperature, -1)
+    if top_k is not None:
+        p = p * (p >= p.topk(min(top_k, p.shape[-1]), -1).values[..., -1:])
+        p = p / p.sum(-1, keepdim=True)
+    if top_p is not None:
+        heights = p.sort(-1, descending=True).values
+        needed = (heights.cumsum(-1) - heights < top_p).sum(-1, keepdim=True).clamp(min=1)
+        p = p * (p >= heights.gather(-1, needed - 1))
+        p = p / p.sum(-1, keepdim=True)
+    return p
+
+
+@wrong("acceptance_probability", says="is due")
+def q_never_below_a_limit(p, q):
+    ratio = torch.minimum(p / q.clamp(min=1e-9), torch.ones_like(p))
+    return torch.where(q > 0, ratio, (p > 0).to(p))
+
+
+@wrong("expected_acceptance", says="and you answer")
+def largest_difference(p, q):
+    return 1 - torch.dist(p, q, p=float("inf"))
+
+
+@wrong("verify_stochastic", says="whatever the dice show")
+def an_empty_draft_is_greedy(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(acceptance_probability(p[i], q[i])[x]):
+            return torch.cat([draft[:i], draft.new_tensor([dice.roll(residual(p[i], q[i]))])])
+    last = dice.roll(p[-1]) if len(draft) else int(p[-1].argmax())
+    return torch.cat([draft, draft.new_tensor([last])])
+
+
+@wrong("verify_stochastic", says="added to q")
+def a_little_more_than_q(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(min(1.0, float(p[i, x]) / (float(q[i, x]) + 1e-6))):
+            return torch.tensor([*draft[:i].tolist(), dice.roll(residual(p[i], q[i]))])
+    return torch.tensor([*draft.tolist(), dice.roll(p[-1])])
+
+
+@wrong("static_mask", says="another new one in front of it")
+def the_text_and_itself(length, n_new, max_length):
+    mask = torch.zeros(n_new, max_length, dtype=torch.bool)
+    mask[:, :length] = True
+    mask[range(n_new), range(length, length + n_new)] = True
+    return mask
+
+
+@wrong("kv_cache_bytes", says="hidden_size")
+def works_the_default_out_first(config, length, batch=1, bytes_per_value=2):
+    wide = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+    wide = wide or config.hidden_size // config.num_attention_heads
+    return 2 * wide * config.num_key_value_heads * config.num_hidden_layers * length * batch * bytes_per_value
+
+
+@wrong("best_k")
+def halves_between_two(alpha, c, k_max=64):
+    low, high = 0, k_max
+    while high - low > 2:
+        one, other = low + (high - low) // 3, high - (high - low) // 3
+        low, high = (one + 1, high) if speedup(alpha, one, c) < speedup(alpha, other, c) else (low, max(one, other - 1))
+    return max((low, high), key=lambda k: speedup(alpha, k, c))
+
+
+@wrong("estimate_alpha", says="returned 0.")
+def each_kind_of_round_once(accepted, drafted):
+    kinds = set(zip(accepted, drafted, strict=True))
+    good, bad = sum(a for a, _ in kinds), sum(1 for a, d in kinds if a < d)
+    return good / (good + bad) if good + bad else 0.0
+
+
+def _in_single(values):
+    return torch.tensor([float(x) for x in values], dtype=torch.float32).tolist()
+
+
+@wrong("confident_prefix", named="single_precision")
+def prefix_in_single(confidences, threshold):
+    below = [i for i, x in enumerate(_in_single(confidences)) if x < threshold]
+    return below[0] if below else len(confidences)
+
+
+@wrong("bild_policy", named="single_precision")
+def policy_in_single(draft_confidence, target_probability, fallback, rollback):
+    mine, theirs = _in_single(draft_confidence), _in_single(target_probability)
+    if not mine or mine[-1] >= fallback:
+        return False, []
+    first = next((i for i, x in enumerate(theirs) if x < rollback), len(mine))
+    return True, list(range(first, len(mine)))
+
+
+class _Fading:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.good, self.bad = prior, half_life, 0.0, 0.0
+
+    def update(self, accepted, rejected):
+        bad = min(1, rejected)
+        fade = self.fade(accepted, bad)
+        self.good, self.bad = self.good * fade + accepted, self.bad * fade + bad
+
+    @property
+    def alpha(self):
+        yes, no = self.prior[0] + self.good, self.prior[1] + self.bad
+        return yes / (yes + no)
+
+
+@wrong("AcceptanceTracker", says="12 judged tokens ago")
+class InWholeHalfLives(_Fading):
+    def fade(self, accepted, bad):
+        return 0.5 ** ((accepted + bad) // self.half_life)
+
+
+@wrong("AcceptanceTracker", says="is due")
+class OneMoreThanAccepted(_Fading):
+    def fade(self, accepted, bad):
+        return 0.5 ** ((accepted + 1) / self.half_life) if accepted + bad else 1.0

@@ -1286,8 +1286,8 @@ def measured_on_meta(config, length, batch=1, bytes_per_value=2):
 
 def _bytes(tensors=2, heads="num_key_value_heads", layers=True, dim="head_dim", use_batch=True, width=True, plus=0):
     def count(config, length, batch=1, bytes_per_value=2):
-        own = config.hidden_size // config.num_attention_heads
-        d = (getattr(config, "head_dim", None) or own) if dim == "head_dim" else own
+        d = getattr(config, "head_dim", None) if dim == "head_dim" else None
+        d = d or config.hidden_size // config.num_attention_heads
         number = tensors * getattr(config, heads) * d * (length + plus)
         number *= config.num_hidden_layers if layers else 1
         return number * (batch if use_batch else 1) * (bytes_per_value if width else 1)

@@ -205,16 +205,19 @@ def _inside_bounds(device, calls, seconds, ended, only_short=False):
     for place, (value, (low, high)) in enumerate(pairs, start=1):
         if value < low - SLACK:
             raise Wrong(
-                f"Time {place} of {len(pairs)} is shorter than its call really took: the clock was read before the "
-                "work was done, or it is a clock that stands still while the program waits (process_time), or the "
-                "time belongs to another call.",
+                f"Time {place} of {len(pairs)} is shorter than its call really took: {1000 * value:.3f} ms, where "
+                f"{1000 * low:.3f} ms is the least. That happens where the clock is read before the work is done, "
+                "where it stands still while the program waits (process_time), where the time belongs to another "
+                "call, and where a reading is kept in single precision: seven digits are too few for a clock.",
                 mistake="no_barrier_after" if device.asynchronous and short == len(pairs) else None,
             )
         if value > high + SLACK and not only_short:
             raise Wrong(
-                f"Time {place} of {len(pairs)} is longer than its call can have taken: something else happened "
-                "between start and stop (a warm-up, a barrier that finished older work, another call), or the clock "
-                "was not started anew, or the time belongs to another call."
+                f"Time {place} of {len(pairs)} is longer than its call can have taken: {1000 * value:.3f} ms, where "
+                f"{1000 * high:.3f} ms is the most. That happens where something else is done between start and stop "
+                "(a warm-up, a barrier that finished older work, another call), where the clock is not started anew, "
+                "where the time belongs to another call, and where a reading is kept in single precision: seven "
+                "digits are too few for a clock."
             )
 
 

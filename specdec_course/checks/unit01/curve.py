@@ -100,6 +100,12 @@ def _(student, rng):
         raise Wrong("Called twice with the same seed, other ids were fed: what decides which?", mistake="seedless")
     if fed[0] == fed[2]:
         raise Wrong("Called with two seeds, the same ids were fed: where is the seed used?", mistake="seedless")
+    zero, again, default = (_fed(student, 5000, [16], **given) for given in ({"seed": 0}, {"seed": 0}, {"seed": None}))
+    if zero != again:
+        raise Wrong(f"Called twice with seed = {seed}, the same ids were fed; called twice with seed = 0, others.",
+                    mistake="zero_is_no_seed")
+    if zero != default:
+        raise Wrong("Called without a seed, other ids were fed than with seed = 0, which is the default.")
 
 
 def _whole_vocabulary(student, rng) -> None:
@@ -284,7 +290,10 @@ def _(student, rng):
 def _fed(student, vocab_size, lengths, **asked) -> list[int]:
     """All ids that the model is fed, one call after the other."""
     model = SlowModel(vocab_size, lambda message: None)
-    student(model.forward, lengths, vocab_size, **{"repeats": 2, "seed": 1, **asked})
+    asked = {"repeats": 2, "seed": 1, **asked}
+    if asked["seed"] is None:  # left out
+        del asked["seed"]
+    student(model.forward, lengths, vocab_size, **asked)
     return [token for calls in model.fed.values() for row in calls for token in row] or [0]
 
 
@@ -303,6 +312,11 @@ latency_profile.mistake(
     "seedless",
     "The seed does not decide which ids are drawn. Make a generator from it (torch.Generator().manual_seed(seed)) and "
     "hand that to torch.randint.",
+)
+latency_profile.mistake(
+    "zero_is_no_seed",
+    "The seed 0 counts as no seed in your function. Python takes 0 for false (`seed or ...`, `if seed:`), but 0 is a "
+    "seed like any other, and the default here: hand it on as it is.",
 )
 latency_profile.help(
     r"randint\(\)", "torch.randint(high, size, generator=...) wants the size as a tuple: (n,)."

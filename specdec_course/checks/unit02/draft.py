@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .. import observe, values
 from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -41,8 +42,11 @@ def _expect_chain(student, table, start: int, k: int) -> None:
             raise Wrong("The draft begins with last_token.", mistake="repeats_last")
         if len(draft) != k:
             raise Wrong(f"Asked for k = {k} tokens, your function returned {len(draft)}.")
-        if draft != _chain(table, start, k):
-            raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next.")
+        steps = zip([start, *draft], draft, _chain(table, start, k), strict=False)
+        for place, (before, guess, due) in enumerate(steps, start=1):
+            if guess != due:
+                raise Wrong(f"With k = {k} the draft does not follow the table from one guess to the next: the table "
+                            f"says {due} after {before}, and guess {place} is {guess}.")
 
 
 @draft_with_bigram.part("looks each guess up after the guess before it", weight=2, rests_on=(
@@ -52,6 +56,10 @@ def _(student, rng):
         table = cycle(rng, size)
         for start, k in zip(some(rng, 4, 0, size), mixed((1, 2, 7, whole(3, 7, rng)), rng), strict=True):
             _expect_chain(student, table, start, k)
+    size = whole(8, 60, rng)
+    (start,), k = some(rng, 1, 0, size), whole(3, 7, rng)
+    for _ in range(3):  # the same token and k, whatever was asked before: the table decides
+        _expect_chain(student, cycle(rng, size), start, k)
 
 
 @draft_with_bigram.part("goes on when the table comes back to a token", weight=1, rests_on=(
@@ -160,6 +168,14 @@ draft_with_bigram.mistake(
     "repeats_last",
     "Your draft begins with last_token itself. That one stands in the text already; the draft is what comes after it.",
 )
+def _two_tables(rng) -> tuple[tuple, tuple]:
+    """The same token and k with two tables that never agree about what follows."""
+    table, start, k = cycle(rng, 40), whole(0, 39, rng), whole(2, 9, rng)
+    return (start, table, k), (start, np.argsort(table).astype(np.int32), k)  # the same circle, the other way round
+
+
+draft_with_bigram.mistake("remembered", observe.MEMORY, observe=observe.from_memory(
+    _two_tables, right=lambda answer, start, table, k: values.as_ids(answer) == _chain(table, start, k)))
 draft_with_bigram.mistake(
     "float_ids",
     "Your draft holds floats. `torch.tensor([])` of an empty list is a *float* tensor, and one such draft turns "

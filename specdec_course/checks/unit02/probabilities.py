@@ -82,7 +82,10 @@ def _compare(rows: Subject, data, tokens, vocab_size: int, smoothing: float, whe
         row = as_array(rows(token))
         if row.shape != (vocab_size,):
             raise Wrong(f"A row has the shape {row.shape}; expected one probability per id, ({vocab_size},).")
-        if not _near(row, _shares(counts)[int(token)]):
+        if not _near(row, right := _shares(counts)[int(token)]):
+            if isinstance(token, torch.Tensor) and _near(as_array(rows(int(token))), right):
+                raise Wrong(f"For {int(token)} the row is right, for tensor({int(token)}) it is not.",
+                            mistake="token_as_tensor")
             _explain(row, int(token), counts, data, smoothing, rules)
             raise Wrong(f"A row is a distribution, but not the right one, {when}.")
 
@@ -254,6 +257,8 @@ def _(student, rng):
     return [_three_rows(student, data, 30, smoothing) for smoothing in (0.5, 3.0)]
 
 
+bigram_probabilities.mistake("token_as_tensor", "Your rows are right for an int, and not for a 0-d tensor: begin with "
+                             "`int(last_token)`.")
 bigram_probabilities.mistake(
     "transposed",
     "Your rows tell what came *before* the token. The row of `last_token` is about what comes after it.",

@@ -10,7 +10,7 @@ from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import Subject
-from .inputs import REAL, cycle
+from .inputs import REAL, cycle, some
 
 hit_rate = Exercise(
     "hit_rate",
@@ -44,6 +44,14 @@ def _text_with_spaces(rng) -> tuple[torch.Tensor, np.ndarray]:
     before, after = whole(0, 219, rng), (int(table[220]) + 1) % 400
     table[before] = 220
     return torch.cat([ids, torch.tensor([before, 220, before, 220, after])]), table
+
+
+def _four_large_ids(rng) -> tuple[torch.Tensor, np.ndarray]:
+    """Four ids that 16 bits do not hold, and the table of a real model that guesses the first two steps."""
+    size = REAL[whole(0, 2, rng)]
+    table, (first, second, third) = cycle(rng, size), some(rng, 3, 66_000, size)
+    table[[first, second, third]] = second, third, first
+    return torch.tensor([first, second, third, second]), table
 
 
 def _rate(student: Subject, ids, table) -> float:
@@ -106,7 +114,7 @@ RULES = {
 def _(student, rng):
     asked = [_text_with_hits(rng, length, 15) for length in mixed((12, 40, 150, 300), rng)]
     asked += [_text_with_hits(rng, whole(20, 60, rng), size) for size in (15, REAL[whole(0, 2, rng)])]
-    asked.append(_text_with_spaces(rng))
+    asked += [_text_with_spaces(rng), _four_large_ids(rng)]
     rates = [_rate(student, ids, table) for ids, table in asked]
     expected = [_counted_from(ids, table, len(ids) - 1) for ids, table in asked]
     if np.allclose(rates, expected, atol=1e-5):
@@ -114,7 +122,12 @@ def _(student, rng):
     for name, rule in RULES.items():
         if np.allclose(rates, [rule(ids, table) for ids, table in asked], atol=1e-5):
             raise Wrong("Your rate is off.", mistake=name.split(",")[0])
-    raise Wrong("Your rate is off. Write down a text of four tokens and a small table, and count the hits by hand.")
+    off = [one for one in zip(asked, rates, expected, strict=True) if abs(one[1] - one[2]) > 1e-5]
+    (ids, table), rate, due = min(off, key=lambda one: len(one[0][0]))
+    text = f"the text {ids.tolist()}" if len(ids) < 9 else f"a text of {len(ids)} tokens"
+    says = f" (the table says {table[ids[:-1]].tolist()} after the first ones)" if len(ids) < 9 else ""
+    raise Wrong(f"Your rate is off. For {text}{says} it is {rate:.4f}, and {round(due * (len(ids) - 1))} of "
+                f"{len(ids) - 1} guesses are right.")
 
 
 @hit_rate.part("is 1 for a table that always knows, and 0 for one that never does", rests_on=(

@@ -172,7 +172,7 @@ def _(student, rng):
             raise Wrong(f"The entries are right, their type is {table.dtype}; the contract says int32.")
 
 
-@build_next_token_array.part("takes the smallest id on a tie", rests_on="On a tie the smallest id wins")
+@build_next_token_array.part("is right on a tie: the smallest id", rests_on="On a tie the smallest id wins")
 def _(student, rng):
     rows, expected = [], {}
     for token in (0, 1, 2, 3):
@@ -215,7 +215,7 @@ def refuse_misplaced(student, arguments, rng) -> None:
                         "belong together. Look at every column, and at ids below 0 too.", mistake="outside")
 
 
-@build_next_token_array.part("takes a single row, and a list of rows", rests_on=(
+@build_next_token_array.part("is right for a single row, and for a list of rows", rests_on=(
     "A single row, LongTensor [seqlen], or a list of such rows, all of one length, works too"))
 def _(student, rng):
     # Each row begins with 11 and ends with 9, 10. Once 10 is followed by 8: whoever joins the rows of a list says 11.
@@ -291,7 +291,8 @@ build_next_token_array.mistake(
 )
 for _id, _message in (
     ("rarest", "You take the follower that came least often. Asked for is the one that came most often."),
-    ("zero_is_nothing", "You take the token 0 for no token: `if token` is false for 0, as for None. Ask `is None`."),
+    ("zero_is_nothing", "You take the token 0 for no token, as `if token` does, and as a table does that is asked "
+                        "where it still holds 0. But 0 is a token like any other."),
     ("last_pair", "The last pair of a row is not counted. A row of n tokens holds n - 1 pairs."),
     ("two_later", "You count what comes two tokens later. A token's follower is the very next one."),
     ("every_second", "You count every second pair only. Each token but the last of a row is followed by something: "

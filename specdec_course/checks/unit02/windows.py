@@ -75,13 +75,17 @@ def _(student, rng):
 def _(student, rng):
     ids = torch.randperm(1000, generator=rng)
     seed = whole(1, 1000, rng)
-    one, again, other = (_windows(student, ids, 5, 30, given).tolist() for given in (seed, seed, seed + 1))
+    one, again, other, zero, zero_again = (
+        _windows(student, ids, 5, 30, given).tolist() for given in (seed, seed, seed + 1, 0, 0))
     if one != again:
         raise Wrong("Two calls with the same seed gave different windows: seed your own generator from `seed`.",
                     mistake="seed_ignored")
     if one == other:
         raise Wrong("Two different seeds gave the same windows: the argument `seed` has to reach the generator.",
                     mistake="seed_ignored")
+    if zero != zero_again:
+        raise Wrong(f"Two calls with seed = {seed} gave the same windows, two calls with seed = 0 did not.",
+                    mistake="zero_is_no_seed")
 
 
 @sample_windows.part("begins at every start equally often, the last one too",
@@ -157,6 +161,11 @@ sample_windows.mistake(
     "seed_ignored",
     "The windows do not depend on `seed` as they should: the same seed gives the same windows, another seed others. "
     "Make a generator of your own: `torch.Generator().manual_seed(seed)`.",
+)
+sample_windows.mistake(
+    "zero_is_no_seed",
+    "The seed 0 counts as no seed in your function. Python takes 0 for false (`seed or ...`, `if seed:`), but 0 is a "
+    "seed like any other: hand it on as it is.",
 )
 sample_windows.mistake(
     "short_text", "A text shorter than one window slips through. Say it with a ValueError before drawing anything."

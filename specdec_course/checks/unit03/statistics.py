@@ -88,15 +88,21 @@ def _(student, rng):
     _ask_number(student, rng, _cut(rng), _per_round, "The last round was cut by the end of the text or by the budget.")
 
 
-@tokens_per_call.part("answers 1 where nothing was drafted, and 0 without any round", weight=1,
-                      rests_on="0.0 without any round")
+@tokens_per_call.part("counts rounds without a draft like all others, and answers 0 without any round", weight=1,
+                      rests_on=("the sum of `emitted` over the number of rounds", "0.0 without any round"))
 def _(student, rng):
-    _ask_number(student, rng, [_undrafted(rng), []], _per_round,
-                "Rounds without a draft emit one token each: that is plain decoding. Without any round: 0.0.")
+    beside = [*_undrafted(rng), *_random_rounds(rng, whole(1, 4, rng))]
+    _ask_number(student, rng, [_undrafted(rng), [], [Round(0, 0, 1), Round(4, 4, 5)], beside], _per_round,
+                "A round without a draft is a target call too, and emits one token. Without any round: 0.0.")
 
 
 def _share(part, whole):
     return lambda rounds: sum(map(part, rounds)) / max(1, sum(map(whole, rounds)))
+
+
+def _by_drafted_rounds(rounds) -> float:
+    calls = sum(r.drafted > 0 for r in rounds)
+    return sum(r.emitted for r in rounds) / calls if calls else 0.0
 
 
 tokens_per_call.mistake(
@@ -114,7 +120,8 @@ tokens_per_call.mistake(
 tokens_per_call.mistake(
     "undrafted_left_out",
     "You leave out the rounds that drafted nothing. Each of them was a target call as well, and emitted a token.",
-    imitate=_share(lambda r: r.emitted * (r.drafted > 0), lambda r: r.drafted > 0),
+    imitate=(_share(lambda r: r.emitted * (r.drafted > 0), lambda r: r.drafted > 0), _by_drafted_rounds,
+             lambda rounds: _by_drafted_rounds(rounds) if any(r.drafted for r in rounds) else float(bool(rounds))),
 )
 tokens_per_call.mistake(
     "upside_down",

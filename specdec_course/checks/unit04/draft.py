@@ -144,18 +144,20 @@ def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=1.0), "At temperature 1 with k = 3", k=3, size=3)
 
 
-@propose_stochastic.part("applies temperature and filters to the draw and to q alike", weight=2, rests_on=(
+@propose_stochastic.part("is right with temperature and filters, in the draw and in q", weight=2, rests_on=(
     "sampling: has .temperature, .top_k, .top_p", "really drawn from, after temperature and filters"))
 def _(student, rng):
     settings = [(Sampling(temperature=0.5), "At temperature 0.5"),
                 (Sampling(temperature=0.5, top_p=0.6), "At temperature 0.5 with top_p = 0.6"),
                 (Sampling(temperature=2.0, top_k=2), "At temperature 2 with top_k = 2")]
-    for sampling, when in mixed(settings, rng):
+    both = [(Sampling(temperature=1.0, top_k=3, top_p=0.5), "At temperature 1 with top_k = 3 and top_p = 0.5"),
+            (Sampling(temperature=2.0, top_k=2, top_p=0.95), "At temperature 2 with top_k = 2 and top_p = 0.95")]
+    for sampling, when in [*mixed(settings, rng), *mixed(both, rng)]:
         expect_draft(student, rng, sampling, when)
     _expect_real_rows(student, rng)
 
 
-@propose_stochastic.part("reports one-hot rows at temperature 0, and no rows for k = 0", weight=1, rests_on=(
+@propose_stochastic.part("is right at temperature 0 (one-hot rows), and for k = 0 (no rows)", weight=1, rests_on=(
     "k: tokens to draw; 0 gives no ids, and q without rows", "0 means greedy: all probability on the largest logit"))
 def _(student, rng):
     expect_draft(student, rng, Sampling(temperature=0.0), "At temperature 0")
@@ -205,6 +207,14 @@ def right(logits, s):
     return s(logits)
 
 
+def no_top_p(logits, s):
+    return Sampling(s.temperature, s.top_k, s.top_p if s.top_k is None else None)(logits)
+
+
+def no_top_k(logits, s):
+    return Sampling(s.temperature, s.top_k if s.top_p is None else None, s.top_p)(logits)
+
+
 def largest(logits, s):
     return torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits)
 
@@ -244,6 +254,10 @@ propose_stochastic.mistake("sampling_ignored", (
     "next_token_distribution."
 ), imitate=(propose_rule(plain, plain), propose_rule(only_temperature, only_temperature),
             propose_rule(only_filters, only_filters)))
+propose_stochastic.mistake("one_filter_only", (
+    "Where top_k and top_p are both given you apply only one of them, as `if ... elif ...` does. They are no "
+    "alternatives: first top_k, then top_p on what it has left."
+), imitate=(propose_rule(no_top_p, no_top_p), propose_rule(no_top_k, no_top_k)))
 propose_stochastic.mistake("float_ids", (
     "Your ids are floats, and joined to the text they make floats of all its ids. torch.tensor([]) and torch.zeros(0) "
     "hold floats: with k = 0 return ids[:0]."))

@@ -58,7 +58,9 @@ def _expect_acceptance(student, p, q, when: str, some=slice(None)) -> None:
             raise Wrong("Some of your probabilities are larger than 1.", otherwise="not_clamped")
         right = np.where(q > 0, np.minimum(1, p.double() / q.double().clamp(min=1e-300)), (p > 0).double())
         if not np.allclose(answer[some], right[some], atol=1e-5):
-            raise Wrong(f"{when}, the answer is not right.")
+            x = np.arange(len(right))[some][np.abs(answer - right)[some].argmax()]
+            raise Wrong(f"{when}, the answer is not right: where p(x) = {p[x]:.3g} and q(x) = {q[x]:.3g}, yours is "
+                        f"{answer[x]:.4g}, and {right[x]:.4g} is due.")
 
 
 @acceptance_probability.part("counts rare tokens like all others", weight=1,
@@ -279,15 +281,20 @@ expected_acceptance = Exercise(
 def _expect_chance(student, p, q, message: str) -> None:
     answer = student.returned_float(p, q)
     with student.shown():
-        if abs(answer - float(torch.minimum(p.double(), q.double()).sum())) > (3e-5 if len(p) < 100 else 1e-4):
-            raise Wrong(message)
+        due = float(torch.minimum(p.double(), q.double()).sum())
+        if abs(answer - due) > (3e-5 if len(p) < 100 else 1e-4):
+            rows = [", ".join(f"{chance:.4f}" for chance in row.tolist()) for row in (p, q)] if len(p) < 6 else []
+            raise Wrong(f"{message} For p = ({rows[0]}) and q = ({rows[1]}) it is {due:.4f}, and you answer "
+                        f"{answer:.4f}." if rows else message)
 
 
 @expected_acceptance.part("is the chance that a token drawn from q is kept", weight=2,
                           rests_on="The chance that a token drawn from q is kept: the sum over x of min(p(x), q(x))")
 def _(student, rng):
-    for size in mixed((3, 5, 9, whole(4, 12, rng)), rng):
+    for size in (4, *mixed((3, 5, 9, whole(4, 12, rng)), rng)):  # the first is shown
         p, q = random_distribution(size, rng), random_distribution(size, rng)
+        while size == 4 and (p > q).sum() != 2:  # else one token makes all the difference
+            q = random_distribution(size, rng)
         _expect_chance(student, p, q, f"For two random distributions over {size} tokens the answer is not right.")
 
 
@@ -320,7 +327,8 @@ expected_acceptance.mistake("total_variation", (
     imitate=lambda p, q: float((p - q).abs().sum() / 2))
 expected_acceptance.mistake("no_half", (
     "1 minus the sum of |p - q| counts every difference twice: probability that is too high at one token is missing "
-    "at another. TV is *half* that sum."), imitate=lambda p, q: float(1 - (p - q).abs().sum()))
+    "at another. TV is *half* that sum."), imitate=(
+        lambda p, q: float(1 - (p - q).abs().sum()), lambda p, q: 1 - float(torch.dist(p, q, p=1))))
 expected_acceptance.mistake("plain_sum", (
     "You add up the chances of being kept, as if every token were proposed for certain. Token x is proposed with "
     "probability q(x): weigh it with that, which makes min(p(x), q(x)) of it."),
@@ -331,7 +339,8 @@ expected_acceptance.mistake("plain_mean", (
     imitate=(lambda p, q: float((p / q).clamp(max=1).mean()), lambda p, q: float((p / q)[q > 0].clamp(max=1).mean())))
 expected_acceptance.mistake("weighted_by_p", (
     "The acceptance probabilities are weighted with p. It is the drafter that proposes: weigh with q."),
-    imitate=lambda p, q: float((p * (p / q).clamp(max=1)).sum()))
+    imitate=(lambda p, q: float((p * (p / q).clamp(max=1)).sum()),
+             lambda p, q: float((p.double() * (p.double() / q.double()).clamp(max=1))[q > 0].sum())))
 expected_acceptance.mistake("collision", (
     "The sum of p times q is the chance that two independent draws agree. That is how often a rule keeps a token that "
     "compares it with a fresh sample of p; the coin min(1, p/q) keeps more."),

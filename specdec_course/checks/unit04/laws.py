@@ -88,6 +88,9 @@ def expect_joint(student, target, drafter, k, when) -> dict:
                       if toys.difference(toys.marginal(whole, i), toys.marginal(wanted, i)) > TOLERANCE), None)
         detail = ("every token alone has the right law, but not the tokens together" if place is None
                 else f"the first token with a wrong law is number {place + 1} of {k + 1}")
+        if len(law) == 1 and not k:
+            raise Wrong(f"{when}: your function emits the token {next(iter(law))[0]}, whatever the dice show. It has "
+                        "to be drawn from the row of p, with dice.roll.")
         raise Wrong(f"{when}: over k + 1 = {k + 1} places the joint law is not the target's (total variation "
                     f"distance {toys.total_variation(whole, wanted):.2g}); {detail}.",
                     otherwise=None if student.dice_used else "own_randomness")
@@ -152,6 +155,23 @@ def many_tokens_part(student, rng):
     q[ids[[0, 2]]] = torch.tensor([other, 1 - other])
     p, q = toys.fixed_rows(p), toys.fixed_rows(q)
     expect_joint(student, p, q, 1, f"With rows of {size:,} probabilities, most of them 0")
+    _many_rare_tokens(student, rng)
+
+
+def _many_rare_tokens(student, rng):
+    """Drafted tokens that are all rare: what is added to each q, or cut off from it, adds up over them."""
+    many = whole(40, 45, rng)  # few enough for a rule that draws from p for each of them
+    q = torch.full((many + 1,), uniform(0.4, 0.6, rng) / many)
+    q[-1] = 1 - q[:-1].sum()
+    p = q * uniform(0.7, 0.8, rng)
+    p[-1] = 1 - p[:-1].sum()
+    certain = torch.zeros(many + 1)
+    certain[whole(0, many, rng)] = 1.0
+    try:
+        expect_joint(student, toys.fixed_rows(p, certain), toys.fixed_rows(q), 1, f"With {many} rare tokens")
+    except Wrong as wrong:
+        raise wrong.but(message=f"{wrong.message} Is a small number added to q before you divide by it, or are small "
+                                "ones cut off? Over many rare tokens that adds up.") from None
 
 
 def token_law(target, drafter, k: int) -> dict:

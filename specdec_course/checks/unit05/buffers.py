@@ -96,11 +96,13 @@ def _judge(mask: np.ndarray, rng, length: int, n_new: int, max_length: int) -> N
         raise Wrong(f"A new token looks at one that comes after it {shown}.", otherwise="not_causal")
     if not mask[np.arange(n_new), own].all():
         raise Wrong(f"A new token does not see itself {shown}.", otherwise="not_itself")
+    if mask[:, :length].all():
+        raise Wrong(f"A new token does not see another new one in front of it {shown}.")
     raise Wrong(f"A new token does not see all of the text before it {shown}.",
                 otherwise="no_past" if length and not mask[:, :length].any() else None)
 
 
-@static_mask.part("places beyond the pointer are full of NaN", weight=2, rests_on=(
+@static_mask.part("is right where places beyond the pointer are full of NaN", weight=2, rests_on=(
     "Places further on hold whatever an earlier text or a rejected draft has left there.",
     "everything up to and including its own place, length + i"))
 def _(student, rng):
@@ -112,14 +114,14 @@ def _(student, rng):
     _expect(student, rng, cases)
 
 
-@static_mask.part("several new tokens: each sees itself and what came before", weight=1, rests_on=(
+@static_mask.part("is right for several new tokens: each sees itself and what came before", weight=1, rests_on=(
     "row i belongs to new token i and is True where it may look"))
 def _(student, rng):
     shapes = [(2, 2), (7, 4), (1, 6), *((whole(1, 9, rng), whole(2, 8, rng)) for _ in range(whole(1, 4, rng)))]
     _expect(student, rng, [(length, n_new, length + n_new + whole(1, 3, rng)) for length, n_new in shapes])
 
 
-@static_mask.part("an empty buffer, a full one, no new token", weight=1, rests_on=(
+@static_mask.part("is right for an empty buffer, a full one, and no new token", weight=1, rests_on=(
     "n_new: how many tokens are new, >= 0.",
     "max_length: places in the buffer, >= length + n_new."))
 def _(student, rng):
@@ -220,6 +222,10 @@ def _(student, rng):
         config = _config(rng)
         cases.append(((_without_head_dim(config, absent), 64), _count(config, 64, 1, 2)))
     _ask_bytes(student, rng, cases, "Where head_dim is missing, a head is hidden_size / num_attention_heads wide.")
+    bare = _config(rng)
+    del bare.hidden_size, bare.num_attention_heads
+    _ask_bytes(student, rng, [((bare, 64), _count(bare, 64, 1, 2))],
+               "A config that has head_dim need have nothing else that says how wide a head is.")
     config = _config(rng)
     for question in ((config, 64), *(args for args, _ in cases)):  # one slip costs one part: no other asks for it
         answer = student(*question)
@@ -271,6 +277,9 @@ kv_cache_bytes.mistake("float", "You return a float; bytes are whole, and asked 
                        "float of two ints; `//` makes an int: hidden_size // num_attention_heads.")
 kv_cache_bytes.mistake("round_off", "Your number is right but for a few bytes in a million: round-off. Count in whole "
                        "numbers, or in double precision; single precision has seven digits.")
+kv_cache_bytes.help(r"no attribute '(hidden_size|num_attention_heads)'", "A config that has head_dim need not have "
+                    "hidden_size and num_attention_heads: read them only where head_dim is absent or None. (The "
+                    "default in getattr(config, 'head_dim', default) is worked out first, needed or not.)")
 kv_cache_bytes.help(r"no attribute 'head_dim'|NoneType", "head_dim may be absent, or None: getattr(config, 'head_dim', "
                                                          "None) or hidden_size // num_attention_heads.")
 kv_cache_bytes.help(r"has no attribute", "Use Hugging Face's names: num_hidden_layers, num_key_value_heads, head_dim.")

@@ -66,15 +66,14 @@ BY_HAND = ([1, 4, 0, 2], [4, 4, 4, 2])  # 7 accepted, two rejections: 7/9
 @estimate_alpha.part("the alpha that makes the rounds most probable", weight=3, rests_on=(
     "the value that makes the observed rounds most probable"))
 def _(student, rng):
-    cases = [BY_HAND]
+    cases = [BY_HAND, ([1, 3, 1, 0], [4, 3, 4, 2]), ([2, 2, 2], [3, 3, 3])]
     for count in (6, 11, 30, *[whole(5, 40, rng)] * whole(0, 2, rng)):
         lengths = [whole(1, 7, rng) for _ in range(count)]
         accepted, drafted = simulated(uniform(0.4, 0.85, rng), lengths, rng)
         cases.append(([*accepted, 1, 3, 0], [*drafted, 4, 3, 2]))  # never all alike
     _ask_alpha(student, rng, [(case, most_probable(*case)) for case in cases],
-               "For some rounds there is an alpha that makes them more probable than yours does. Try it by hand: "
-               "accepted = [1, 4, 0, 2] of drafted = [4, 4, 4, 2]. How many drafted tokens were judged, and how many "
-               "of these were accepted?")
+               "For some rounds there is an alpha that makes them more probable than yours does. Count by hand in a "
+               "case that goes wrong: how many drafted tokens were judged, and how many of these were accepted?")
 
 
 @estimate_alpha.part("a drafter's own alpha, watched at k = 1, 2, 4, 8 and 16", weight=2, rests_on=(

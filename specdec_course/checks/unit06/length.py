@@ -146,7 +146,8 @@ best_k.mistake(
 best_k.mistake(
     "index_not_length",
     "Your answer is one off: it looks like the place in a list that does not begin with k = 0.",
-    imitate=(_argmax(first=1, shift=-1), _argmax(shift=1)),
+    imitate=(_argmax(first=1, shift=-1), lambda alpha, c, k_max=64: max(0, _argmax(first=1, shift=-1)(alpha, c, k_max)),
+             _argmax(shift=1)),
 )
 best_k.mistake(
     "first_that_pays", "You stop at the first k that gains something. The next one may gain more: go on.",

@@ -13,7 +13,7 @@ from ..ask import mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..subject import reading
-from .confidence import LITTLE, sure, thresholds, unsure
+from .confidence import LITTLE, lower_in_single, sure, thresholds, unsure
 
 bild_policy = Exercise(
     "bild_policy", unit="07", points=2, difficulty=2, minutes=15,
@@ -116,6 +116,8 @@ def _(student, rng):
     for t in thresholds(rng):  # nothing is rounded: a little below is below
         cases += [((sure(rng, n, t) + [t - LITTLE], [], t, 0.25), True, []),
                   ((unsure(rng, 2, 0.5), [t, t - LITTLE], 0.5, t), True, [1])]
+    t = lower_in_single(rng)
+    cases += [(([*sure(rng, n, t), t], [], t, 0.25), False, []), ((unsure(rng, 2, t), [t, t], t, t), True, [])]
     expect_decisions(student, rng, cases, "A confidence exactly on fallback does not hand over, a probability exactly "
                      "on rollback stays.")
 

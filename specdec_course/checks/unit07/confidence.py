@@ -11,7 +11,7 @@ import bisect
 import torch
 
 from .. import values
-from ..ask import ask, mixed, whole
+from ..ask import ask, mixed, unless, whole, within
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -35,6 +35,13 @@ def thresholds(rng) -> list[float]:
     """A low, a middling and a high one, in random order: sixteenths, so that "exactly on the threshold" means just
     that in every float type."""
     return mixed([whole(2, 5, rng) / 16, whole(7, 9, rng) / 16, whole(11, 14, rng) / 16], rng)
+
+
+def lower_in_single(rng) -> float:
+    """A threshold of two digits that single precision makes a little smaller: read so, it lies below itself."""
+    while not float(torch.tensor(t := whole(51, 94, rng) / 100)) < t:
+        pass
+    return t
 
 
 def sure(rng, n: int, threshold: float) -> list[float]:
@@ -105,6 +112,10 @@ def _(student, rng):
              for t in thresholds(rng) for before in (1, whole(1, 5, rng))]
     expect_prefixes(student, rng, cases, f"A confidence {LITTLE:.6f} below the threshold is below it: nothing is "
                                          "rounded.")
+    t = lower_in_single(rng)
+    asked = [((sure(rng, n, t) + [t, 0.0], t), n + 1) for n in (0, 1, whole(2, 5, rng))]  # lists: exact as they are
+    message = f"A confidence in a list is exactly on the threshold {t}."
+    ask(student, values.as_int, asked, unless(within(0), message), rng)
 
 
 @confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1, rests_on=(

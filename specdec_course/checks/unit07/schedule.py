@@ -157,7 +157,8 @@ heuristic_schedule.mistake("unbounded", (
     "then throw a very long draft away."), imitate=(schedule_rule(high=False), schedule_rule(low=0, high=False)))
 heuristic_schedule.mistake("step_left_out", (
     "Where the whole step does not fit, you take none. Near k_max the draft still grows, as far as it may: k_max."
-), imitate=lambda k, n, d, k_max: max(1, min(k_max, k - 1 if n < d else k + 2 if k + 2 <= k_max else k)))
+), imitate=(lambda k, n, d, k_max: max(1, min(k_max, k - 1 if n < d else k + 2 if k + 2 <= k_max else k)),
+            lambda k, n, d, k_max: wanted if 1 <= (wanted := k - 1 if n < d else k + 2) <= k_max else k))
 heuristic_schedule.mistake("nothing_is_failure", (
     "A round that drafted nothing counts as a failure in your function. Nothing was rejected in it: k + 2. (If an "
     "empty draft shortened the next one, one silent round would make the next quieter still.)"

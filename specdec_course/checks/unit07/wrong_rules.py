@@ -71,6 +71,10 @@ heuristic_schedule.mistake(
 # ---------------------------------------------------------------------------------------------- confident_prefix
 
 
+def _as_type(dtype):
+    return lambda x: float(torch.tensor(x, dtype=dtype))
+
+
 def _rounded(change):
     return lambda confidences, threshold: prefix_rule()([change(float(c)) for c in confidences], threshold)
 
@@ -82,6 +86,9 @@ for _id, _message, _rules in (
      (lambda confidences, threshold: prefix_rule("argmin")([*confidences, 0.0], threshold),)),
     ("rounded", "You round the confidences. A little below the threshold is below it, and exactly on it is not.",
      tuple(_rounded(lambda c, digits=digits: round(c, digits)) for digits in (1, 2, 3))),
+    ("single_precision",
+     "You read the confidences in single precision, and compare them with a threshold in double. There 0.7 comes out "
+     "below 0.7: compare the numbers as they come.", (_rounded(_as_type(torch.float)),)),
     ("nothing_from_one",
      "With a threshold of 1 you draft nothing. A confidence of exactly 1 is not below it: it goes on.",
      (lambda confidences, threshold: 0 if threshold >= 1 else prefix_rule()(confidences, threshold),)),
@@ -273,10 +280,6 @@ def _changed(change=lambda x: x, fallback_as=lambda t: t, rollback_as=lambda t: 
     return rule
 
 
-def _as_type(dtype):
-    return lambda x: float(torch.tensor(x, dtype=dtype))
-
-
 def _then(change):
     """The right policy with its answer changed: change(over, places, mine, theirs)."""
 
@@ -322,6 +325,9 @@ for _id, _message, _rules in (
      "exactly on it is not.",
      (*(_changed(lambda x, digits=digits: round(x, digits)) for digits in (1, 2, 3, 4)),
       *(_changed(_as_type(dtype)) for dtype in (torch.half, torch.bfloat16)))),
+    ("single_precision",
+     "You read the numbers in single precision, and compare them with a threshold in double. There 0.7 comes out below "
+     "0.7: compare the numbers as they come.", (_changed(_as_type(torch.float)),)),
     ("margin",
      "You add a small number before you compare, or take one away. Two numbers that are both small may differ by less: "
      "compare them as they are.",

@@ -85,4 +85,4 @@ def _(student, rng):
     if taken:
         length, block = taken[0]
         raise Wrong(f"Given length = {length} and block = {block} your function answers; it has to raise ValueError.")
-    asked(student, [(whole(3, 9, rng), 2)], rng)
+    student(whole(3, 9, rng), 2)  # gets an answer: whether a right one, the other parts say

@@ -123,7 +123,7 @@ def _(student, rng):
     asked(student, cases, rng)
 
 
-@cross_attend.part("weighs the values by a softmax over the keys that a row may read", weight=2, rests_on=(
+@cross_attend.part("is right where a row may read some of many keys, and where scores are large", weight=2, rests_on=(
     "their dot product over the square root of D", "The softmax over the keys that the row may read",
     "True where a row may read a key",
     "A score may be large, 1000 or -1000"))

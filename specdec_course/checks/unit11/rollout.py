@@ -118,8 +118,8 @@ def judge_calls(found, wanted):
     logits, asked, k = wanted
     if asked.calls != k and found == [int(row.argmax()) for row in logits]:
         enough = f"{_times(k)} is enough" if k else "no call is needed"
-        return Wrong(f"For k = {k} your drafts are right, but step was called {_times(asked.calls)}: {enough}. Each call "
-                     "is a pass of the draft.", mistake="calls_often")
+        return Wrong(f"For k = {k} your drafts are right, but step was called {_times(asked.calls)}: {enough}. Each "
+                     "call is a pass of the draft.", mistake="calls_often")
     return judge(found, wanted)
 
 

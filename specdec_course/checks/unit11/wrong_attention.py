@@ -167,7 +167,8 @@ TABLE = (
     ("empty_is_mean", "A row that may read nothing gets the mean of all values with you: to a softmax a very low "
      "number everywhere is the same as any other everywhere. It has to be zeros.", ({"hide": _lowest(-1e9)},)),
     ("overflows", "Your weights are no softmax where scores are large: the exponential of a large score is infinity, "
-     "or that of a very negative one 0. Take the largest score of its row off each score first, or let softmax do that.",
+     "or that of a very negative one 0. Take the largest score of its row off each score first, or let softmax do "
+     "that.",
      tuple({"hide": _plain_exponentials(dtype, least)} for dtype in (torch.float32, torch.float64)
            for least in (1e-9, 0.0))),
     ("softmax_over_rows", "Your softmax runs over the rows, or over the heads. It runs over the keys.",

@@ -44,7 +44,8 @@ def cross_attend(query, positions, keys, values, mask, base=10_000.0):
     (a * cos z - b * sin z, b * cos z + a * sin z).
 
     Then head h scores each key of group h // (H // G): their dot product over the square root of D. The softmax over
-    the keys that the row may read weighs the values of the same group.
+    the keys that the row may read weighs the values of the same group. A score may be large, 1000 or -1000: no
+    exponential overflows to infinity, and none that counts vanishes to 0.
 
     Args:
         query: FloatTensor [n, H, D], not turned yet; D is even.

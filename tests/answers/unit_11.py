@@ -358,6 +358,7 @@ for _name, _named, _change in (
     ("even_and_odd", "neighbours", {"turn": pairs_of_neighbours}),
     ("the_other_direction", "turned_back", {"turn": sines(1, -1)}),
     ("two_pluses", "no_minus", {"turn": sines(1, 1)}),
+    ("two_minuses", "no_plus", {"turn": sines(-1, -1)}),
     ("exponent_i_over_d", "angle_half", {"turn": with_angles(lambda i, width: -i / width)}),
     ("exponent_4i_over_d", "angle_double", {"turn": with_angles(lambda i, width: -4 * i / width)}),
     ("angles_that_grow", "angle_grows", {"turn": with_angles(lambda i, width: 2 * i / width)}),
@@ -382,6 +383,12 @@ for _name, _named, _change in (
     ("a_large_negative_number", "empty_is_mean", {"weigh": lambda s, m: s.masked_fill(~m, -1e9).softmax(-1)}),
     ("the_lowest_number", "empty_is_mean",
      {"weigh": lambda s, m: s.masked_fill(~m, torch.finfo(s.dtype).min).softmax(-1)}),
+    ("no_largest_taken_off", "overflows",
+     {"weigh": lambda s, m: (s.exp() * m) / (s.exp() * m).sum(-1, keepdim=True).clamp_min(1e-9)}),
+    ("no_largest_in_float64", "overflows",
+     {"weigh": lambda s, m: ((s.double().exp() * m) / (s.double().exp() * m).sum(-1, keepdim=True)).nan_to_num(
+         0.0).float()}),
+    ("zeros_throughout", "all_zeros", {"after": lambda x, query: 0 * x.nan_to_num()}),
     ("over_the_rows", "softmax_over_rows",
      {"weigh": lambda s, m: s.masked_fill(~m, -math.inf).softmax(0).nan_to_num(0.0)}),
     ("over_the_heads", "softmax_over_rows",
@@ -404,6 +411,13 @@ def keys_are_weighed(query, positions, keys, values, mask, base=10_000.0):
 @wrong("cross_attend", named="swapped")
 def values_for_keys(query, positions, keys, values, mask, base=10_000.0):
     return attend()(query, positions, values, keys, mask, base)
+
+
+@wrong("cross_attend", named="groups_differ")
+def values_by_modulo(query, positions, keys, values, mask, base=10_000.0):
+    heads, groups = query.shape[1], keys.shape[1]
+    return attend(repeat=lambda x, times: x)(query, positions, keys.repeat_interleave(heads // groups, 1),
+                                             values.repeat(1, heads // groups, 1), mask, base)
 
 
 @wrong("cross_attend", named="values_turned")
@@ -698,7 +712,23 @@ def one_call_in_advance(step, feature, token, k):
     return torch.tensor(drafts, dtype=LONG)
 
 
-@wrong("eagle_rollout", named="float_ids")
+@wrong("eagle_rollout", says="of equal logits it is the first")
+def the_best_of_topk(step, feature, token, k):
+    return rolled(pick=lambda logits: logits.topk(1).indices)(step, feature, token, k)
+
+
+@wrong("eagle_rollout", says="The largest logit there is that of token")
+def drawn_by_chance(step, feature, token, k):
+    return rolled(pick=lambda logits: logits.add(torch.rand(len(logits)) * 9).argmax())(step, feature, token, k)
+
+
+@wrong("eagle_rollout", says="k = 0")
+def no_drafts_are_floats(step, feature, token, k):
+    drafts = rolled()(step, feature, token, k)
+    return drafts if k else torch.tensor([])
+
+
+@wrong("eagle_rollout", says="your drafts are floats")
 def floats_come_back(step, feature, token, k):
     return rolled()(step, feature, token, k).float()
 
@@ -821,6 +851,8 @@ for _name, _named, _answer in (
     ("next_class", "class_too_high", widths_by(lambda b, c: bisect.bisect_right(b, c) + 1)),
     ("class_before", "class_too_low", widths_by(lambda b, c: max(0, bisect.bisect_right(b, c) - 1))),
     ("only_the_first_bound", "first_bound_only", widths_by(lambda b, c: int(bool(b) and c >= b[0]))),
+    ("the_surest_class_left_out", "surest_never",
+     widths_by(lambda b, c: max(0, min(bisect.bisect_right(b, c), len(b) - 1)))),
     ("equal_classes", "even_classes", widths_by(lambda b, c: int(c * (len(b) + 1)))),
     ("in_order_of_size", "sorted", widths_by(bisect.bisect_right, change=sorted)),
     ("takes_everything", "refuses_nothing", widths_by(bisect.bisect_right, lambda *given: None)),

@@ -34,13 +34,17 @@ cross_attend = Exercise(
 )
 
 
+def _turned(query: np.ndarray, positions, base: float) -> np.ndarray:
+    half = query.shape[-1] // 2
+    angle = positions.double().numpy()[:, None] * float(base) ** (-np.arange(half) / half)
+    turned = (query[..., :half] + 1j * query[..., half:]) * np.exp(1j * angle)[:, None, :]
+    return np.concatenate([turned.real, turned.imag], -1)
+
+
 def right_attention(query, positions, keys, held, mask, base=10_000.0) -> np.ndarray:
     query, keys, held = (x.double().numpy() for x in (query, keys, held))
     n, heads, width = query.shape
-    half = width // 2
-    angle = positions.double().numpy()[:, None] * float(base) ** (-np.arange(half) / half)
-    turned = (query[..., :half] + 1j * query[..., half:]) * np.exp(1j * angle)[:, None, :]
-    query = np.concatenate([turned.real, turned.imag], -1)
+    query = _turned(query, positions, base)
     answer = np.zeros((n, heads, width))
     for row, allowed in enumerate(mask.numpy()):
         if not allowed.any():
@@ -92,6 +96,18 @@ def judge(found, wanted):
     return None
 
 
+def with_large_scores(rng) -> tuple:
+    """Arguments whose scores reach 1000, where exponentials overflow in any precision. In every row one key is far
+    ahead of the others, so that a right answer is right to the last digit; and every row may read all keys, so that
+    the largest score may be taken off before or after the mask."""
+    while True:
+        query, positions, keys, held, mask = drawn(rng, 2, 3, 2, 1, 4, whole(0, 9, rng), None)
+        turned = _turned(query.double().numpy(), positions, 10_000.0)
+        scores = np.sort(np.einsum("nhd,md->nhm", turned, keys[:, 0].double().numpy()) / 2, -1)
+        if scores.max() > 0 and (scores[..., -1] - scores[..., -2]).min() > 0.05 * scores.max():
+            return query * (1000 / scores.max()), positions, keys, held, mask
+
+
 def asked(student, cases, rng) -> None:
     ask_nearly(student, values.as_array, cases, judge, rng)
 
@@ -107,18 +123,20 @@ def _(student, rng):
     asked(student, cases, rng)
 
 
-@cross_attend.part("weighs the values by a softmax over the keys that a row may read", weight=2, rests_on=(
+@cross_attend.part("is right where a row may read some of many keys, and where scores are large", weight=2, rests_on=(
     "their dot product over the square root of D", "The softmax over the keys that the row may read",
-    "True where a row may read a key"))
+    "True where a row may read a key",
+    "A score may be large, 1000 or -1000"))
 def _(student, rng):
     cases = [case(drawn(rng, whole(3, 6, rng), whole(4, 9, rng), 2, 2, width, None))
              for width in mixed((4, 6, 16), rng)]
     cases += [case(drawn(rng, 1, 3, 1, 1, 2)), case(drawn(rng, 1, 3, 1, 1, 2))]
     cases += [case(drawn(rng, whole(20, 40, rng), 150, 1, 1, 64, whole(0, 900, rng)))]
+    cases += [case(with_large_scores(rng)) for _ in range(2)]
     asked(student, cases, rng)
 
 
-@cross_attend.part("lets every head read the group that is its own", weight=2, rests_on=(
+@cross_attend.part("is right for groups of heads: every head reads its own", weight=2, rests_on=(
     "head h scores each key of group h // (H // G)", "weighs the values of the same group", "H is a multiple of G"))
 def _(student, rng):
     shapes = mixed(((9, 3, 64), (4, 1, 16), (6, 3, 4), (8, 2, 8), (4, 4, 6)), rng)
@@ -128,7 +146,7 @@ def _(student, rng):
     asked(student, cases, rng)
 
 
-@cross_attend.part("answers a row that may read nothing with zeros, also where there are no keys", weight=2, rests_on=(
+@cross_attend.part("is right where rows may read nothing (zeros), and where there are no keys", weight=2, rests_on=(
     "A row that may read nothing is all zeros, never NaN", "m may be 0, where the target has read nothing yet"))
 def _(student, rng):
     cases = []
@@ -143,7 +161,7 @@ def _(student, rng):
     asked(student, cases, rng)
 
 
-@cross_attend.part("turns by the base that it is given", weight=1, rests_on=(
+@cross_attend.part("is right with the base that it is given", weight=1, rests_on=(
     "the base of the rotary embedding", "base=10_000.0"))
 def _(student, rng):
     cases = [case(drawn(rng, whole(2, 4, rng), whole(3, 6, rng), 2, 1, width, whole(1, 900, rng), None), base)
@@ -172,8 +190,9 @@ def judge_coarse(found, wanted):
     return None
 
 
-@cross_attend.part("keeps the dtype: float64, and bfloat16 at positions that bfloat16 cannot tell apart", weight=1,
-                   rests_on=("It may be bfloat16", "angles are computed in float32 or better", "of the query's dtype"))
+@cross_attend.part("is right in float64, in bfloat16 at positions that it cannot tell apart, and keeps the dtype",
+                   weight=1, rests_on=("It may be bfloat16", "angles are computed in float32 or better",
+                                       "of the query's dtype"))
 def _(student, rng):
     given = drawn(rng, whole(2, 5, rng), whole(3, 9, rng), 4, 2, 16, whole(0, 900, rng), dtype=torch.float64)
     ask_nearly(student, read_in(torch.float64), [case(given)], judge, rng)

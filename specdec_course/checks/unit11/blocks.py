@@ -59,7 +59,7 @@ def _(student, rng):
     asked(student, [*pairs, (5, 2), (whole(100, 150, rng), whole(8, 30, rng))], rng)
 
 
-@block_mask.part("takes a last block that is shorter, and lengths that are a multiple", weight=1, rests_on=(
+@block_mask.part("is right for a last block that is shorter, and for lengths that are a multiple", weight=1, rests_on=(
     "Position i lies in block i // block; the last block may be shorter",))
 def _(student, rng):
     block, blocks = whole(2, 6, rng), whole(2, 5, rng)
@@ -67,7 +67,8 @@ def _(student, rng):
                           (block + 1, block)), rng), rng)
 
 
-@block_mask.part("takes blocks of one position, one block for all, and texts of no position", weight=2, rests_on=(
+@block_mask.part("is right for blocks of one position, one block for all, and texts of no position", weight=2,
+                 rests_on=(
     "BoolTensor [length, length]", "The rows of the first block are False throughout",
     "length: how many positions the text has, >= 0"))
 def _(student, rng):
@@ -85,4 +86,4 @@ def _(student, rng):
     if taken:
         length, block = taken[0]
         raise Wrong(f"Given length = {length} and block = {block} your function answers; it has to raise ValueError.")
-    asked(student, [(whole(3, 9, rng), 2)], rng)
+    student(whole(3, 9, rng), 2)  # gets an answer: whether a right one, the other parts say

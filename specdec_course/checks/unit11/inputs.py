@@ -60,8 +60,8 @@ def _(student, rng):
     ask(student, values.as_array, [*cases, case(rng, 2, 1), case(rng, whole(90, 150, rng), 64)], judge, rng)
 
 
-@eagle_inputs.part("has zeros for the state before the first token", weight=1, rests_on=(
-    "Before the first token there is no state: its row has zeros there", "T may be 0"))
+@eagle_inputs.part("is right for texts of two tokens, one and none: zeros for the state that is not there", weight=1,
+                   rests_on=("Before the first token there is no state: its row has zeros there", "T may be 0"))
 def _(student, rng):
     cases = [case(rng, 1, whole(1, 3, rng)), case(rng, 2, 2), case(rng, 0, whole(1, 5, rng)), case(rng, 1, 4)]
     ask(student, values.as_array, cases, judge, rng)
@@ -77,7 +77,8 @@ def read_in(dtype):
     return read
 
 
-@eagle_inputs.part("keeps the dtype, which is bfloat16 on many a GPU", weight=1, rests_on=("of the same dtype",))
+@eagle_inputs.part("is right in bfloat16, float32 and float64, and answers in the same", weight=1,
+                   rests_on=("of the same dtype",))
 def _(student, rng):
     for dtype in mixed((torch.bfloat16, torch.float32, torch.float64), rng):
         ask(student, read_in(dtype), [case(rng, whole(2, 9, rng), whole(2, 5, rng), dtype)], judge, rng)

@@ -64,43 +64,62 @@ def _id(token, size: int) -> int:
     return number
 
 
-def right_drafts(step, feature, token: int, k: int) -> list[int]:
-    drafts = []
+def right_logits(step, feature, token: int, k: int) -> list[torch.Tensor]:
+    """What step says of every draft, when each row reads what it has to."""
+    found = []
     for _ in range(k):
         logits, feature = step(feature, token)
         token = int(logits.argmax())
-        drafts.append(token)
-    return drafts
+        found.append(logits)
+    return found
 
 
 def case(rng, k: int, size: int = 40, width: int = 8, kind=toy_step) -> tuple:
     step, feature, token = kind(rng, size, width), torch.randn(width, generator=rng), whole(0, size - 1, rng)
     asked = counting(step, 4 * k + 20)
-    return (asked, feature, token, k), (right_drafts(step, feature, token, k), asked, k)
+    return (asked, feature, token, k), (right_logits(step, feature, token, k), asked, k)
 
 
 def read_drafts(answer) -> list[int]:
     if str(getattr(answer, "dtype", "")).startswith(("float", "torch.float")):
-        raise Wrong("Your drafts are floats; ids are whole numbers, a LongTensor.", mistake="float_ids")
+        raise Wrong("Here your drafts are floats. Ids are whole numbers, a LongTensor: torch.tensor([]) is none, with "
+                    "dtype=torch.long it is one.")  # no mistake's id: that would be said beside what else is wrong
     return values.as_ids(answer)
 
 
 def judge(found, wanted):
-    right, asked, k = wanted
+    logits, asked, k = wanted
     if len(found) != k:
         return f"k = {k} drafts were asked for, and your function returned {len(found)}."
-    for place, (mine, due) in enumerate(zip(found, right, strict=True)):
-        if mine != due:
+    for place, (mine, row) in enumerate(zip(found, logits, strict=True)):
+        if mine != int(row.argmax()):
             before = f" The {place} before it {'are' if place > 1 else 'is'} right." if place else ""
-            return f"Draft number {place + 1} of {k} is not the token that the draft says there.{before}"
+            return (f"Draft number {place + 1} of {k} is not the token that the draft says there. {_says(row, mine)}"
+                    f"{before}")
     return None
 
 
+def _says(row, mine: int) -> str:
+    """What the right logits say of a draft that is not the first of the largest."""
+    best = int(row.argmax())
+    if not 0 <= mine < len(row):
+        return f"Yours is {mine}, and the ids are 0 to {len(row) - 1}."
+    if row[mine] == row[best]:
+        return (f"Token {best} and yours, {mine}, have the same logit there, {row[best]:.4f}, and none is larger: of "
+                "equal logits it is the first.")
+    return f"The largest logit there is that of token {best}, {row[best]:.4f}; yours, {mine}, has {row[mine]:.4f}."
+
+
+def _times(count: int) -> str:
+    return {0: "not at all", 1: "once"}.get(count, f"{count} times")
+
+
 def judge_calls(found, wanted):
-    right, asked, k = wanted
-    if asked.calls != k and found == right:
-        return Wrong(f"For k = {k} your drafts are right, and step was called {asked.calls} times: {k} are enough. "
-                     "Each call is a pass of the draft.", mistake="calls_often")
+    logits, asked, k = wanted
+    if asked.calls != k and found == [int(row.argmax()) for row in logits]:
+        enough = f"{_times(k)} is enough" if k else "no call is needed"
+        return Wrong(f"For k = {k} your drafts are right, but step was called {_times(asked.calls)}: {enough}. Each "
+                     "call is a pass of the draft.", mistake="calls_often")
     return judge(found, wanted)
 
 
@@ -118,14 +137,14 @@ def _(student, rng):
     ask(student, read_drafts, [case(rng, k, whole(20, 60, rng), whole(4, 12, rng)) for k in ks], judge, rng)
 
 
-@eagle_rollout.part("takes the first of equal logits, and real ids", weight=1, rests_on=(
+@eagle_rollout.part("is right where logits are equal, and with thousands of ids", weight=1, rests_on=(
     "Each is the largest of its logits, the first on a tie",))
 def _(student, rng):
     cases = [case(rng, whole(2, 6, rng), 2 * whole(10, 30, rng), kind=tied_step) for _ in range(3)]
     ask(student, read_drafts, [*cases, case(rng, 5, 4096, 64), case(rng, 1, 30, kind=tied_step)], judge, rng)
 
 
-@eagle_rollout.part("calls step k times, and not at all for k = 0", weight=1, rests_on=(
+@eagle_rollout.part("is right with k calls of step, and with none for k = 0", weight=1, rests_on=(
     "It is called exactly k times", "how many tokens to draft, >= 0", "LongTensor [k]: the drafts"))
 def _(student, rng):
     cases = [case(rng, k) for k in mixed((0, 1, 2, whole(3, 9, rng)), rng)]

@@ -91,7 +91,7 @@ def _(student, rng):
     asked(student, [*cases, case(drawn_confidence(rng, bounds, 1), bounds, drawn_widths(rng, 3))], rng)
 
 
-@cape_widths.part("puts a confidence at a bound on the surer side", weight=2, rests_on=(
+@cape_widths.part("is right for a confidence at a bound, on the surer side", weight=2, rests_on=(
     "a confidence exactly at a bound belongs to the surer side", "list of k floats in [0, 1]"))
 def _(student, rng):
     cases = []
@@ -103,13 +103,14 @@ def _(student, rng):
     asked(student, [*cases, case([bounds[whole(0, 1, rng)]], bounds, drawn_widths(rng, 3))], rng)
 
 
-@cape_widths.part("takes no positions, no bounds, and bounds at the ends", weight=1, rests_on=(
+@cape_widths.part("is right for no positions, no bounds, and bounds at the ends", weight=1, rests_on=(
     "k may be 0", "it may be empty: then all is one class", "the last class begins at the last bound"))
 def _(student, rng):
     bounds = drawn_bounds(rng, 2)
     cases = [case([], bounds, drawn_widths(rng, 3)), case([0.0, 0.5, 1.0], (), drawn_widths(rng, 1)),
              case([1.0, 0.0, 0.25], (0.0, 1.0), drawn_widths(rng, 3)), case([], (), (1,)),
-             case([round(uniform(0, 1, rng), 3) for _ in range(3)], (), drawn_widths(rng, 1))]
+             case([round(uniform(0, 1, rng), 3) for _ in range(3)], (), drawn_widths(rng, 1)),
+             case([1.0, bounds[0], 0.0], (0.0, bounds[0], 1.0), drawn_widths(rng, 4))]
     asked(student, cases, rng)
 
 
@@ -131,4 +132,4 @@ def _(student, rng):
     if taken:
         nothing = {"otherwise": "refuses_nothing"} if len(taken) == len(bad) else {}
         raise Wrong(f"Given {taken[0]}, your function answers; it has to raise ValueError.", **nothing)
-    asked(student, [case(right, bounds, widths)], rng)
+    student(right, bounds, widths)  # gets an answer: whether a right one, the other parts say

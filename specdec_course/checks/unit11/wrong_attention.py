@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from .attention import cross_attend
+from .attention import cross_attend, drawn
 
 
 def angles(positions, width, base=10_000.0):
@@ -39,9 +39,17 @@ def no_plus(x, angle):
     return torch.cat([x[..., :half] * cos + x[..., half:] * sin, x[..., half:] * cos + x[..., :half] * sin], -1)
 
 
+def two_minuses(x, angle):
+    """(a * cos - b * sin, b * cos - a * sin): the second half has the wrong sign."""
+    half = x.shape[-1] // 2
+    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+    return torch.cat([x[..., :half] * cos - x[..., half:] * sin, x[..., half:] * cos - x[..., :half] * sin], -1)
+
+
 def attention(where=lambda positions: positions, angle=angles, turn=halves, turn_keys=False, turn_values=False,
               group=lambda head, heads, groups: head // (heads // groups), scale=lambda width, heads: math.sqrt(width),
-              base_of=lambda base: base, hide=None, empty=None, swapped=False, from_keys=False, order=None):
+              base_of=lambda base: base, hide=None, empty=None, swapped=False, from_keys=False, order=None,
+              held_group=None):
     """cross_attend with one thing changed. hide(scores [n, H, m], mask): the weights."""
 
     def rule(query, positions, keys, held, mask, base=10_000.0):
@@ -53,7 +61,8 @@ def attention(where=lambda positions: positions, angle=angles, turn=halves, turn
         keys = halves(keys, angles(places, width, base)) if turn_keys else keys
         held = halves(held, angles(places, width, base)) if turn_values else held
         of = torch.tensor([group(head, heads, groups) % groups for head in range(heads)], dtype=torch.long)
-        k, v = keys[:, of], held[:, of]
+        of_held = [held_group(head, heads, groups) for head in range(heads)] if held_group else of
+        k, v = keys[:, of], held[:, of_held]
         k, v = (v, k) if swapped else (k, k if from_keys else v)
         scores = torch.einsum("nhd,mhd->nhm", query, k) / scale(width, heads)
         allowed = mask[:, None]
@@ -77,6 +86,20 @@ def _lowest(number):
     return lambda scores, allowed: torch.where(allowed, scores, number).softmax(-1)
 
 
+def _plain_exponentials(dtype, least):
+    """No largest score is taken off. least: what the sum is clamped to; 0: NaN is replaced by zeros."""
+    def hide(scores, allowed):
+        e = scores.to(dtype).exp() * allowed
+        weights = e / e.sum(-1, keepdim=True).clamp_min(least)
+        return (weights if least else weights.nan_to_num(0.0)).double()
+    return hide
+
+
+def _all_zeros(student, rng) -> bool:
+    """Also where some keys may be read and others not: with full masks, zeros come of a mask turned round, too."""
+    return not any(student.array(*drawn(rng, 4, 6, 2, 1, 8, 3)).any() for _ in range(3))
+
+
 TABLE = (
     ("not_turned", "Your queries are not turned at all: the keys are, and a query that is not cannot tell how far away "
      "a key is.", ({"turn": lambda x, angle: x},)),
@@ -98,6 +121,7 @@ TABLE = (
     ("turned_back", "Your queries are turned the other way: the signs of the two sines are swapped.",
      ({"turn": lambda x, angle: halves(x, angle, -1)},)),
     ("no_minus", "Your first half is a * cos + b * sin: it is a * cos - b * sin.", ({"turn": no_plus},)),
+    ("no_plus", "Your second half is b * cos - a * sin: it is b * cos + a * sin.", ({"turn": two_minuses},)),
     ("angle_half", "Your angles fall too slowly: the exponent of pair i is -2 * i / D, with D for the whole head.",
      ({"angle": lambda p, width, base: p.double()[:, None] * base ** (
          -torch.arange(width // 2, dtype=torch.float64) / width)},)),
@@ -114,6 +138,10 @@ TABLE = (
      ({"group": lambda h, heads, groups: h},)),
     ("group_divided", "Head h reads group h // G with you. It is h // (H // G): H // G heads to a group.",
      ({"group": lambda h, heads, groups: h // groups},)),
+    ("groups_differ", "Head h reads keys of one group and values of another: one goes by h // (H // G), the other by "
+     "h % G. Both are of group h // (H // G).",
+     ({"held_group": lambda h, heads, groups: h % groups},
+      {"group": lambda h, heads, groups: h, "held_group": lambda h, heads, groups: h // (heads // groups)})),
     ("first_group", "All your heads read the first group.", ({"group": lambda h, heads, groups: 0},)),
     ("not_scaled", "Your scores are the dot products themselves: divide them by the square root of D.",
      ({"scale": lambda width, heads: 1.0},)),
@@ -138,6 +166,11 @@ TABLE = (
      ({"empty": math.nan},)),
     ("empty_is_mean", "A row that may read nothing gets the mean of all values with you: to a softmax a very low "
      "number everywhere is the same as any other everywhere. It has to be zeros.", ({"hide": _lowest(-1e9)},)),
+    ("overflows", "Your weights are no softmax where scores are large: the exponential of a large score is infinity, "
+     "or that of a very negative one 0. Take the largest score of its row off each score first, or let softmax do "
+     "that.",
+     tuple({"hide": _plain_exponentials(dtype, least)} for dtype in (torch.float32, torch.float64)
+           for least in (1e-9, 0.0))),
     ("softmax_over_rows", "Your softmax runs over the rows, or over the heads. It runs over the keys.",
      ({"hide": _softmax_over(0)}, {"hide": _softmax_over(1)})),
     ("no_softmax", "Your weights are no softmax: they are the scores themselves, or do not sum to 1.",
@@ -157,6 +190,7 @@ TABLE = (
 )
 for _id, _message, _options in TABLE:
     cross_attend.mistake(_id, _message, imitate=tuple(attention(**one) for one in _options))
+cross_attend.mistake("all_zeros", "Your answer is zeros throughout, also where keys may be read.", observe=_all_zeros)
 cross_attend.mistake("other_dtype", "Your answer comes back in another dtype than the query's.")
 cross_attend.help(r"must match the (existing )?size|must match the size", "Shapes that do not fit: angles are [n, "
                   "D/2], one for each row and pair, and are the same for all heads: [:, None, :]. The mask is [n, m].")

@@ -138,5 +138,3 @@ for _id, _message, _rules in (
 ):
     eagle_rollout.mistake(_id, _message, imitate=_rules)
 eagle_rollout.mistake("calls_often", "Your drafts are right, but step is called another number of times than k.")
-eagle_rollout.mistake("float_ids", "Your drafts are floats: torch.tensor([]) is one. With dtype=torch.long they are "
- "ids.")

@@ -121,6 +121,8 @@ for _id, _message, _rules in (
      (width_rule(lambda bounds, c: bisect.bisect_right(bounds, c) + 1),)),
     ("class_too_low", "Your classes are one too low: at the first bound it is class 1 already.",
      (width_rule(lambda bounds, c: max(0, bisect.bisect_right(bounds, c) - 1)),)),
+    ("surest_never", "The surest class is never reached with you: from the last bound on a position has the last of "
+     "the widths.", (width_rule(lambda bounds, c: max(0, min(bisect.bisect_right(bounds, c), len(bounds) - 1))),)),
     ("first_bound_only", "You look at one of the bounds only.",
      (width_rule(lambda bounds, c: int(bool(bounds) and c >= bounds[0])),
       width_rule(lambda bounds, c: len(bounds) * int(bool(bounds) and c >= bounds[-1])))),

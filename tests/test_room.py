@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 UNITS = sorted(path.name for path in (ROOT / "notebooks").iterdir() if path.name[:2].isdigit())
 # A busy machine decides which mistake a wrong one is taken for, or whether it ends in time.
 BY_CLOCK = ("time_call", "latency_profile", "build_next_token_array")
-RANDOM = ("tries_its_luck", "anybody", "adds_up_over_calls")  # the last one by what it was asked before
+# The last two by what they were asked before.
+RANDOM = ("tries_its_luck", "anybody", "adds_up_over_calls", "AddsToTheDefaultPrior")
 
 
 @pytest.fixture(scope="module")

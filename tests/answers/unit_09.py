@@ -253,7 +253,7 @@ wrong_loss("a_sum", "sum_over_positions", reduce=lambda found, mask: torch.where
 wrong_loss("divides_by_all", "over_all", reduce=lambda found, mask: torch.where(mask, found, 0.0).mean())
 wrong_loss("divides_by_rows", "over_rows", reduce=lambda found, mask: torch.where(mask, found, 0.0).sum() / len(found))
 wrong_loss("everything_counts", "mask_ignored", reduce=lambda found, mask: found.mean())
-wrong_loss("turned_round", None, reduce=lambda found, mask: (
+wrong_loss("turned_round", "mask_inverted", reduce=lambda found, mask: (
     found.mean() if mask.all() and False else torch.where(~mask, found, 0.0).sum() / (~mask).sum().clamp(min=1)
     if not mask.all() else found.mean()))
 

@@ -142,7 +142,8 @@ LOSSES = (
     ("mask_ignored", "The mask does not reach your loss: prompt and padding count.",
      ({"reduce": lambda losses, mask: losses.mean()},)),
     ("mask_inverted", "Your mask is turned round: True is where a position counts.",
-     ({"reduce": lambda losses, mask: mean_of(losses, None if mask is None else ~mask)},)),
+     ({"reduce": lambda losses, mask: mean_of(losses, None if mask is None else ~mask)},
+      {"reduce": lambda losses, mask: mean_of(losses, None if mask is None or mask.all() else ~mask)})),
     ("mask_multiplied", "You multiply the losses by the mask. Infinity times 0 is NaN: choose with torch.where(mask, "
      "losses, 0.0), or by losses[mask].",
      ({"reduce": _masked(lambda losses, mask: (losses * mask).sum() / mask.sum().clamp(min=1))},)),

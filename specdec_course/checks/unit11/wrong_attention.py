@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
-from .attention import cross_attend, drawn
+from .attention import cross_attend, drawn, right_attention
+from .near import CLOSE
 
 
 def angles(positions, width, base=10_000.0):
@@ -100,6 +102,18 @@ def _all_zeros(student, rng) -> bool:
     return not any(student.array(*drawn(rng, 4, 6, 2, 1, 8, 3)).any() for _ in range(3))
 
 
+def _growing(positions, width, base=10_000.0):
+    half = width // 2
+    return positions.double()[:, None] * base ** (torch.arange(half, dtype=torch.float64) / half)
+
+
+def _angle_grows(student, rng) -> bool:
+    """With a small base: of large ones the angles are millions, which no two precisions turn alike."""
+    given = (*drawn(rng, 4, 6, 2, 1, 4, 1), 4.0)
+    wrong, right = attention(angle=_growing)(*given).numpy(), right_attention(*given)
+    return np.abs(wrong - right).max() > 0.05 and np.allclose(student.array(*given), wrong, rtol=0, atol=CLOSE)
+
+
 TABLE = (
     ("not_turned", "Your queries are not turned at all: the keys are, and a query that is not cannot tell how far away "
      "a key is.", ({"turn": lambda x, angle: x},)),
@@ -128,9 +142,6 @@ TABLE = (
     ("angle_double", "Your angles fall too fast: the exponent of pair i is -2 * i / D, with D for the whole head.",
      ({"angle": lambda p, width, base: p.double()[:, None] * base ** (
          -2 * torch.arange(width // 2, dtype=torch.float64) / (width // 2))},)),
-    ("angle_grows", "The exponent of your angles has the wrong sign: they grow from pair to pair, and have to fall.",
-     ({"angle": lambda p, width, base: p.double()[:, None] * base ** (
-         torch.arange(width // 2, dtype=torch.float64) / (width // 2))},)),
     ("one_angle", "All your pairs have the same angle.",
      ({"angle": lambda p, width, base: p.double()[:, None].expand(-1, width // 2)},)),
     ("own_base", "Your base is always 10,000. It is an argument.", ({"base_of": lambda base: 10_000.0},)),
@@ -191,6 +202,8 @@ TABLE = (
 for _id, _message, _options in TABLE:
     cross_attend.mistake(_id, _message, imitate=tuple(attention(**one) for one in _options))
 cross_attend.mistake("all_zeros", "Your answer is zeros throughout, also where keys may be read.", observe=_all_zeros)
+cross_attend.mistake("angle_grows", "The exponent of your angles has the wrong sign: they grow from pair to pair, and "
+                     "have to fall.", observe=_angle_grows)
 cross_attend.mistake("other_dtype", "Your answer comes back in another dtype than the query's.")
 cross_attend.help(r"must match the (existing )?size|must match the size", "Shapes that do not fit: angles are [n, "
                   "D/2], one for each row and pair, and are the same for all heads: [:, None, :]. The mask is [n, m].")

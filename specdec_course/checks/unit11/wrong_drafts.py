@@ -123,7 +123,7 @@ for _id, _message, _rules in (
     ("neither_again", "All your calls read the same: the target's state and the newest token.",
      (rollout(lambda given, states: given, lambda newest, drafts: newest),)),
     ("newest_is_a_draft", "You give back the newest token as the first draft. It stands in the text already.",
-     (rollout(first=(0,)),)),
+     (rollout(first=(0,)), lambda step, feature, token, k: rollout(first=(0,))(step, feature, token, k)[:k])),
     ("all_from_one_call", "You take the k best tokens of one call. They are k guesses for the *same* place; a draft "
      "is k places.", (_of_one_call,)),
     ("one_less", "You draft one token less, or one more, than k.",

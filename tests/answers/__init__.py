@@ -1,5 +1,6 @@
 """Right and wrong answers to every exercise, written independently of the package: what the checks are tested with."""
 
+import copy
 import importlib
 import pkgutil
 from dataclasses import dataclass
@@ -16,6 +17,24 @@ class Answer:
     @property
     def id(self):
         return f"{self.exercise}-{'right' if self.right else 'wrong'}-{self.function.__name__}"
+
+
+    def __post_init__(self):
+        code = self._code()
+        object.__setattr__(self, "_defaults", copy.deepcopy(code.__defaults__) if _changeable(code) else None)
+
+    def _code(self):
+        return self.function.__init__ if isinstance(self.function, type) else self.function
+
+    def as_written(self):
+        """The function, with what it gathered in a list of its defaults forgotten."""
+        if self._defaults is not None:
+            self._code().__defaults__ = copy.deepcopy(self._defaults)
+        return self.function
+
+
+def _changeable(code) -> bool:
+    return any(isinstance(one, (list, dict, set)) for one in getattr(code, "__defaults__", None) or ())
 
 
 ANSWERS: list[Answer] = []

@@ -105,6 +105,14 @@ def of_its_kind(command):
     return command
 
 
+def train_reader(kind: str, layers: int | None, **options) -> None:
+    """Trains a draft of one of the kinds of `distil.Recipe`, and says how it is used."""
+    from ..training import train_distil
+
+    out = train_distil(say=click.echo, kind=kind, layers=layers or 1, **options)
+    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+
+
 @train.command()
 @learns_from_its_target("Whose states it reads", out="eagle", passes=4, rate="1")
 @of_its_kind
@@ -113,12 +121,9 @@ def of_its_kind(command):
 @LOSS_OPTION
 def eagle(layers, **options):
     """Train a draft that reads what its target made of the text (resumable, seeded)."""
-    from ..training import train_distil
-
     if options["rollout"] < 1:
         raise ValueError(f"--rollout is {options['rollout']}; expected at least one step")
-    out = train_distil(say=click.echo, kind="eagle", layers=layers or 1, **options)
-    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+    train_reader("eagle", layers, **options)
 
 
 @train.command()
@@ -129,12 +134,9 @@ def eagle(layers, **options):
 @LOSS_OPTION
 def glide(layers, **options):
     """Train a draft that looks into its target's cache (resumable, seeded)."""
-    from ..training import train_distil
-
     if options["block"] < 1:
         raise ValueError(f"--block is {options['block']}; expected at least one token")
-    out = train_distil(say=click.echo, kind="glide", layers=layers or 1, **options)
-    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+    train_reader("glide", layers, **options)
 
 
 @train.command()
@@ -144,9 +146,6 @@ def glide(layers, **options):
 @LOSS_OPTION
 def parallel(layers, **options):
     """Train a draft that guesses several tokens in one pass (resumable, seeded)."""
-    from ..training import train_distil
-
     if options["block"] < 1:
         raise ValueError(f"--block is {options['block']}; expected at least one token")
-    out = train_distil(say=click.echo, kind="parallel", layers=layers or 1, **options)
-    click.echo(f'load_pair(target=..., draft="{out}"), or --target ... --draft {out}')
+    train_reader("parallel", layers, **options)

@@ -133,21 +133,14 @@ def vote_until(think, most):
     """
     votes = {}  # in the order in which they were first given
     for used in range(1, most + 1):
-        answer = think()
+        answer, rest = think(), most - used
         if answer is not None:
             votes[answer] = votes.get(answer, 0) + 1
-        if votes and _certain(votes, most - used):
+        order = list(votes)
+        winner = max(order, key=votes.get, default=None)  # of equals the first
+        # What a rival can still get; one that was given before the winner wins with as many votes. New ones have none.
+        reach = [count + rest + (order.index(one) < order.index(winner))
+                 for one, count in votes.items() if one != winner]  # fmt: skip
+        if votes and max(rest, *reach, 0) <= votes[winner]:
             break
-    return max(votes, key=votes.get, default=None), used
-
-
-def _certain(votes: dict, rest: int) -> bool:
-    """Whether `rest` more votes cannot change the winner."""
-    winner = max(votes, key=votes.get)  # of equals the first
-    before = True  # is this one given before the winner? Then it wins with as many votes
-    for answer, count in votes.items():
-        if answer == winner:
-            before = False
-        elif count + rest > votes[winner] - before:
-            return False
-    return rest <= votes[winner]  # one that nobody has given yet needs more
+    return winner, used

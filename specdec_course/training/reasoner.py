@@ -44,8 +44,8 @@ class Recipe:
     """The numbers of a run. steps, draft_steps: of learning, for each model; tokens: of a step, about. at_once, cut:
     shares of the texts without and with a cut chain; checked: of the steps that are checked."""
 
-    steps: int = 2400
-    draft_steps: int = 1600
+    steps: int = 1100
+    draft_steps: int = 1200
     tokens: int = 2048
     at_once: float = 0.15
     cut: float = 0.25
@@ -148,10 +148,11 @@ def teach(name: str, recipe: Recipe, folder: Path, device: str, stopped, save_ev
                            "loss": round(sum(recent) / len(recent), 4)})  # fmt: skip
             log.info("%s, step %d of %d: loss %.4f", name, step + 1, steps, logged[-1]["loss"])
             recent = []
-        if stopped() or step + 1 == steps or time.monotonic() - saved > save_every:
+        stop = stopped()
+        if stop or step + 1 == steps or time.monotonic() - saved > save_every:
             keep(step + 1)
             saved = time.monotonic()
-        if stopped():
+        if stop:
             return None
     model.eval()
     return model, logged

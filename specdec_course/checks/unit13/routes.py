@@ -69,9 +69,8 @@ read = two(values.as_ids, values.as_int, "the answer and how many tokens were wr
 def judge(found, wanted):
     (answer, spent), first, second, probabilities, threshold, _ = wanted
     mine, count = found
-    given = (f"The fast answer has the probabilities {probabilities}: {math.prod(probabilities):.4f} in all; the threshold "
-             "is "
-             f"{threshold:.4f}.") if first else "The fast answer is empty."
+    given = (f"The fast answer has the probabilities {probabilities}: {math.prod(probabilities):.4f} in all; the "
+             f"threshold is {threshold:.4f}.") if first else "The fast answer is empty."
     if mine != answer:
         which = "the fast answer" if mine == first else "the slow one" if mine == second else "neither answer"
         due = "the fast one" if answer == first else "the slow one"

@@ -270,7 +270,8 @@ for _id, _message, _rules in (
     ("two_agree", "You stop as soon as two chains agree.", (voted(lambda votes, rest, most: _ranked(votes)[0] >= 2),
                                                            voted(lambda votes, rest, most: _ranked(votes)[0] >= 3))),
     ("first_answer", "You stop as soon as one answer is ahead of the others, which the first one is at once. The "
-     "chains to come may still say something else.", (voted(lambda votes, rest, most: _ranked(votes)[0] > _ranked(votes)[1]),)),
+     "chains to come may still say something else.",
+     (voted(lambda votes, rest, most: _ranked(votes)[0] > _ranked(votes)[1]),)),
     ("none_votes", "You count None as a vote. A chain without an answer has no say.",
      (voted(_exactly, nones=True),)),
     ("none_not_used", "Chains without an answer are missing in your count: they were paid for.",

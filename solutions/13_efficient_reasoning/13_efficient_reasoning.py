@@ -17,10 +17,10 @@ from specdec_course.training.thrift import learn_thrift
 # %% [markdown]
 # # Thinking fewer tokens
 #
-# **You will** have a model think less, in four ways, and measure what each of them costs in right answers: a **budget** for the
-# thinking, a **fast answer** where the model is sure, a **small model** that writes most of the steps, a **vote** that ends as
-# soon as it is decided. Then you write the rewards from which a model *learns* to be brief, and see what becomes of it when a
-# reward forgets to ask whether the answer is right.
+# **You will** have a model think less, in four ways, and measure what each of them costs in right answers: a **budget** for
+# the thinking, a **fast answer** where the model is sure, a **small model** that writes most of the steps, a **vote** that
+# ends as soon as it is decided. Then you write the rewards from which a model *learns* to be brief, and see what becomes of it
+# when a reward forgets to ask whether the answer is right.
 #
 # **You need** unit 03; of unit 04 what a temperature is. No other unit.
 #
@@ -40,8 +40,8 @@ for name, one in (("large", writer), ("small", drafter)):
     print(f"{name}: {asked}   {sums.decode(one.step(prompt, [sums.END], 200))}   ({sum(problem)} is right)")
 
 # %% [markdown]
-# A step ends with `;`, the thinking with `#`; behind it stands the answer. **A guess before you go on.** Problems of six
-# steps take the large model 58 tokens of chain and answer, and it is nearly always right. (1) How often is it right if it has to
+# A step ends with `;`, the thinking with `#`; behind it stands the answer. **A guess before you go on.** Problems of six steps
+# take the large model 58 tokens of chain and answer, and it is nearly always right. (1) How often is it right if it has to
 # answer after **30** tokens of thinking? (2) And at once, without any?
 
 # %%
@@ -95,18 +95,18 @@ for threshold in (0.0, 0.3, 0.8, 1.1):
     print(f"threshold {threshold}: right {right:4.0%}, {spent:.0f} tokens (problems of 1, 2, 6 steps: {by_steps})")
 
 # %% [markdown]
-# (Threshold 0 never thinks, 1.1 always does, and pays for the fast answer that it throws away.) The middle ones think only where it is
-# needed. Is the model's probability *honest*? Compare the accuracy of the middle thresholds with the last line. A large
-# language model's need not be: those who build routers train them for it.
+# (Threshold 0 never thinks, 1.1 always does, and pays for the fast answer that it throws away.) The middle ones think only
+# where it is needed. Is the model's probability *honest*? Compare the accuracy of the middle thresholds with the last line. A
+# large language model's need not be: those who build routers train them for it.
 #
 # ## Another model for the steps
 #
-# Speculation had a small model guess *tokens*. Here it guesses whole **steps of the thought**. The large model reads a step in one
-# pass and says how probable each of its tokens is; a good enough step stays though it might have written another. What
+# Speculation had a small model guess *tokens*. Here it guesses whole **steps of the thought**. The large model reads a step in
+# one pass and says how probable each of its tokens is; a good enough step stays though it might have written another. What
 # does not stay it writes itself, and then the small one goes on.
 #
-# How is a step judged? By its **least** probable token. **Predict** what would happen with the mean: `77-42=45;` has one wrong digit in
-# nine tokens.
+# How is a step judged? By its **least** probable token. **Predict** what would happen with the mean: `77-42=45;` has one wrong
+# digit in nine tokens.
 
 # %% exercise: speculative_step
 
@@ -120,16 +120,26 @@ for threshold in (0.01, 0.3, 0.9, 1.1):
     print(f"threshold {threshold}: right {right:4.0%}, the large model writes {of_large:.1f} of {spent:.1f} tokens")
 
 # %% [markdown]
-# The large model has to *read* all steps, in one pass a step; it has to *write* only those that the small one gets wrong.
-# Where is the loss? The large model would sometimes have written another right step; or a check, `77-42=35:35+42=77;`, which both have learned.
+# The large model has to *read* all steps, in one pass a step; it has to *write* only those that it does not let stay. But at
+# 0.9 it writes nearly everything. Are so many steps wrong? Look at what it thinks of a right one:
+
+# %%
+begin = sums.encode("61+16-42?61+16=77").tolist()
+for sign in (";", ":"):
+    print(f"behind `61+16=77` it gives {writer.probabilities(begin, sums.encode(sign).tolist())[0]:.2f} to `{sign}`")
+
+# %% [markdown]
+# Both are right: a step may be followed by its own check, `61+16=77:77-16=61;`, and in what these models learned from about
+# four of ten steps were. A probability knows *improbable*, and not whether it is wrong or only one way of several. So the
+# threshold has to lie below what a mere choice takes.
 #
 # ## Many chains and a vote
 #
 # At temperature 1 a chain may go astray, and another one need not. So ask for several and take the answer that most of them
 # give (*self-consistency*). They can run side by side: more tokens, not more waiting. Can some of them be saved?
 #
-# Worked example: at most 5 chains; they say 36, 36, 27. Two are left: both might say 27, which would then win by 3 to 2. Go on. The
-# fourth says 36: 3 to 1, and one vote cannot change that. Stop, the fifth is never asked for.
+# Worked example: at most 5 chains; they say 36, 36, 27. Two are left: both might say 27, which would then win by 3 to 2. Go
+# on. The fourth says 36: 3 to 1, and one vote cannot change that. Stop, the fifth is never asked for.
 
 # %% exercise: vote_until
 
@@ -144,9 +154,9 @@ for name, model in (("large", pair.target), ("small", pair.draft)):
 # %% [markdown]
 # ## All of them in one picture
 #
-# Your tables have 24 problems each; a share of 24 is known to a tenth or so. The record has more, with their 95 % intervals (`python -m
-# specdec_course.measure.thinking`). **Before you look**: which way is best for problems of one or two steps, which for five or
-# six?
+# Your tables have 24 problems each; a share of 24 is known to a tenth or so. The record has more, with their 95 % intervals
+# (`python -m specdec_course.measure.thinking`). **Before you look**: which way is best for problems of one or two steps, which
+# for five or six?
 
 # %%
 record = json.loads(data_path("measurements", "reasoner_thinking.json").read_text(encoding="utf-8"))
@@ -159,22 +169,22 @@ accuracy_against_tokens(record["rows"], "large_tokens", "Four ways to think less
 
 # %% [markdown]
 # Up and to the left is better. On this task a fixed budget is the worst of all on hard problems: it takes from each as much,
-# whatever it needs. (A model of this size never thinks in vain: its greedy chains have no step too many. Where a model *overthinks*, as large
-# ones do, a budget costs less.)
+# whatever it needs. (A model of this size never thinks in vain: its greedy chains have no step too many. Where a model
+# *overthinks*, as large ones do, a budget costs less.)
 #
 # ## Learning to be brief
 #
-# All this was decided while decoding. A model can also be **taught**. By rewards first: it writes several chains for a problem, each gets a
-# reward, and those above the mean of the problem are made more probable. What should the reward be?
+# All this was decided while decoding. A model can also be **taught**. By rewards first: it writes several chains for a
+# problem, each gets a reward, and those above the mean of the problem are made more probable. What should the reward be?
 #
-# At temperature 1 these models check about four of ten steps, `17+48=65:65-48=17;`, and answer now and then without any
-# thought. There is something to learn.
+# At temperature 1 these models check about four of ten steps, and answer now and then without any thought. There is something
+# to learn.
 
 # %% exercise: length_reward
 
 # %% [markdown]
-# Now two rewards, and a copy of the large model for each. The first is Kimi's, on top of 1 for a right answer. The second is *shorter is
-# better*, and does not ask whether the answer is right. **Predict** both panels.
+# Now two rewards, and a copy of the large model for each. The first is Kimi's, on top of 1 for a right answer. The second is
+# *shorter is better*, and does not ask whether the answer is right. **Predict** both panels.
 
 # %% folded
 # two copies of the large model learn, each from its own reward
@@ -191,20 +201,22 @@ def short(lengths, correct):
 
 logs = {}
 for name, reward in {"right and short": right_and_short, "short": short}.items():
-    logs[name] = learn_thrift(copy.deepcopy(pair.target), reward, steps=(1, 2, 3), updates=3 if hurry else 12, problems=6,
-                              samples=8, rate=6e-4)
-    first, last = logs[name][0], logs[name][-1]
-    print(f"{name}: {first['length']:.0f} tokens, {first['accuracy']:.0%} right -> {last['length']:.0f} tokens, "
-          f"{last['accuracy']:.0%} right")
+    print(f"learning from the reward {name!r}", end=" ")
+    logs[name] = learn_thrift(copy.deepcopy(pair.target), reward, steps=(2, 3), updates=3 if hurry else 15, problems=8,
+                              samples=8, rate=3e-4, say=lambda line: print(".", end=""))
+    ends = [{what: sum(row[what] for row in part) / len(part) for what in ("length", "accuracy")}
+            for part in (logs[name][:3], logs[name][-3:])]
+    print(" ->".join(f" {end['length']:.0f} tokens, right {end['accuracy']:.0%}" for end in ends))
 learning_curves(logs, "A model learns from two rewards.")
 
 # %% [markdown]
-# Each point is the mean of 48 chains, so it jumps. The second model has found what it was paid for. That is why each of the three rewards
-# has a **gate**: a wrong answer never gains by being short. DAST goes further: there a wrong answer gains by being *longer*.
+# Each point is the mean of 64 chains, so it jumps. The second model has found what it was paid for. That is why each of the
+# three rewards has a **gate**: a wrong answer never gains by being short. DAST goes further: there a wrong answer gains by
+# being *longer*.
 #
-# Two relatives, for comparison (`specdec_course.training.rewards`): LCPO-exact, 1 for a right answer less alpha |budget - length|; and
-# O1-Pruner, reference length / length - 1 + weight x (right - reference accuracy), which pays for being shorter *and* better than the model
-# was.
+# Two relatives, for comparison (`specdec_course.training.rewards`): LCPO-exact, 1 for a right answer less alpha |budget -
+# length|; and O1-Pruner, reference length / length - 1 + weight x (right - reference accuracy), which pays for being shorter
+# *and* better than the model was.
 #
 # ## Learning from one's own best
 #
@@ -228,14 +240,15 @@ for asked, chain in kept[:2]:
     print("  ", asked, sums.decode(chain))
 
 # %% [markdown]
-# The text is checked here by the answer alone. **What else might be kept that way?** A chain with a wrong step and a right answer.
+# The text is checked here by the answer alone. **What else might be kept that way?** A chain with a wrong step and a right
+# answer.
 #
 # ## What a thought costs
 #
-# So far all tokens cost the same. They do not: each attends to all before it, so a thought of twice as many tokens attends four times as
-# much. Some models are built for long thoughts: **linear attention** keeps a state of fixed size instead of all positions. Others
-# think **inside**: several passes for one token that is written. A pass costs what a token costs; such a thought pays only if it saves more
-# tokens than it takes passes.
+# So far all tokens cost the same. They do not: each attends to all before it, so a thought of twice as many tokens attends
+# four times as much. Some models are built for long thoughts: **linear attention** keeps a state of fixed size instead of all
+# positions. Others think **inside**: several passes for one token that is written. A pass costs what a token costs; such a
+# thought pays only if it saves more tokens than it takes passes.
 
 # %%
 seven_billion = dict(weights=7e9, width=4096, layers=32)
@@ -265,21 +278,23 @@ cost_of_thinking(costs, "What a thought costs a model of 7 billion numbers.")
 # | O1-Pruner, L1 (LCPO), Kimi k1.5, DAST (2025) | rewards | reinforcement learning with a length in the reward |
 # | Coconut (Hao et al. 2024), linear attention | built in | thoughts without tokens; a state of fixed size |
 #
-# **A challenge, without an answer of ours.** Combine them: a fast answer where the model is sure, else steps of the small model, else
-# a vote. How many tokens of the large model does it take to be right as often as the large model alone, on problems of one to six steps?
+# **A challenge, without an answer of ours.** Combine them: a fast answer where the model is sure, else steps of the small
+# model, else a vote. How many tokens of the large model does it take to be right as often as the large model alone, on
+# problems of one to six steps?
 #
 # ## What to take along
 #
-# - Thinking is bought by the token. Measure what it buys: accuracy against tokens, with intervals, on easy and on hard problems.
+# - Thinking is bought by the token. Measure what it buys: accuracy against tokens, with intervals, on easy and on hard
+#   problems.
 # - A budget is about the thinking alone. Cutting is cheap where a model thinks too much, and dear where it does not.
 # - The probability of an answer is that of all its tokens together; that of a step is as good as its least token.
 # - A vote is over when the rest cannot change it, not when all have voted.
 # - A reward for being short needs a gate: nothing for short and wrong.
 #
 # Sources: Muennighoff et al. 2025, arXiv 2501.19393; Ong et al. 2024, arXiv 2406.18665; Pan et al. 2025, arXiv 2504.07891;
-# Wang et al. 2022, arXiv 2203.11171; Li et al. 2024, arXiv 2401.10480; Aggarwal and Welleck 2025, arXiv 2503.04697; Kimi
-# Team 2025, arXiv 2501.12599; Shen et al. 2025, arXiv 2503.04472; Luo et al. 2025, arXiv 2501.12570; Hao et al. 2024, "Training large
-# language models to reason in a continuous latent space", arXiv 2412.06769.
+# Wang et al. 2022, arXiv 2203.11171; Li et al. 2024, arXiv 2401.10480; Aggarwal and Welleck 2025, arXiv 2503.04697; Kimi Team
+# 2025, arXiv 2501.12599; Shen et al. 2025, arXiv 2503.04472; Luo et al. 2025, arXiv 2501.12570; Hao et al. 2024, "Training
+# large language models to reason in a continuous latent space", arXiv 2412.06769.
 
 # %%
 progress()

@@ -24,7 +24,7 @@ from .machine import machine
 LONGEST = 200  # tokens of a chain
 BUDGETS = (0, 10, 20, 30, 40, 50, 60, 80)
 THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
-STEPS_STAY = (0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
+STEPS_STAY = (0.01, 0.1, 0.3, 0.5, 0.9)
 MOST = (1, 3, 5, 9)
 
 
@@ -141,7 +141,7 @@ def rows(large, small, problems, steps, seed: int = 0) -> Iterator[dict]:
 
 @click.command()
 @click.option("--models", default=None, help="Folder of the two models; default: the bundled ones.")
-@click.option("--problems", "count", default=150, show_default=True, help="Of each kind.")
+@click.option("--problems", "count", default=120, show_default=True, help="Of each kind.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
 def main(models, count, seed, json_file):

@@ -13,6 +13,7 @@ from specdec_course.common.paths import data_path, sha256_of
 from specdec_course.corpora import sums
 from specdec_course.decoding.budget import force_budget, vote_until
 from specdec_course.decoding.chains import Writer, write_chains
+from specdec_course.figures import thinking as pictures
 from specdec_course.measure import thinking
 from specdec_course.models import load_pair
 from specdec_course.theory import thinking_cost
@@ -248,15 +249,27 @@ def test_an_interval_holds_the_share_and_is_narrower_for_more_problems():
         assert more[1] - more[0] < high - low
 
 
-def test_the_record_of_the_strategies_has_every_strategy(pair):
+def test_the_record_of_the_strategies_has_every_strategy(pair, tmp_path):
     problems = sums.problems(3, (1, 2), 5)
     small = dict(BUDGETS=(0, 9), THRESHOLDS=(0.5,), STEPS_STAY=(0.5,), MOST=(1, 3))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():
             patch.setattr(thinking, name, value)
         rows = list(thinking.rows(pair.target, pair.draft, problems, [1, 2]))
+        told = CliRunner().invoke(thinking.main, ["--problems", "1", "--json", str(tmp_path / "record.json")])
+    assert told.exit_code == 0 and len(json.loads((tmp_path / "record.json").read_text())["rows"]) == 20
     assert len({row["strategy"] for row in rows}) == 7 and len(rows) == 10
     for row in rows:
         assert 0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 and row["large_tokens"] <= row["tokens"]
     known = json.loads((data_path("measurements", "reasoner_thinking.json")).read_text())["rows"]
     assert {row["strategy"] for row in known} == {row["strategy"] for row in rows}
+
+
+def test_pictures_say_in_words_what_they_show():
+    outcomes = [(True, 9, 9), (False, 11, 0)]
+    rows = [thinking.point("vote", most, outcomes, steps) for most in (1, 3) for steps in ([1], [6])]
+    assert "50% with 10 tokens" in pictures.accuracy_against_tokens(rows, title="Ways.").alt
+    assert "50% with 4 tokens" in pictures.accuracy_against_tokens(rows, "large_tokens").alt
+    log = [{"update": i, "length": 30 - i, "accuracy": 0.5, "reward": 0} for i in range(3)]
+    assert "from 30 tokens and 50% right to 28 tokens" in pictures.learning_curves({"one": log}).alt
+    assert "2 at 4" in pictures.cost_of_thinking({"one": {2: 2.0, 4: 8.0}}).alt

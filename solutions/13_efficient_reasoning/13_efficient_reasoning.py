@@ -41,8 +41,8 @@ for name, one in (("large", writer), ("small", drafter)):
 
 # %% [markdown]
 # A step ends with `;`, the thinking with `#`; behind it stands the answer. **A guess before you go on.** Problems of six steps
-# take the large model 58 tokens of chain and answer, and it is nearly always right. (1) How often is it right if it has to
-# answer after **30** tokens of thinking? (2) And at once, without any?
+# take the large model 58 tokens of chain and answer, and nine of ten are right. (1) How often is it right if it has to answer
+# after **30** tokens of thinking? (2) And at once, without any?
 
 # %%
 my_guess_30 = None  # a share between 0 and 1
@@ -77,7 +77,7 @@ for budget in (0, 10, 30, 50, 99):
 #
 # ## Fast or slow
 #
-# At budget 0 the answer costs four tokens. For problems of one step that is enough; and **the model knows**: the probability
+# At budget 0 the answer costs four tokens. For problems of one step that is mostly enough; and **the model knows**: the probability
 # that it gives to its own answer says how sure it is.
 #
 # Worked example: the answer `#65` and its end have the probabilities 1, 0.9, 0.8 and 1. The whole answer has 0.72. With a
@@ -168,9 +168,12 @@ accuracy_against_tokens(record["rows"], "tokens", "Four ways to think less.")
 accuracy_against_tokens(record["rows"], "large_tokens", "Four ways to think less.")
 
 # %% [markdown]
-# Up and to the left is better. On this task a fixed budget is the worst of all on hard problems: it takes from each as much,
-# whatever it needs. (A model of this size never thinks in vain: its greedy chains have no step too many. Where a model
-# *overthinks*, as large ones do, a budget costs less.)
+# Up and to the left is better. Two things to look for: which line *rises* though it takes fewer tokens of the large model than
+# the large model alone (two models seldom make the same mistake; but look at the intervals), and what a vote of the small
+# model is worth beside one chain of the large one.
+#
+# A budget is the worst of all here on hard problems: it takes from each as much, whatever it needs, and greedy chains of this
+# model have no step too many. Where a model *overthinks*, as large ones do, a budget costs less.
 #
 # ## Learning to be brief
 #

@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 
@@ -162,7 +163,7 @@ def main(models, count, seed, json_file):
         f"{seed}", "command": "python -m specdec_course.measure.thinking --json FILE"
         f" --problems {count} --seed {seed}", "minutes": round((time.perf_counter() - began) / 60, 1), "rows": found,
     }  # fmt: skip
-    write_text(json_file, json.dumps(record, indent=1) + "\n")
+    write_text(Path(json_file), json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

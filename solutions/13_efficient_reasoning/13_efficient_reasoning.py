@@ -260,7 +260,7 @@ costs = {
     "attention to all positions": {n: thinking_cost(n, 500, **seven_billion) for n in lengths},
     "linear attention": {n: thinking_cost(n, 500, **seven_billion, state=128) for n in lengths},
     "three inner passes a token": {n: thinking_cost(n, 500, **seven_billion, latent=3) for n in lengths},
-    "the same, a quarter of the tokens": {n: thinking_cost(n // 4, 500, **seven_billion, latent=3) for n in lengths},
+    "the same, an eighth of the tokens": {n: thinking_cost(n // 8, 500, **seven_billion, latent=3) for n in lengths},
 }
 for name, found in costs.items():
     print(f"{name:34} {found[1024]:.2e} multiply-adds for 1,024 tokens, {found[131072] / found[1024]:.0f} times as many for 131,072")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .style import CYCLE, new_figure
 
 MARKS = "os^Dv<>"
+TICKS = (0, 5, 10, 20, 50, 100, 200, 500)  # tokens
 
 
 def accuracy_against_tokens(rows: list[dict], tokens: str = "tokens", title: str = ""):
@@ -31,7 +32,9 @@ def accuracy_against_tokens(rows: list[dict], tokens: str = "tokens", title: str
                 f"{row['accuracy']:.0%} with {row[tokens]:.0f} tokens" for row in own))  # fmt: skip
         axis.set_title(f"problems of {kind.strip('[]').replace(', ', ' or ')} steps", loc="left", fontsize=10)
         axis.set_xlabel("tokens of the large model" if tokens == "large_tokens" else "tokens written, all together")
-        axis.set_xscale("symlog", linthresh=10)
+        axis.set_xscale("symlog", linthresh=10)  # a model that writes nothing is at 0
+        axis.set_xticks(TICKS, [str(one) for one in TICKS])
+        axis.minorticks_off()
     axes[0, 0].set_ylabel("right answers")
     axes[0, -1].legend(frameon=False, fontsize=8, loc="lower right")
     figure.alt = f"{title} Right answers against tokens. " + "; ".join(told)

@@ -5,6 +5,8 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,48 @@ def test_vllm_counts_under_the_names_that_are_read(name):
 def test_sglang_counts_under_the_names_that_are_read(name):
     text = (source_of("sglang") / "srt" / "observability" / "metrics_collector.py").read_text()
     assert f'"sglang:{name}"' in text
+
+
+PARSERS = {
+    "vllm": """
+import vllm.platforms
+try:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
+except RuntimeError:  # it finds no device: as on a machine with its package for CPUs
+    from vllm.platforms.cpu import CpuPlatform
+    vllm.platforms._current_platform = CpuPlatform()
+    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
+parse = lambda words: AsyncEngineArgs.from_cli_args(parser.parse_args(["--model", *words]))
+""",
+    "sglang": """
+import argparse
+from sglang.srt.server_args import ServerArgs
+parser = argparse.ArgumentParser()
+ServerArgs.add_cli_args(parser)
+parse = parser.parse_args
+""",
+}
+ASK = """
+import json, shlex, sys
+for arguments, command in json.load(sys.stdin):
+    parsed = parse(shlex.split(command)[2:])
+    for name, value in arguments.items():
+        assert getattr(parsed, name) == value, (command, name, getattr(parsed, name), value)
+print("all taken")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine, config", [("vllm", vllm_config), ("sglang", sglang_config)])
+def test_the_engines_own_parser_takes_every_command(engine, config):
+    """In a process of its own: engines change much of what they are imported into."""
+    source_of(engine)
+    ready = subprocess.run([sys.executable, "-c", PARSERS[engine]], capture_output=True, text=True)
+    if ready.returncode:
+        pytest.skip(f"{engine} cannot be imported here: {ready.stderr.strip().splitlines()[-1]}")
+    asked = [config(pair, method, head=HEAD) for pair in NAMES for method in METHODS]
+    done = subprocess.run([sys.executable, "-c", PARSERS[engine] + ASK], input=json.dumps(asked), capture_output=True,
+                          text=True)  # fmt: skip
+    assert done.stdout.strip().endswith("all taken"), done.stderr[-2000:]

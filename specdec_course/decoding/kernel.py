@@ -6,6 +6,7 @@ Triton's interpreter, which is slow and there to check it.
 
 In torch the same takes a dozen launches, each of which reads or writes [B, V] or [B, k, V]. Here of q and p only the
 probabilities of the drafted tokens are read, and of each text one row, twice: to know its whole, and to find the place.
+What that is worth on a card was not measured yet: `specdec bench --cuda-suite --part kernel` does it.
 """
 
 from __future__ import annotations

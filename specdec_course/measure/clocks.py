@@ -57,7 +57,7 @@ def latency_profile(forward, lengths, vocab_size, repeats=20, seed=0):
             from scratch: it gets exactly n ids.
         lengths: the numbers of tokens to try, e.g. [1, 2, 4, 8].
         vocab_size: the ids are drawn at random from 0 ... vocab_size - 1, anew for every
-            length (or for every call).
+            length (or for every call): no length's ids begin as another's do.
         repeats: timed calls per length, after at least one warm-up call of the same length.
         seed: the same seed draws the same ids, another seed others.
 

@@ -19,19 +19,17 @@ import torch
 def time_call(fn, repeats=20, warmup=3, synchronize=None):
     """How long each of `repeats` calls of fn() takes, from an idle device to finished work.
 
-    A GPU works behind the program's back: fn() returns when its work is *queued*.
-    `synchronize()` is a barrier: it returns when everything queued so far is done. There
-    has to be a barrier before the clock starts (whatever was queued earlier is not ours)
-    and one before it stops. The barrier that ends one call may serve as the one before the
+    A GPU works behind the program's back: fn() returns when its work is *queued*. `synchronize()` is a barrier: it
+    returns when everything queued so far is done. There has to be a barrier before the clock starts (whatever was
+    queued earlier is not ours) and one before it stops. The barrier that ends one call may serve as the one before the
     next.
 
     Args:
         fn: a function without arguments. It is called exactly warmup + repeats times.
         repeats: how many calls to time, >= 1.
-        warmup: calls made first and not timed: they compile, fill caches, reserve memory.
-            May be 0.
-        synchronize: function without arguments, the barrier (on CUDA:
-            torch.cuda.synchronize). None: fn has finished when it returns, as on a CPU.
+        warmup: calls made first and not timed: they compile, fill caches, reserve memory. May be 0.
+        synchronize: function without arguments, the barrier (on CUDA: torch.cuda.synchronize). None: fn has finished
+            when it returns, as on a CPU.
 
     Returns:
         ndarray [repeats]: seconds, one number per timed call, in the order of the calls.

@@ -148,9 +148,9 @@ def test_rows_of_speed_are_what_their_runs_say(pair, text, k):
     runs = speed.runs_at(target, draft, text, 8, k, rates=(0.0, 1.0), seeds=(0,), repeats=2)
     wrong, right = speed.rows_of(runs, text, k, "compiled", told)
     assert wrong["same_text"] and right["same_text"]
-    assert wrong["measured_alpha"] == 0 and wrong["tokens_per_call"] == 1 and right["measured_alpha"] == 1
     assert right["range"][0] <= right["tokens_per_second"] <= right["range"][1]
-    if k == 3:
+    if k == 3:  # "auto" goes by measured times: on a crowded machine it need not draft
+        assert wrong["measured_alpha"] == 0 and wrong["tokens_per_call"] == 1 and right["measured_alpha"] == 1
         assert right["mean_k"] == pytest.approx(3, abs=0.3) and right["tokens_per_call"] > 3
         assert right["predicted"] == pytest.approx(4 / (1.5 / 2 + 2.5 / 2)) and wrong["predicted"] == pytest.approx(0.5)
         assert right["eta"] == pytest.approx(right["speedup"] / right["predicted"])

@@ -174,6 +174,24 @@ def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = No
     return len(done.calls), len(done.ids), max((len(call.ids) - call.start for call in done.calls[1:]), default=0)
 
 
+@generate_cached.argument("target")
+def _(student, rng):
+    targets, prompt = (toy_target(rng), toy_target(rng)), prompt_ids(rng)
+    return [play_cached(student, target, target, prompt, 3, 12).ids for target in targets]
+
+
+@generate_cached.argument("ids")
+def _(student, rng):
+    target = toy_target(rng)
+    return [play_cached(student, target, target, prompt_ids(rng), 3, 12).ids for _ in range(2)]
+
+
+@generate_cached.argument("draft")
+def _(student, rng):
+    target, other, prompt = toy_target(rng), toy_target(rng), prompt_ids(rng)
+    return [len(play_cached(student, target, draft, prompt, 3, 12).calls) for draft in (target, other)]
+
+
 @generate_cached.argument("k")
 def _(student, rng):
     return [_appends(student, rng, k=k) for k in (1, 6)]
@@ -206,8 +224,8 @@ for _id, _message in (
      "wrong positions, behind words that are not in the text. Keep all of the text but its newest token: accepted, not "
      "drafted."),
     ("rolled_back_too_far",
-     "You take back more than was rejected. At the start of a round a cache holds all of the text but its "
-     "newest token."),
+     "You take back too much. At the start of a round a cache holds all of the text but its newest token. (The draft "
+     "model was never fed its last guess: that one is not there to be taken back.)"),
     ("draft_not_rolled_back",
      "The draft's cache still holds tokens that the target rejected. Roll back both caches."),
     ("keeps_newest",
@@ -241,6 +259,9 @@ for _id, _message in (
     ("empty_rounds", "You list a round that never happened."),
     ("rounds_joined", "There is one Round for each append of the target: you join two."),
     ("rounds_split", "There is one Round for each append of the target: you split one."),
+    ("fewer_appends",
+     "You ask the draft model less often than you have tokens drafted. Each guess is what it says once the guess in "
+     "front of it has been fed: an append for every drafted token."),
     ("other_row", "A drafted token is the argmax of the draft's *last* row, after all that was drafted before it."),
     ("drafts_with_target",
      "Your loop asks the target for the drafts. Then nothing is won: every guess costs a target call."),

@@ -77,8 +77,8 @@ for budget in (0, 10, 30, 50, 99):
 #
 # ## Fast or slow
 #
-# At budget 0 the answer costs four tokens. For problems of one step that is mostly enough; and **the model knows**: the probability
-# that it gives to its own answer says how sure it is.
+# At budget 0 the answer costs four tokens. For problems of one step that is mostly enough; and **the model knows**: the
+# probability that it gives to its own answer says how sure it is.
 #
 # Worked example: the answer `#65` and its end have the probabilities 1, 0.9, 0.8 and 1. The whole answer has 0.72. With a
 # threshold of 0.7 it is taken, with 0.75 the model thinks, and has then written the fast answer, too.
@@ -182,6 +182,10 @@ accuracy_against_tokens(record["rows"], "large_tokens", "Four ways to think less
 #
 # At temperature 1 these models check about four of ten steps, and answer now and then without any thought. There is something
 # to learn.
+#
+# Worked example: three answers to one problem have 40, 60 and 80 tokens; the first is wrong. With a budget of 50 and alpha =
+# 0.01, "lcpo_max" gives them 0, 0.4 and 0.2. "kimi" has l = 0.5, 0 and -0.5, and gives 0, 0 and -0.5. "dast" has l = -0.2, 0.2
+# and 0.6, and gives -0.28, 0.4 and 0.2.
 
 # %% exercise: length_reward
 
@@ -214,8 +218,8 @@ learning_curves(logs, "A model learns from two rewards.")
 
 # %% [markdown]
 # Each point is the mean of 64 chains, so it jumps. The second model has found what it was paid for. That is why each of the
-# three rewards has a **gate**: a wrong answer never gains by being short. DAST goes further: there a wrong answer gains by
-# being *longer*.
+# three rewards has a **gate**: a wrong answer never gets more than 0, and never more than a right one of its length. DAST goes
+# further: there a wrong answer loses less the *longer* it is.
 #
 # Two relatives, for comparison (`specdec_course.training.rewards`): LCPO-exact, 1 for a right answer less alpha |budget -
 # length|; and O1-Pruner, reference length / length - 1 + weight x (right - reference accuracy), which pays for being shorter

@@ -24,6 +24,7 @@ from ..common.paths import cache_path
 from ..common.whole import write_text
 from ..corpora import sums
 from ..measure.machine import machine
+from ..models.sources import usual_device
 from .attention import use_block_attention
 from .checkpoint import load_state, same_recipe, save_state
 from .export import export_pair
@@ -31,7 +32,7 @@ from .interrupts import deferred
 from .loop import logits_of, optimizers_for, rate, update
 
 log = logging.getLogger("specdec_course")
-CONTEXT = 256  # a checked chain of HARDEST steps has at most 190 signs
+CONTEXT = 256  # a question and a checked chain of HARDEST steps have 133 signs
 SHAPES = {
     "target": dict(hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4),
     "draft": dict(hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=2),
@@ -165,7 +166,7 @@ def train_reasoner(out, work=None, recipe: Recipe | None = None, device: str | N
     work: folder of the checkpoints (default: in the cache); an interrupted run goes on from there, and ends with the
         weights of an uninterrupted one on the same machine. device: cuda or cpu; default: the CPU, which is enough.
     """
-    recipe, out, device = recipe or Recipe(), Path(out), device or "cpu"
+    recipe, out, device = recipe or Recipe(), Path(out), str(usual_device(device or "cpu"))
     folder = Path(work) if work else cache_path("reasoner", out.name)
     trained = {}
     with deferred() as stopped:

@@ -73,7 +73,8 @@ CROSSINGS = [_crossing(*given) for given in (
     (0.9, 2, {1: 0.1, 29: 0.1, 30: 2.0, 31: 2.0}), (0.95, 1, {1: 1.0, 64: 1.0, 6400: 100.0}))]
 CROSSINGS += [_refused(*given) for given in (
     (0.5, 0, PROFILE), (0.5, -2, PROFILE), (1.5, 2, PROFILE), (-0.5, 2, PROFILE), (0.5, 2, {}),
-    (0.5, 2, {0: 1.0, 9: 1.0}), (0.5, 2, PROFILE, -0.2), (1.5, 300, PROFILE), (0.5, 300, PROFILE, -0.2), (0.5, 300, {1: 0.1, 8: 0.0}))]
+    (0.5, 2, {0: 1.0, 9: 1.0}), (0.5, 2, PROFILE, -0.2),
+    (1.5, 300, PROFILE), (0.5, 300, PROFILE, -0.2), (0.5, 300, {1: 0.1, 8: 0.0}))]
 
 
 def _ahead(*given):

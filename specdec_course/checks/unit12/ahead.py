@@ -194,7 +194,8 @@ def _(student, rng):
     "Raises ValueError for a time below 0 or not finite, and for an entry of `accepted` that is no bool",))
 def _(student, rng):
     draft, verify = fast_draft(rng)
-    bad = {"a draft_ms below 0": (-draft, verify, [True, True]), "a verify_ms below 0": (draft, -verify, [True, True]),
+    little = round(uniform(0.01, 0.5, rng), 3)
+    bad = {"a draft_ms below 0": (-little, verify, [True, True]), "a verify_ms below 0": (draft, -little, [True, True]),
            "an infinite draft_ms": (math.inf, verify, [True]), "an infinite verify_ms": (draft, math.inf, [False]),
            "a draft_ms that is NaN": (math.nan, verify, [True, False]),
            "a verify_ms that is NaN": (draft, math.nan, [True, False]),

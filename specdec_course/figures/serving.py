@@ -14,18 +14,18 @@ def kept_by_row(counts, k: int, title: str = ""):
     Args:
         counts: one list for each round, with a number for each row, 0..k.
     """
-    rows, rounds = len(counts[0]), len(counts)
+    rows, rounds, token = len(counts[0]), len(counts), 0.94 / (k + 1)
     figure, axis = new_figure(0.9 + 0.52 * rounds, 0.9 + 0.36 * rows)
     for number, kept in enumerate(counts):
         for row, n in enumerate(kept):
-            axis.barh(row, n / (k + 1), left=number, height=0.7, color=ACCEPTED, alpha=0.75, linewidth=0)
-            axis.barh(row, 1 / (k + 1), left=number + n / (k + 1), height=0.7, color=CORRECTED, alpha=0.75, linewidth=0)
+            axis.barh(row, n * token, left=number, height=0.7, color=ACCEPTED, alpha=0.75, linewidth=0)
+            axis.barh(row, token, left=number + n * token, height=0.7, color=CORRECTED, alpha=0.75, linewidth=0)
             axis.text(number + 0.47, row, str(n), ha="center", va="center", fontsize=8.5)
     axis.set_ylim(rows - 0.4, -0.6)
     axis.set_xlim(-0.05, rounds)
     axis.set_yticks(range(rows), [f"text {row}" for row in range(rows)])
     axis.set_xticks([n + 0.5 for n in range(rounds)], [str(n + 1) for n in range(rounds)])
-    axis.set_xlabel("round (green: drafted and kept; red: the target's own token)")
+    axis.set_xlabel("round (green: drafted and kept; orange: the target's own token)")
     axis.grid(False)
     axis.set_title(title, loc="left", fontsize=10)
     told = "; ".join(f"text {row}: {', '.join(str(kept[row]) for kept in counts)}" for row in range(rows))

@@ -64,9 +64,20 @@ def read_timeline(answer) -> tuple[list[tuple], float]:
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         raise Wrong(f"Return two things, the timeline and the total; yours is {values.describe(answer)}.")
     timeline, total = answer
+    return read_entries(timeline), values.as_float(total)
+
+
+def read_total(answer) -> tuple[list[tuple], float]:
+    """As `read_timeline`, and it does not look at the entries."""
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        return read_timeline(answer)
+    return [], values.as_float(answer[1])
+
+
+def read_entries(timeline) -> list[tuple]:
     if not isinstance(timeline, (tuple, list)):
         raise Wrong(f"The timeline is a list of (who, block, start, end, kept); yours is {values.describe(timeline)}.")
-    return [read_entry(one) for one in timeline], values.as_float(total)
+    return [read_entry(one) for one in timeline]
 
 
 def read_entry(one) -> tuple:
@@ -96,7 +107,7 @@ def written(entry: tuple) -> str:
 
 
 def judge(found, wanted):
-    given, only_total = wanted
+    given, only_total, ends = wanted
     entries, total, why = right_timeline(*given)
     mine, said = found
     times = f"With draft_ms = {given[0]:.4g}, verify_ms = {given[1]:.4g} and accepted = {list(given[2])}"
@@ -107,18 +118,20 @@ def judge(found, wanted):
             return f"{times} your timeline ends after {len(mine)} entries. {told(rule, due)}"
         if not alike(mine[place], due):
             return f"{times} entry {place} of your timeline is {written(mine[place])}. {told(rule, due)}"
-    if len(mine) > len(entries):
+    if len(mine) > len(entries) and ends:
         return f"{times} your timeline goes on behind the last check, with {written(mine[len(entries)])}."
     return None if near(said, total) else f"{times} your timeline is right, and your total, {said:.4g}, is not."
 
 
 def told(rule: str, due: tuple) -> str:
     text = RULES[rule].format(i=due[1], j=due[1] - 1)
-    return text if rule == "first" else f"There belongs another one: {text[0].lower()}{text[1:]}"
+    return text if rule == "first" else f"Another one belongs there: {text[0].lower()}{text[1:]}"
 
 
-def asked(student, cases, rng, only_total=False) -> None:
-    ask(student, read_timeline, [(case, (case, only_total)) for case in cases], judge, rng)
+def asked(student, cases, rng, only_total=False, ends=False) -> None:
+    """ends: whether an entry behind the last check is a fault."""
+    read = read_total if only_total else read_timeline
+    ask(student, read, [(case, (case, only_total, ends)) for case in cases], judge, rng)
 
 
 def bools(rng, count: int) -> list[bool]:
@@ -180,14 +193,15 @@ def _(student, rng):
     asked(student, cases, rng)
 
 
-@overlap_timeline.part("is right for one block, none, and times of 0", weight=1, rests_on=(
-    "0.0 without any block", "Spans of no length are listed as any others",
-    "draft_ms: how long drafting a block takes, >= 0"))
+@overlap_timeline.part("ends with the last check, and is right for one block, none, and times of 0", weight=1,
+                       rests_on=(
+    "Block i + 1, if there is one, is drafted ahead", "0.0 without any block",
+    "Spans of no length are listed as any others", "draft_ms: how long drafting a block takes, >= 0"))
 def _(student, rng):
     ms = round(uniform(1, 30, rng), 2)
     cases = [(*fast_draft(rng), []), (*fast_draft(rng), [True]), (*slow_draft(rng), [False]), (0, ms, both(rng)),
              (ms, 0, both(rng)), (0, 0, [True, False]), (0.0, ms, [False])]
-    asked(student, cases, rng)
+    asked(student, cases, rng, ends=True)
 
 
 @overlap_timeline.part("refuses times and entries that are none", weight=1, rests_on=(

@@ -58,7 +58,8 @@ def judge(found, wanted):
     if found == right:
         return None
     if found is None:
-        return f"{message} Your function returned None: by that speculation pays for all batches, and here it does not."
+        return (f"{message} Your function returned None: by that speculation pays for all batches, and here it does "
+                "not. (Or is a `return` missing?)")
     if right is None:
         return f"{message} You answer {found}, but it pays for every batch that the profile tells of."
     return f"{message} You answer {found}, which is too {'large' if found > right else 'small'}."
@@ -121,10 +122,10 @@ def _(student, rng):
 def _(student, rng):
     # Numbers for which round-off cannot decide: all are exact in binary.
     flat, k = 2.0 ** -whole(2, 6, rng), whole(1, 4, rng)
-    wide = {1: flat, whole(20, 60, rng): flat}
-    cases = [(0.0, k, wide), (0.5, 1, wide, 0.5), (0.25, 1, wide, 0.25), (0.75, 1, wide, 0.75), (0.5, 1, wide, 0.25),
-             (1.0, 1, {1: flat, 4: flat, 8: 2 * flat, 64: 16 * flat})]
-    asked(student, cases, "Here speculation is exactly as fast as plain decoding, or clearly faster.", rng)
+    wide, n = {1: flat, whole(20, 60, rng): flat}, 2 ** whole(2, 4, rng)
+    cases = [(0.0, k, wide), (0.5, 1, wide, 0.5), (0.25, 1, wide, 0.25), (0.75, 1, wide, 0.75),
+             (1.0, 1, {1: flat, n: flat, 2 * n: 2 * flat, 16 * n: 16 * flat}), (0.1, 2, {1: flat, 16 * n: 99 * flat})]
+    asked(student, cases, "In most of these cases speculation is exactly as fast as plain decoding at some batch.", rng)
 
 
 @crossover_batch.part("the smallest, where larger batches pay again", weight=1, rests_on=(

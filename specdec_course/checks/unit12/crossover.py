@@ -118,14 +118,20 @@ def _(student, rng):
           rng)
 
 
-@crossover_batch.part("equally fast does not pay", weight=1, rests_on="equally fast does not pay")
+@crossover_batch.part("equally fast does not pay, and a little faster does", weight=1, rests_on=(
+    "equally fast does not pay", "what is above by less than one part in 10^9 is round-off"))
 def _(student, rng):
     # Numbers for which round-off cannot decide: all are exact in binary.
     flat, k = 2.0 ** -whole(2, 6, rng), whole(1, 4, rng)
     wide, n = {1: flat, whole(20, 60, rng): flat}, 2 ** whole(2, 4, rng)
     cases = [(0.0, k, wide), (0.5, 1, wide, 0.5), (0.25, 1, wide, 0.25), (0.75, 1, wide, 0.75),
              (1.0, 1, {1: flat, n: flat, 2 * n: 2 * flat, 16 * n: 16 * flat}), (0.1, 2, {1: flat, 16 * n: 99 * flat})]
-    asked(student, cases, "In most of these cases speculation is exactly as fast as plain decoding at some batch.", rng)
+    for little in (uniform(1e-4, 3e-4, rng), uniform(1e-3, 3e-3, rng)):
+        alpha, last = uniform(0.2, 0.8, rng), whole(2, 9, rng)
+        wall = {1: flat, 2 * last: flat, 2 * last + 2: 3 * flat, 40: 9 * flat}
+        cases.append((alpha, 1, wall, alpha - little))
+    asked(student, cases, "In these cases speculation is at some batches exactly as fast as plain decoding, or faster "
+                          "by less than a percent.", rng)
 
 
 @crossover_batch.part("the smallest, where larger batches pay again", weight=1, rests_on=(

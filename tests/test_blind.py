@@ -2,13 +2,15 @@
 
 import copy
 import inspect
+from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
-from specdec_course.checks import blind, engine, evaluate, exercises, values
+from specdec_course.checks import evaluate, exercises, values
 from specdec_course.decoding import generate_cached, generate_speculative
 from specdec_course.decoding.adaptive import AcceptanceTracker, bild_policy, heuristic_schedule, optimal_stop
-from specdec_course.theory import best_k, kv_cache_bytes, speedup
+from specdec_course.theory import best_k, estimate_alpha, kv_cache_bytes, speedup
 from specdec_course.trace import Decoded
 
 AT_MOST = 0.25
@@ -112,12 +114,54 @@ def test_an_argument_that_is_looked_at_now_and_then_is_not_called_left_out(name,
         assert "stays the same" not in report.message
 
 
-@pytest.mark.parametrize("name", [name for name, one in exercises().items() if not isinstance(one.solution, type)])
-def test_no_plain_question_is_missed_by_looking_at_the_first_part(name):
-    """Where the first part asks none, the later ones ask none; or every argument has its own pair of questions."""
-    exercise, seed, asked = exercises()[name], 3, []
-    if exercise.arguments.keys() >= inspect.signature(exercise.solution).parameters.keys():
-        return
-    for part in exercise.parts:
-        engine.run_part(exercise, part, blind.questions_to(exercise.solution, asked), seed)
-    assert values.same(engine._plain_questions(exercise, seed), asked)
+ALL_FUNCTIONS = [name for name, one in exercises().items() if not isinstance(one.solution, type)]
+
+
+def remembering(right, without=None):
+    """`right`, which keeps what it answered and finds it again by its arguments; `without` one of them, and without
+    what is no numbers or texts."""
+    signature, kept = inspect.signature(right), {}
+
+    def answer(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        key = repr([values.plain(value) for name, value in bound.arguments.items() if name != without])
+        if key not in kept:
+            try:
+                kept[key] = right(*args, **kwargs)
+            except Exception as error:
+                kept[key] = error
+        if isinstance(kept[key], Exception):
+            raise kept[key]
+        return copy.deepcopy(kept[key])
+
+    return answer
+
+
+# Given objects alone: what they hold is no part of a key. Such answers are wrong, and earn what some parts are worth.
+OF_OBJECTS = ("compatible", "rollback", "sample_teacher")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL_FUNCTIONS if name not in OF_OBJECTS])
+def test_answers_that_are_found_by_a_part_of_the_arguments_are_worth_little(name):
+    for argument in inspect.signature(exercises()[name].solution).parameters:
+        report = evaluate(name, remembering(exercises()[name].solution, argument), seed=2)
+        assert report.score <= AT_MOST, f"{argument}: {report.message}"
+
+
+def test_one_who_remembers_is_told_what_was_seen():
+    report = evaluate("speedup", remembering(speedup, "alpha"), seed=1)
+    assert report.score == AT_MOST and all(passed for _, passed in report.parts)
+    assert "nothing but `alpha` changed" in report.message and "called with alpha = " in report.message
+    assert "by all of the arguments" in report.message
+
+
+@pytest.mark.parametrize("wrap", [Fraction, lambda alpha: SimpleNamespace(alpha=alpha), lambda alpha: {alpha}])
+def test_who_answers_with_an_odd_type_is_not_told_that_it_never_changes(wrap):
+    report = evaluate("estimate_alpha", lambda accepted, drafted: wrap(estimate_alpha(accepted, drafted)), seed=1)
+    assert "never changed" not in report.message
+
+
+@pytest.mark.parametrize("name", ["speedup", "best_k", "residual", "accepted_length", "prompt_lookup"])
+def test_who_remembers_by_all_arguments_is_right(name):
+    assert evaluate(name, remembering(exercises()[name].solution), seed=1).passed

@@ -11,8 +11,6 @@ same seed asks the same questions: a wrong *rule* is recognised by giving the sa
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import math
 import time
 import zlib
@@ -23,7 +21,7 @@ import torch
 
 from ..common import budget
 from . import blind, example, guard, surroundings, values
-from .errors import Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
+from .errors import Call, Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import NOT_ATTEMPTED, PARTLY, RIGHT, WRONG, Exercise, Part, Report, ticked
 from .subject import Subject
 
@@ -130,32 +128,17 @@ def _warned(report: Report, spent: float) -> Report:
 AT_MOST = 0.25  # of the points, for an answer that never looks at one of its arguments
 
 
-def _ignored(exercise: Exercise, results: list[tuple], function: Callable, seed: int, seconds: float) -> str | None:
-    """The argument that an answer ignores, if it is wrong and yet earned more than such an answer may."""
-    if all(wrong is None for _, wrong, _ in results) or _score(results) <= AT_MOST:
+def _ignored(exercise: Exercise, results: list[tuple], function: Callable, seed: int,
+             seconds: float) -> tuple | None:
+    """The argument that an answer ignores and a call that shows it, if it earned more than such an answer may: one
+    that is right in every part, too, where it remembers its answers by the other arguments."""
+    if _score(results) <= AT_MOST:
         return None
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} arguments".encode()))
-    questions = _plain_questions(exercise, seed)
+    questions = [question for _, _, seen in results for question in getattr(seen, "asked", ())]
     with contextlib.suppress(guard.Stopped, OutOfCalls), guard.time_limit(seconds), surroundings.of(function):
         return blind.ignored(exercise, function, questions, rng)
     return None
-
-
-@functools.lru_cache(maxsize=4)  # a student who tries again is asked the same
-def _plain_questions(exercise: Exercise, seed: int) -> list[dict]:
-    """What the check asks at this seed in numbers and texts alone.
-
-    A first part without any says that there is none: whatever is given models is always given them, and to play all
-    parts of a loop for nothing takes as long as its check (a test compares with all parts).
-    """
-    found: list[dict] = []
-    if inspect.isclass(exercise.solution):
-        return found
-    for part in exercise.parts:
-        run_part(exercise, part, blind.questions_to(exercise.solution, found), seed)
-        if not found:
-            break
-    return found
 
 
 def _score(results: list[tuple]) -> float:
@@ -205,7 +188,7 @@ def _says_right(exercise: Exercise, mistake: str) -> bool:
     return exercise.mistakes[mistake].message.partition(",")[0] == "Right"
 
 
-def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: str | None = None) -> Report:
+def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: tuple | None = None) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
         message = "Your function gives the same answer to all questions, or none at all."
         diagnosis = diagnosis if certain else None  # what would explain one part does not explain that
@@ -213,7 +196,7 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     wrongs = [wrong for _, wrong, _ in results if wrong]
     score = min(_score(results), AT_MOST) if ignored else _score(results)
     parts = tuple((part.name, wrong is None) for part, wrong, _ in results)
-    if not wrongs:
+    if not wrongs and not ignored:
         remarks = dict.fromkeys(text for _, _, seen in results for text in getattr(seen, "remarks", ()))
         lines = [f"{exercise.name}: right. All {len(parts)} parts of the check pass.", *remarks]
         return Report(exercise.name, RIGHT, 1.0, "\n".join(lines), None, parts)
@@ -223,14 +206,12 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
         lines.append(mistake.message if certain else f"One thing that would explain it: {mistake.message}")
-    if not mistake or wrongs[0].message not in mistake.message:
+    if wrongs and not (mistake and wrongs[0].message in mistake.message):
         lines.append(wrongs[0].message)
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
     lines += [shown] if shown else []
     if ignored:
-        lines.append(f"Asked again with nothing but `{ignored}` changed, your function never changed its answer. "
-                     f"An answer that does not change with one of its arguments earns at most {AT_MOST:.0%} of the "
-                     "points.")
+        lines += _never_looked(exercise, *ignored, bool(wrongs))
     crashed = all(any(isinstance(one, Crash) for one in seen) for _, _, seen in results)
     if len({wrong.message for wrong in wrongs}) == 1 and 1 < len(wrongs) == len(parts):
         lines.append(f"  That ends all {len(parts)} parts of the check.")
@@ -240,6 +221,18 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
         lines += [ticked(name, passed) for name, passed in parts]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, parts)
+
+
+def _never_looked(exercise: Exercise, name: str, call: Call | None, wrong: bool) -> list[str]:
+    """What is said of an answer that never changes with one of its arguments; one that is not `wrong` in any part may
+    remember what it answered before."""
+    lines = [f"Asked again with nothing but `{name}` changed, your function never changed its answer. An answer that "
+             f"does not change with one of its arguments earns at most {AT_MOST:.0%} of the points."]
+    if wrong:
+        return lines
+    shown = call and example.sentence(call, exercise.solution)
+    return [*lines, *([shown] if shown else []), "If it keeps answers of earlier calls, it has to find them by all of "
+            "the arguments."]
 
 
 def _always_the_same(results) -> bool:

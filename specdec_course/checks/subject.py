@@ -19,17 +19,24 @@ from ..sampling import exact_law
 from . import values
 from .errors import Call, Crash, Different, Done, NotAttempted, OutOfCalls, Wrong
 from .exercise import Exercise
+from .questions import plain_question
 
 HERE = str(Path(__file__).parent)
+NOTED = 200  # plain questions of a part
 
 
 class Seen(list):
     """The answers of a function, in order. With `expected`, the first one that differs from it raises Different.
-    `remarks` is what a student reads beside a right answer."""
+    `remarks` is what a student reads beside a right answer; `asked` are the questions, as far as they are plain."""
 
     def __init__(self, expected: list | None = None):
         super().__init__()
-        self.expected, self.remarks = expected, []
+        self.expected, self.remarks, self.asked = expected, [], []
+
+    def note(self, question: dict | None) -> None:
+        """Keeps a question, to change a part of it and ask again."""
+        if question and len(self.asked) < NOTED:
+            self.asked.append(question)
 
     def append(self, answer) -> None:
         place = len(self)
@@ -143,6 +150,8 @@ class Subject:
     def _call(self, *args, **kwargs):
         given, named = values.copies(args), values.copies(kwargs)
         self.last = Call(args, kwargs)
+        if self.shows and self.seen.expected is None:
+            self.seen.note(plain_question(self.exercise.solution, self.last))
         answer = self._guarded(given, named)
         if answer is Ellipsis or answer is None and not self.exercise.answers_none:
             raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")

@@ -9,6 +9,8 @@ import contextlib
 import copy
 import dataclasses
 import math
+from decimal import Decimal
+from fractions import Fraction
 from types import FunctionType, SimpleNamespace
 
 import numpy as np
@@ -110,13 +112,29 @@ def plain(value):
         return value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [plain(getattr(value, item.name)) for item in dataclasses.fields(value)]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [plain(item) for item in value]
+    if type(value) is SimpleNamespace:
+        value = vars(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (bool, int, float, str)) or value is None:
         return value
-    return type(value).__name__
+    return float(value) if isinstance(value, (Fraction, Decimal)) else type(value).__name__
+
+
+def is_plain(value) -> bool:
+    """Whether a value is numbers and texts through and through: `plain` tells then all that it holds."""
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(map(is_plain, value)) and all(map(is_plain, value.values()))
+    if type(value) is SimpleNamespace:
+        return all(map(is_plain, vars(value).values()))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return all(is_plain(getattr(value, item.name)) for item in dataclasses.fields(value))
+    known = (bool, int, float, str, range, Fraction, Decimal, torch.Tensor, np.ndarray, np.generic)
+    return value is None or isinstance(value, known)
 
 
 def _comparable(one) -> np.ndarray:

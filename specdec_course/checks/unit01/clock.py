@@ -231,6 +231,12 @@ def _ran(student, **asked) -> tuple[int, int]:
     return len(student.array(device.call, **asked).reshape(-1)), len(device.calls)
 
 
+@time_call.argument("fn")
+def _(student, rng):
+    devices = [Device([cost], asynchronous=False) for cost in (MS, 4 * MS)]
+    return [student.array(device.call, repeats=3, warmup=1).tolist() for device in devices]
+
+
 @time_call.argument("repeats")
 def _(student, rng):
     return [_ran(student, repeats=repeats, warmup=2) for repeats in (whole(2, 3, rng), whole(6, 9, rng))]

@@ -267,6 +267,12 @@ latency_profile.mistake(
 )
 
 
+@latency_profile.argument("forward")
+def _(student, rng):
+    models = [SlowModel(97, _stop, lambda length, i, cost=cost: cost) for cost in (MS, 4 * MS)]
+    return [_profile(student, model, [2, 5], repeats=2, seed=1) for model in models]
+
+
 @latency_profile.argument("vocab_size")
 def _(student, rng):
     return [max(_fed(student, size, [64])) < 60 for size in (50, 5000)]

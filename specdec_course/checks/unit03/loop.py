@@ -159,6 +159,24 @@ def _(student, rng):
     check_rounds(play(student, target, empty(target), prompt_ids(rng), 3, 3))
 
 
+@generate_speculative.argument("target")
+def _(student, rng):
+    targets, prompt = (toy_target(rng), toy_target(rng)), prompt_ids(rng)
+    return [play(student, target, perfect(target), prompt, 3, 12).ids for target in targets]
+
+
+@generate_speculative.argument("ids")
+def _(student, rng):
+    target = toy_target(rng)
+    return [play(student, target, perfect(target), prompt_ids(rng), 3, 12).ids for _ in range(2)]
+
+
+@generate_speculative.argument("propose")
+def _(student, rng):
+    target, prompt = toy_target(rng), prompt_ids(rng)
+    return [len(play(student, target, drafter(target), prompt, 3, 12).calls) for drafter in (perfect, always_wrong)]
+
+
 @generate_speculative.argument("k")
 def _(student, rng):
     target, prompt = toy_target(rng), prompt_ids(rng)

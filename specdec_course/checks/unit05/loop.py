@@ -174,6 +174,24 @@ def _appends(student, rng, k: int = 3, budget: int = 12, eos_id: int | None = No
     return len(done.calls), len(done.ids), max((len(call.ids) - call.start for call in done.calls[1:]), default=0)
 
 
+@generate_cached.argument("target")
+def _(student, rng):
+    targets, prompt = (toy_target(rng), toy_target(rng)), prompt_ids(rng)
+    return [play_cached(student, target, target, prompt, 3, 12).ids for target in targets]
+
+
+@generate_cached.argument("ids")
+def _(student, rng):
+    target = toy_target(rng)
+    return [play_cached(student, target, target, prompt_ids(rng), 3, 12).ids for _ in range(2)]
+
+
+@generate_cached.argument("draft")
+def _(student, rng):
+    target, other, prompt = toy_target(rng), toy_target(rng), prompt_ids(rng)
+    return [len(play_cached(student, target, draft, prompt, 3, 12).calls) for draft in (target, other)]
+
+
 @generate_cached.argument("k")
 def _(student, rng):
     return [_appends(student, rng, k=k) for k in (1, 6)]

@@ -70,7 +70,7 @@ print(f"{rate[batch] / rate[1]:.1f} times as many", you_said(my_guess_batch))
 # %% exercise: verify_batch
 
 # %% [markdown]
-# Some codes make it simpler: all rows keep as many tokens as the row that keeps the fewest, and the tensors stay rectangular. The
+# There is a simpler way: all rows keep as many tokens as the row that keeps the fewest, and the tensors stay rectangular. The
 # text is right that way, too. **Predict**: six texts, four drafted tokens each. How many tokens does a text get per pass if
 # each row goes its own way, and how many if all wait for the worst?
 
@@ -127,7 +127,7 @@ kept_by_row(kept, K, "Each row keeps its own number.")
 # **continuous batching** (Yu et al. 2022) a row that ends is given to the next text at once, between two passes.
 #
 # `generate_batch` does so. Here are twelve texts of different lengths, four at a time, speculatively. **Predict**: how many
-# calls of the target does a static batch need more?
+# more calls of the target does a static batch need?
 
 # %%
 budgets = [12, 60, 20, 36, 64, 8, 28, 48, 16, 40, 24, 56][: len(prompts)]

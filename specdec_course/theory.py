@@ -166,7 +166,7 @@ def kv_cache_bytes(config, length, batch=1, bytes_per_value=2):
         bytes_per_value: 2 for half precision, 4 for float32.
 
     Returns:
-        int, bytes. Not a float: that rounds what is large, and a buffer takes no such size.
+        int, bytes: a buffer takes no float as its size.
     """
     d = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per_position = config.num_hidden_layers * 2 * config.num_key_value_heads * d

@@ -218,6 +218,8 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
     elif crashed and 1 < len(wrongs) == len(parts):
         lines.append(f"  All {len(parts)} parts of the check end with an error in your function.")
     else:
+        crosses = sum(not passed for _, passed in parts)
+        lines += ["One mistake can fail several parts:"] if crosses > 1 else []
         lines += [ticked(name, passed) for name, passed in parts]
     state = PARTLY if score > 0 else WRONG
     return Report(exercise.name, state, score, "\n".join(lines), diagnosis, parts)

@@ -73,9 +73,18 @@ def _written(value) -> str:
     if isinstance(value, torch.Tensor):
         return _written(values.plain(value)) if value.numel() <= NUMBERS else f"{list(value.shape)} numbers"
     if isinstance(value, float):
-        return f"{value:.1f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+        return f"{value:.1f}" if value.is_integer() and abs(value) < 1e6 else _with_a_hair(value)
     known = isinstance(value, (bool, int, str)) or value is None or _is_record(value)
     return repr(value)[:60] if known else ""
+
+
+def _with_a_hair(value: float) -> str:
+    """Four digits; what is a hair beside them, by purpose and not by round-off, says so: 0.25 - 9e-13."""
+    text = f"{value:.4g}"
+    rest = value - float(text)
+    if 1e-14 * abs(value) < abs(rest) < 1e-10 * abs(value):
+        return f"{text} {'+' if rest > 0 else '-'} {abs(rest):.1g}"
+    return text
 
 
 def _is_record(value) -> bool:

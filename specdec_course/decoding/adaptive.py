@@ -36,7 +36,8 @@ def confident_prefix(confidences, threshold):
     Args:
         confidences: FloatTensor [n] or a sequence of n floats, n may be 0. Entry i is how sure the drafter is at
             place i, its largest probability there: known *before* a token is drawn at place i, but only after those
-            in front of it have been drawn. What comes in a list is compared as it is, in double precision.
+            in front of it have been drawn. What comes in a list is compared as it is, in double precision; a
+            difference of less than one part in a million may be lost, as in single precision.
         threshold: a float. A confidence below it stops the draft; one exactly on it does not.
 
     Returns:
@@ -101,7 +102,8 @@ def optimal_stop(survival, c, verify_cost=1.0, overhead=0.0):
             time per round. All in units of one plain target step.
 
     Returns:
-        int in 0..n: the k with the largest rate; the smallest of equals. For k >= 1 the rate is
+        int in 0..n: the k with the largest rate; the smallest of equals. (Of rates that differ by less than one part
+        in a million, without being equal, any will do.) For k >= 1 the rate is
         (1 + survival[0] + ... + survival[k-1]) / (k c + verify_cost + overhead). With k = 0 there is nothing to
         check, the round is a plain step: the rate is 1 / (1 + overhead), whatever verify_cost is.
 
@@ -131,7 +133,8 @@ def bild_policy(draft_confidence, target_probability, fallback, rollback):
     Args:
         draft_confidence: FloatTensor [n] or a sequence of n floats, n may be 0: the small model's probability of
             each token it has written since the last hand-over, in order; the last entry is the newest token's. What
-            comes in double precision (a list does) is compared as it is.
+            comes in double precision (a list does) is compared as it is; a difference of less than one part in a
+            million may be lost, as in single precision.
         target_probability: the same for the large model: its probability of each of those n tokens. Empty as long
             as the large model has not read them: then there is nothing to redo yet.
         fallback: the newest confidence below it hands over; exactly on it does not.

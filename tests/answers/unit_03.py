@@ -8,6 +8,7 @@ import torch
 
 from answers import right, wrong
 from specdec_course.trace import Decoded, Round
+from specdec_course.verification import verify_greedy
 
 # accepted_length ----------------------------------------------------------------------------------------------------
 
@@ -1152,3 +1153,42 @@ def the_share_of_what_was_judged(rounds):
 def the_share_of_what_was_judged_up_to_a_cut(rounds):
     judged = sum(min(r.drafted, r.emitted) for r in rounds)
     return sum(r.accepted for r in rounds) / judged if judged else 0.0
+
+
+@wrong("generate_speculative", named="stale_text")
+def drafts_from_the_last_token(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds, left = ids, [], max_new_tokens
+    while left > 0:
+        draft = propose(text[-1:], k)[: left - 1]
+        rows = target(torch.cat([text, draft]))[len(text) - 1 :]
+        new = verify_greedy(draft, rows)
+        accepted = len(new) - 1
+        if eos_token_id is not None and (new == eos_token_id).any():
+            new = new[: int((new == eos_token_id).nonzero()[0]) + 1]
+        text = torch.cat([text, new])
+        left -= len(new)
+        rounds.append(Round(len(draft), min(accepted, len(new)), len(new)))
+        if eos_token_id is not None and int(text[-1]) == eos_token_id:
+            break
+    return Decoded(text, rounds)
+
+
+@wrong("generate_speculative", named="silence_ends")
+def stops_where_the_drafter_is_silent(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds, left = ids, [], max_new_tokens
+    while left > 0:
+        draft = propose(text, k)
+        if len(draft) == 0 and k > 0:
+            break
+        rows = target(torch.cat([text, draft]))[len(text) - 1 :]
+        whole = verify_greedy(draft, rows)
+        accepted = len(whole) - 1
+        new = whole[:left]
+        if eos_token_id is not None and (new == eos_token_id).any():
+            new = new[: int((new == eos_token_id).nonzero()[0]) + 1]
+        text = torch.cat([text, new])
+        left -= len(new)
+        rounds.append(Round(len(draft), min(accepted, len(new)), len(new)))
+        if eos_token_id is not None and int(text[-1]) == eos_token_id:
+            break
+    return Decoded(text, rounds)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from answers import right, wrong
 from specdec_course.sampling import Dice
+from specdec_course.verification import acceptance_probability, residual
 
 # ---- next_token_distribution -------------------------------------------------------------------------------------
 
@@ -1262,3 +1263,60 @@ def a_single_coin_for_the_draft(draft, q, p, dice):
     for i, x in enumerate(draft.tolist()):
         chance *= _share(p[i, x].item(), q[i, x].item())
     return [*draft.tolist(), dice.roll(p[len(draft)])] if dice.flip(chance) else [dice.roll(_rest(p[0], q[0]))]
+
+
+@wrong("residual", named="q_not_taken_off")
+def p_where_it_is_above_q(p, q):
+    left = torch.where(p > q, p, torch.zeros_like(p))
+    if left.sum() == 0:
+        return p.clone()
+    return left / left.sum()
+
+
+@wrong("expected_acceptance", named="no_half")
+def no_half_and_never_below_zero(p, q):
+    return max(0.0, float(1 - (p - q).abs().sum()))
+
+
+@wrong("expected_acceptance", named="plain_mean")
+def the_mean_with_one_where_q_is_zero(p, q):
+    keep = torch.where(q > 0, torch.clamp(p / q, max=1.0), torch.ones_like(p))
+    return float(keep.mean())
+
+
+@wrong("verify_stochastic", named="rounded")
+def a_coin_of_two_decimals(draft, q, p, dice):
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(round(float(acceptance_probability(p[i], q[i])[x]), 2)):
+            return torch.cat([draft[:i], torch.tensor([dice.roll(residual(p[i], q[i]))])])
+    return torch.cat([draft, torch.tensor([dice.roll(p[-1])])])
+
+
+@wrong("verify_stochastic", named="from_the_right")
+def judges_from_the_right(draft, q, p, dice):
+    n = len(draft)
+    for i in reversed(range(len(draft))):
+        if dice.flip(acceptance_probability(p[i], q[i])[int(draft[i])]):
+            break
+        n = i
+    row = p[n] if n == len(draft) else residual(p[n], q[n])
+    return torch.cat([draft[:n], torch.tensor([dice.roll(row)])])
+
+
+@wrong("next_token_distribution", named="small_is_greedy")
+def greedy_below_a_thousandth(logits, temperature, top_k=None, top_p=None):
+    V = logits.shape[-1]
+    if temperature < 1e-3:
+        return torch.nn.functional.one_hot(logits.argmax(-1), V).to(logits.dtype)
+    p = torch.softmax(logits / temperature, -1)
+    if top_k is not None and top_k < V:
+        kth = p.topk(top_k, -1).values[..., -1:]
+        p = torch.where(p >= kth, p, torch.zeros_like(p))
+        p = p / p.sum(-1, keepdim=True)
+    if top_p is not None:
+        s, order = p.sort(-1, descending=True)
+        keep = (s.cumsum(-1) - s) < top_p
+        keep[..., 0] = True
+        p = torch.zeros_like(p).scatter(-1, order, torch.where(keep, s, torch.zeros_like(s)))
+        p = p / p.sum(-1, keepdim=True)
+    return p

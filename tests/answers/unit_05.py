@@ -16,6 +16,7 @@ from specdec_course.cache import CachedModel as _Cached
 from specdec_course.cache.static import static_mask as _mask
 from specdec_course.decoding import generate_cached as _reference
 from specdec_course.trace import Decoded, Round
+from specdec_course.verification import verify_greedy
 
 # rollback -----------------------------------------------------------------------------------------------------------
 
@@ -2355,3 +2356,65 @@ def past_and_a_triangle_at_the_end(length, n_new, max_length):
     mask[:, :length] = True
     mask[:, max_length - n_new :] |= torch.ones(n_new, n_new, dtype=torch.bool).tril()
     return mask
+
+
+@wrong("generate_cached", named="fed_twice")
+def the_newest_token_twice(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text, rounds, left = ids, [], max_new_tokens
+    if left <= 0:
+        return Decoded(ids, [])
+    target.append(ids)
+    extra = 1
+    while left > 0:
+        guess = text
+        for _ in range(min(k, left - 1)):
+            guess = torch.cat([guess, draft.append(guess[draft.length :])[-1:].argmax(-1)])
+        guess = guess[len(text) :]
+        rows = target.append(torch.cat([text[-1:], guess]))
+        whole = verify_greedy(guess, rows)
+        new = whole
+        if eos_token_id is not None and eos_token_id in new.tolist():
+            new = new[: new.tolist().index(eos_token_id) + 1]
+        text = torch.cat([text, new])
+        left -= len(new)
+        rounds.append(Round(len(guess), min(len(whole) - 1, len(new)), len(new)))
+        target.rollback(max(0, target.length - extra - (len(text) - 1)))
+        draft.rollback(max(0, draft.length - (len(text) - 1)))
+        if eos_token_id is not None and int(text[-1]) == eos_token_id:
+            break
+    return Decoded(text, rounds)
+
+
+@wrong("generate_cached", named="fewer_appends")
+def one_guess_repeated(target, draft, ids, k, max_new_tokens, eos_token_id=None):
+    text, rounds, left = ids, [], max_new_tokens
+    while left > 0:
+        n = min(k, left - 1)
+        guess = ids[:0]
+        if n > 0:
+            token = draft.append(text[draft.length :])[-1:].argmax(-1)
+            guess = token.repeat(n)
+        rows = target.append(torch.cat([text, guess])[target.length :])[-len(guess) - 1 :]
+        whole = verify_greedy(guess, rows)
+        new = whole
+        if eos_token_id is not None and eos_token_id in new.tolist():
+            new = new[: new.tolist().index(eos_token_id) + 1]
+        text = torch.cat([text, new])
+        left -= len(new)
+        rounds.append(Round(len(guess), min(len(whole) - 1, len(new)), len(new)))
+        target.rollback(max(0, target.length - (len(text) - 1)))
+        draft.rollback(max(0, draft.length - (len(text) - 1)))
+        if eos_token_id is not None and int(text[-1]) == eos_token_id:
+            break
+    return Decoded(text, rounds)
+
+
+@wrong("rollback", named="wrong_axis")
+def cuts_the_heads(cache, n):
+    if n < 0 or n > cache.get_seq_length():
+        raise ValueError("n out of range")
+    if n == 0:
+        return
+    for layer in cache.layers:
+        layer.keys = layer.keys[:, :-n]
+        layer.values = layer.values[:, :-n]

@@ -2263,3 +2263,13 @@ _over_all_outcomes("a_rejection_after_full_acceptance", lambda alpha, k: (k + 1)
 _over_all_outcomes("the_bonus_has_to_be_accepted", lambda alpha, k: (k + 1) * alpha ** (k + 1))
 _over_all_outcomes("full_acceptance_as_one_token", lambda alpha, k: alpha**k)
 _over_all_outcomes("full_acceptance_left_out", lambda alpha, k: 0.0)
+
+
+@wrong("align_vocabulary", named="finite_padding")
+def a_large_number_both_ways(logits, vocab_size):
+    V = logits.shape[-1]
+    if vocab_size < V:
+        if (logits[..., vocab_size:] > -1e9).any():
+            raise ValueError("a column that can be drawn would be cut")
+        return logits[..., :vocab_size]
+    return torch.nn.functional.pad(logits, (0, vocab_size - V), value=-1e9)

@@ -1930,3 +1930,42 @@ def cut_before_the_step_and_after(k, n_accepted, n_drafted, k_max):
     k = max(1, min(k, k_max))
     k = k + 2 if n_accepted == n_drafted else k - 1
     return max(1, min(k, k_max))
+
+
+@right("confident_prefix")
+def a_list_as_a_float_tensor(confidences, threshold):
+    c = torch.as_tensor(confidences, dtype=torch.float32)
+    below = (c < threshold).nonzero()
+    return int(below[0]) if len(below) else len(c)
+
+
+@wrong("confident_prefix", named="margin")
+def a_millionth_below_is_enough(confidences, threshold):
+    n = 0
+    while n < len(confidences) and float(confidences[n]) >= threshold - 1e-6:
+        n += 1
+    return n
+
+
+@right("bild_policy")
+def both_lists_as_float_tensors(draft_confidence, target_probability, fallback, rollback):
+    c = torch.as_tensor(draft_confidence, dtype=torch.float32)
+    t = torch.as_tensor(target_probability, dtype=torch.float32)
+    if len(c) == 0 or not bool(c[-1] < fallback):
+        return False, []
+    bad = (t < rollback).nonzero()
+    return True, list(range(int(bad[0]), len(c))) if len(bad) else []
+
+
+@wrong("AcceptanceTracker", named="forgets_to_store")
+class AlphaOfTheBeginning:
+    def __init__(self, prior=(1.0, 1.0), half_life=64):
+        self.prior, self.half_life, self.yes, self.no = prior, half_life, 0.0, 0.0
+        a, b = prior
+        self.alpha = (a + self.yes) / (a + b + self.yes + self.no)
+
+    def update(self, accepted, rejected):
+        r = min(rejected, 1)
+        fade = 0.5 ** ((accepted + r) / self.half_life)
+        self.yes = self.yes * fade + accepted
+        self.no = self.no * fade + r

@@ -14,6 +14,8 @@ from ...trace import Round
 from ..errors import Wrong
 from .loops import Play, rounds_are_complete, rounds_that_happened
 
+SHOWN = "propose was shown something else than the whole text so far."
+
 
 def check_text(done: Play) -> None:
     """Raises Wrong unless the text is what the target alone would write, and drafted tokens were sent to it."""
@@ -26,6 +28,9 @@ def check_text(done: Play) -> None:
     if text != truth:
         raise _why_other_text(done, text, truth)
     idle = done.questions == 0 and done.k > 0 and done.budget > 1
+    shown = [call.shown for call in done.calls if call.shown is not None]
+    if done.offered and not done.used and any(text != done.beyond[: len(text)] for text in shown):
+        raise Wrong(SHOWN, mistake="stale_text")
     if idle or (done.offered and not done.used):
         raise Wrong("The text is right, but no drafted token ever reached the target.",
                     mistake="never_drafts" if idle else None)
@@ -48,7 +53,7 @@ def check_calls(done: Play) -> None:
         if call.asked > done.k:
             raise Wrong(f"propose was asked for {call.asked} tokens where k is {done.k}.", mistake="ignores_k")
         if call.shown is not None and call.shown != done.beyond[:start]:
-            raise Wrong("propose was shown something else than the whole text so far.", mistake="stale_text")
+            raise Wrong(SHOWN, mistake="stale_text")
         if after is not None:
             _check_next(done, after, start + counts.emitted, counts)
     if len(done.calls) > len(happened):
@@ -131,8 +136,12 @@ def _why_early(done: Play, text: list[int]) -> Wrong:
     if len(text) == max(done.budget, len(done.prompt)):
         return Wrong(f"With max_new_tokens = {done.budget} and a prompt of {len(done.prompt)} tokens, your text has "
                      f"{len(text)} tokens in all.", mistake="budget_with_prompt")
-    return Wrong(f"Your text ends too early: {len(text) - len(done.prompt)} new tokens of {done.budget} allowed, and "
-                 "the target had not asked for the end.", mistake="stops_early")
+    new = len(text) - len(done.prompt)
+    if done.left_with == [] and done.k:
+        return Wrong(f"Your text ends too early: {new} new tokens of {done.budget} allowed, and the drafter had just "
+                     "answered with no token.", mistake="silence_ends")
+    return Wrong(f"Your text ends too early: {new} new tokens of {done.budget} allowed, and the target had not asked "
+                 "for the end.", mistake="stops_early")
 
 
 def _why_wrong_token(done: Play, text: list[int], place: int) -> Wrong:

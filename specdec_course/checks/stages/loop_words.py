@@ -86,6 +86,10 @@ LOOP_MISTAKES = {
         "You look for the eos token in the whole text. It may stand in the prompt (between two documents, say): look "
         "only at what the round emitted."
     ),
+    "silence_ends": (
+        "You stop because the drafter has no guess. Then the target writes this token alone: a round with an empty "
+        "draft is a plain step."
+    ),
     "stops_early": "Your text ends before its budget is used up.",
     "budget_with_prompt": (
         "You count the prompt into the budget. max_new_tokens says how many tokens are *added*: compare it with what "

@@ -153,7 +153,7 @@ class Play:
 
     `truth` is what the target alone would write, `beyond` the same without regard for budget and end of text. `stuck`
     is True when the loop did not end. `offered`: the drafter had an answer when there was room for one; `used`: some
-    drafted token reached the target.
+    drafted token reached the target. `left_with`: what the drafter answered last, if no call of the target followed.
     """
 
     target: Callable
@@ -168,6 +168,7 @@ class Play:
     offered: bool = False
     used: bool = False
     stuck: bool = False
+    left_with: list[int] | None = None
     answer: object = None
 
     @property
@@ -230,6 +231,7 @@ def play(student, target, propose, prompt, k, budget, eos_id=None) -> Play:
                               eos_id)
     except OutOfCalls:
         done.stuck = True
+    done.left_with = newest.draft if newest.shown is not None else None
     return done
 
 

@@ -243,13 +243,13 @@ latency_profile.mistake(
 )
 latency_profile.mistake(
     "minimum",
-    "You return the fastest call. It tells what can happen at best, not what usually happens, and it gets better the "
-    "longer you measure. The contract asks for the middle one.",
+    "You return the fastest call, or nearly so. It tells what can happen at best, not what usually happens, and it "
+    "gets better the longer you measure. The contract asks for the middle one.",
 )
 latency_profile.mistake(
     "maximum",
-    "You return the slowest call. One interruption by another program decides it then; the contract asks for the "
-    "middle one.",
+    "You return the slowest call, or nearly so. One interruption by another program decides it then; the contract asks "
+    "for the middle one.",
 )
 latency_profile.mistake(
     "another_length",

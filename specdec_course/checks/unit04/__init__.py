@@ -2,7 +2,9 @@
 
 # ruff: noqa: I001 (the order of the course, which `progress` shows)
 from .distribution import next_token_distribution
-from .formulas import acceptance_probability, residual, expected_acceptance
+from .formulas import acceptance_probability
+from .leftover import residual
+from .formulas import expected_acceptance
 from .draft import propose_stochastic
 from .verification import verify_stochastic
 from .block import verify_block

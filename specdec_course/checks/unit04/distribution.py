@@ -66,6 +66,9 @@ def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
         raise Wrong(f"{when}: the probabilities are not right.{detail}")
 
 
+FLOORS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)  # small numbers that people like
+
+
 def far_below_zero(size: int, rng: torch.Generator, spread: float = 2.0) -> torch.Tensor:
     """Logits as models give them, no two of them alike."""
     steps = torch.randperm(size, generator=rng) - size / 2
@@ -84,7 +87,7 @@ def _(student, rng):
     logits = 2 * torch.randn(7, generator=rng)
     for temperature in mixed((1.0, 0.5, 2.0, uniform(0.6, 1.9, rng)), rng):
         expect_warp(student, logits, temperature, f"At temperature {temperature:.4g}")
-    for temperature in mixed((0.05, 0.002), rng):  # logits so close together that more than one token stays
+    for temperature in mixed((0.05, 0.002, 2e-4, 2e-6, 2e-9), rng):  # logits so close that more than one token stays
         near = temperature * 2 * torch.randn(6, generator=rng)
         expect_warp(student, near, temperature, f"At temperature {temperature}, with logits close together")
     expect_warp(student, torch.randn(2, 3, 5, generator=rng), 0.7, "With logits of shape [2, 3, 5]")
@@ -210,7 +213,12 @@ next_token_distribution.mistake("zero_is_none", (
 next_token_distribution.mistake("small_is_greedy", (
     "You take small temperatures for 0. Only 0 means greedy; by any other number the logits are divided."
 ), imitate=tuple(lambda logits, t, k=None, mass=None, least=least: warp_rule()(logits, 0 if t < least else t, k, mass)
-                 for least in (0.01, 0.1, 0.005)))
+                 for least in (0.01, 0.1, 0.005, *FLOORS)))
+next_token_distribution.mistake("temperature_floor", (
+    "You do not divide by the temperature itself where it is small: it is kept above some number, or one is added to "
+    "it. Only 0 is treated by itself; by any other number the logits are divided, however small it is."
+), imitate=tuple(lambda logits, t, k=None, mass=None, keep=keep, e=e: warp_rule()(logits, t and keep(t, e), k, mass)
+                 for e in (0.01, *FLOORS) for keep in (max, lambda t, e: t + e)))
 next_token_distribution.mistake("softmax_over_rows", (
     "Your softmax runs over the first dimension, and so over the positions. Each row is a distribution of its own: "
     "dim=-1."), imitate=warp_rule(rows="softmax over the first dimension"))

@@ -195,6 +195,14 @@ verify_stochastic.mistake("judged_by_the_next_row", (
     "Token i is judged by row i + 1 of p. That row is about the place after it: p[i] and q[i] belong to draft[i], and "
     "the last row of p is for the bonus."
 ), imitate=wrong_rules.judged_by_the_next_row)
+verify_stochastic.mistake("from_the_right", (
+    "You go through the draft from its end, and a token that stays ends the search: what stands in front of it is "
+    "never judged. Begin with the first token, and stop at the first one that is rejected."
+), imitate=wrong_rules.from_the_right)
+verify_stochastic.mistake("rounded", (
+    "The chance of keeping a token is rounded. The law has to be exact: toss the coin with min(1, p/q) as it is."
+), imitate=tuple(rule(keep=lambda p, q, x, dice, d=d: dice.flip(round(wrong_rules.ratio(p, q, x), d)))
+                 for d in (1, 2, 3)))
 verify_stochastic.mistake("all_or_none", (
     "One coin decides about the whole draft. Every token has a coin of its own, and those in front of the first "
     "rejected one stay."

@@ -135,6 +135,16 @@ def judged_by_the_next_row(draft, q, p, dice):
     return [*tokens, dice.roll(p[len(tokens)])]
 
 
+def from_the_right(draft, q, p, dice):
+    """Judges the last token first, and stops at the first one that stays."""
+    tokens, kept = draft.tolist(), len(draft)
+    for i in reversed(range(len(tokens))):
+        if dice.flip(ratio(p[i], q[i], tokens[i])):
+            break
+        kept = i
+    return [*tokens[:kept], dice.roll(p[kept] if kept == len(tokens) else uncovered(p, q, kept))]
+
+
 def all_or_none(correct):
     """One coin for the whole draft; the first token is corrected when it says no."""
 

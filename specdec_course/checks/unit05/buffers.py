@@ -215,7 +215,7 @@ def _(student, rng):
 
 @kv_cache_bytes.part("an int, with head_dim absent or None too: hidden_size / num_attention_heads", weight=1, rests_on=(
     "(where it is absent or None) hidden_size and num_attention_heads, whose quotient it then is",
-    "int, bytes. Not a float"))
+    "int, bytes: a buffer takes no float as its size"))
 def _(student, rng):
     cases = []
     for absent in (True, False):

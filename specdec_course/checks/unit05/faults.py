@@ -150,6 +150,10 @@ def _own_token_dropped(before: Round) -> Wrong:
 
 def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
     """Where has this append to begin, for a text of `end` tokens?"""
+    text, newest = done.beyond[:end], done.beyond[end - 1]
+    if call.start == end and call.ids[: end + 1] == [*text, newest] and _guess(done, text) != newest:
+        raise Wrong(f"The target's cache held all {end} tokens of the text, and was fed the last of them once more.",
+                    mistake="fed_twice")
     wanted = [end - 1] if not first else [end - 1, end] if done.prefilled else [0]
     if call.start in wanted:
         return
@@ -162,6 +166,11 @@ def _check_place(done: CachedPlay, call: Append, end: int, first: bool) -> None:
         raise Wrong("The target was called again before the round was over: one call per drafted token.",
                     mistake="many_calls")
     raise Wrong(message, mistake="target_not_rolled_back" if call.start >= end else "rolled_back_too_far")
+
+
+def _guess(done: CachedPlay, text: list[int]) -> int:
+    """What the draft model says after this text."""
+    return int(done.draft_model(torch.tensor(text))[-1].argmax())
 
 
 def check_enough(done: CachedPlay) -> None:
@@ -203,6 +212,9 @@ def _why_other_draft(call: Append, end: int, before) -> Wrong:
     place = next((i for i, (a, b) in enumerate(zip(held, text, strict=False)) if a != b), None)
     if place is None and len(held) > len(text):
         place = len(text)
+    if 0 < len(call.draft_fed) < len(text) - end:
+        return Wrong(f"A draft of {len(text) - end} tokens came of fewer appends of the draft model: "
+                     f"{len(call.draft_fed)}.", mistake="fewer_appends")
     if place is None and len(held) < len(text) - 1:
         first, due = call.draft_fed[0], before and before[0] + before[1].drafted - 1
         if before and _full(before[1]) and first.start == due and first.ids == text[due : due + 1]:

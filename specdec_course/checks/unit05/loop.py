@@ -259,6 +259,9 @@ for _id, _message in (
     ("empty_rounds", "You list a round that never happened."),
     ("rounds_joined", "There is one Round for each append of the target: you join two."),
     ("rounds_split", "There is one Round for each append of the target: you split one."),
+    ("fewer_appends",
+     "You ask the draft model less often than you have tokens drafted. Each guess is what it says once the guess in "
+     "front of it has been fed: an append for every drafted token."),
     ("other_row", "A drafted token is the argmax of the draft's *last* row, after all that was drafted before it."),
     ("drafts_with_target",
      "Your loop asks the target for the drafts. Then nothing is won: every guess costs a target call."),

@@ -71,8 +71,13 @@ def _tensors(cache, layers: int = 3) -> list[torch.Tensor]:
         else:
             lists = (cache.key_cache, cache.value_cache)
             pair = tuple(one[i] if i < len(one) else None for one in lists)
-        found += [nothing if one is None or one.numel() == 0 else one for one in pair]
+        found += [nothing if one is None or _emptied(one) else one for one in pair]
     return found
+
+
+def _emptied(one) -> bool:
+    """Whether a tensor holds no position; one that lost its heads holds nothing either, and is torn."""
+    return one.numel() == 0 and (one.dim() != 4 or one.shape[-2] == 0)
 
 
 def _judge(cache, before: list[torch.Tensor], n: int) -> None:

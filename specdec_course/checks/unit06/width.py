@@ -197,11 +197,13 @@ def _how(answer, logits, size: int) -> str | None:
                  and np.array_equal(answer, one.double().numpy())), None)
 
 
-def _pad(value, side=-1, dim=-1, looks=True):
+def _pad(value, side=-1, dim=-1, looks=True, dead=-INF):
+    """Fills up with `value`, and cuts columns that are nowhere above `dead`."""
+
     def rule(logits, vocab_size):
         missing = vocab_size - logits.shape[-1]
         if missing <= 0:
-            if looks and bool((logits[..., vocab_size:] != -INF).any()):
+            if looks and bool((logits[..., vocab_size:] > dead).any()):
                 raise ValueError
             return logits[..., :vocab_size]
         shape = list(logits.shape)
@@ -245,6 +247,7 @@ align_vocabulary.mistake(
     "temperature of 100 brings -1e4 closer to life, and a column that is not -inf counts as alive when somebody wants "
     "to cut it.",
     imitate=(*(_pad(low, looks=looks) for low in (-1e9, -1e4, LOWEST) for looks in (True, False)),
+             *(_pad(low, dead=low) for low in (-1e9, -1e4, LOWEST)),
              lambda logits, vocab_size: _pad(torch.finfo(logits.dtype).min)(logits, vocab_size)),
 )
 align_vocabulary.mistake(

@@ -11,7 +11,7 @@ import bisect
 import torch
 
 from .. import values
-from ..ask import ask, mixed, unless, whole, within
+from ..ask import ask, mixed, whole
 from ..errors import Wrong
 from ..exercise import Exercise
 from ..stages import toys
@@ -114,8 +114,18 @@ def _(student, rng):
                                          "rounded.")
     t = lower_in_single(rng)
     asked = [((sure(rng, n, t) + [t, 0.0], t), n + 1) for n in (0, 1, whole(2, 5, rng))]  # lists: exact as they are
-    message = f"A confidence in a list is exactly on the threshold {t}."
-    ask(student, values.as_int, asked, unless(within(0), message), rng)
+
+    tiny = 2.0 ** -whole(34, 40, rng)  # beside it a margin of any size shows
+    asked += [(([tiny] * n + [tiny / 2, 1.0], tiny), n) for n in (1, whole(2, 5, rng))]
+
+    def judge(answer, wanted):
+        right, message = wanted
+        return None if answer == right else message
+
+    messages = [f"A confidence in a list is exactly on the threshold {t}."] * 3
+    messages += [f"A confidence in a list is half of the threshold, which is {tiny:.1g}."] * 2
+    told = [(args, (right, message)) for (args, right), message in zip(asked, messages, strict=True)]
+    ask(student, values.as_int, told, judge, rng)
 
 
 @confident_prefix.part("a long draft; a threshold that nothing, or everything, is below", weight=1, rests_on=(

@@ -273,7 +273,7 @@ AcceptanceTracker.mistake("always_rejected", (
     "You count a rejection in every round. A round whose whole draft was accepted has none: min(rejected, 1)."
 ), imitate=counting(lambda accepted, rejected: (accepted, 1)))
 AcceptanceTracker.mistake("forgets_to_store", (
-    "Your update changes nothing. What it works out has to be kept in self, for `alpha` and for the next update."
+    "Your alpha stays what it was, whatever `update` is told. Keep what update works out, and make alpha of it anew."
 ), imitate=counting(lambda accepted, rejected: None))
 AcceptanceTracker.mistake("half_life_ignored", (
     "The half-life does not get into your answer: 64 is only what it is where nobody says."

@@ -89,6 +89,9 @@ for _id, _message, _rules in (
     ("single_precision",
      "You read the confidences in single precision, and compare them with a threshold in double. There 0.7 comes out "
      "below 0.7: compare the numbers as they come.", (_rounded(_as_type(torch.float)),)),
+    ("margin", "You let the threshold be missed by a small number. Below it is below it, however little.",
+     tuple(lambda confidences, threshold, by=by: prefix_rule()([float(c) for c in confidences], threshold - by)
+           for by in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10))),
     ("nothing_from_one",
      "With a threshold of 1 you draft nothing. A confidence of exactly 1 is not below it: it goes on.",
      (lambda confidences, threshold: 0 if threshold >= 1 else prefix_rule()(confidences, threshold),)),

@@ -189,9 +189,10 @@ worth = yours(batch_throughput)
 names = {0: "plain", K: f"k = {K}"}
 measured, computed, runs = {name: {} for name in names.values()}, {name: {} for name in names.values()}, []
 for batch in batches:
+    served = [prompts[i % len(prompts)] for i in range(max(len(prompts) // 2, batch + batch // 2))]
     for k, name in names.items():
-        outs = generate_batch(pair.target, [prompts[i % len(prompts)] for i in range(batch + batch // 2)],
-                              pair.draft if k else None, K, max_new_tokens=NEW, eos_token_id=None, batch=batch)
+        outs = generate_batch(pair.target, served, pair.draft if k else None, K, max_new_tokens=NEW, eos_token_id=None,
+                              batch=batch)
         measured[name][batch] = at_work(outs, batch)[0]
         runs += outs if k else []
         print(f"{batch:2} texts, {name}: {measured[name][batch]:4.0f} tokens per second")

@@ -220,13 +220,13 @@ def test_a_source_that_was_changed_without_its_translation_is_refused(tmp_path):
     say = sayer_of_copies(source)
     solution_notebook(source, exercises("01"), "", "", CHINESE, say)
     source.write_text(source.read_text().replace("A model writes", "Any model writes").replace(
-        "A language model writes a text one token at a time.", "A language model writes a text token by token."))
-    with pytest.raises(ValueError, match="text 'A language model writes a text token by token"):
+        "A language model writes one token per", "A language model writes a single token per"))
+    with pytest.raises(ValueError, match="text 'A language model writes a single token per"):
         solution_notebook(source, exercises("01"), "", "", CHINESE, say)
     before = len(po.translations(file))
     assert po.update(file, CHINESE, wanted.of_unit(source, exercises("01")))
     (entry,) = [entry for entry in polib.pofile(str(file)) if "fuzzy" in entry.flags]
-    assert "token by token" in entry.msgid and entry.msgstr and "one token at a time" in entry.previous_msgid
+    assert "a single token" in entry.msgid and entry.msgstr and "one token per" in entry.previous_msgid
     assert len(po.translations(file)) == before - 1, "all others stay"
     with pytest.raises(ValueError, match="no translation, or one that has fallen behind"):
         solution_notebook(source, exercises("01"), "", "", CHINESE, sayer_of_copies(source))

@@ -20,22 +20,21 @@ from specdec_course.models import as_forward
 # %% [markdown]
 # # Why is there a free lunch?
 #
-# **You will** time a forward pass so that the figure means something, say what it waits for, and compute from a
-# chip's two figures how many tokens it checks for the price of one.
+# **You will** time a forward pass, say what it waits for, and compute how many tokens a chip checks for the price of one.
 #
 # **You need** Python and a little PyTorch. No GPU.
 #
-# First, see it. The next cell lets one model write one text twice: alone, and with a small model that guesses ahead.
-# The tokens appear as fast as they were written, shown at half the speed. (Run the cell again to see it again.)
+# First, see it: one model writes one text twice, alone and with a small model that guesses ahead (shown at half the speed).
 
-# %%
+# %% folded
+# Times both ways of writing, and shows them side by side. (Run it again to see it again.)
 torch.set_num_threads(1)  # one core: other programs on this machine disturb the clock less
 pair = load_pair("classroom")
 opening = held_out_prompts(pair.tokenizer, count=1)[0]
-print("the text that both go on with: ...", pair.tokenizer.decode(opening[-30:]))
+print("the text goes on from: ...", pair.tokenizer.decode(opening[-24:]))
 lanes, texts = {}, []
-for way, drafter in {"alone": None, "with a small model that guesses": ModelDrafter(pair.draft)}.items():
-    for new_tokens in (8, 80):  # the first, short one only warms up
+for way, drafter in {"alone": None, "guessing": ModelDrafter(pair.draft)}.items():
+    for new_tokens in (8, 48):  # the first, short one only warms up
         out = generate(pair.target, opening, drafter, k=4, max_new_tokens=new_tokens, eos_token_id=None)
     texts.append(out.tokens)
     lanes[way] = (token_pieces(pair.tokenizer, out.tokens[len(opening) :]), out.trace.rounds, out.trace.seconds)
@@ -43,18 +42,13 @@ print("the same text, token for token:", torch.equal(*texts))
 race(lanes, slower=2)
 
 # %% [markdown]
-# The same text, and yet the large model was called far less often. It did not get worse, and it did not get smaller.
-# What makes that possible? That is what this unit finds out. (On a busy machine the race may be closer.)
+# The same text, and yet the large model was called far less often. (On a busy machine the race may be closer.)
 #
-# A language model writes a text one token at a time. Each token costs one **forward pass**: the whole model is run
-# once, and out comes a probability for every possible next token. Ten tokens, ten passes.
+# A language model writes one token per **forward pass**: out comes a probability for every possible next token. But nothing
+# forces a pass to look at just *one* new token. Give it sixteen, and it answers for all sixteen places at once. That is
+# sixteen times the arithmetic.
 #
-# But nothing forces a pass to look at just *one* new token. Give the model sixteen, and it answers for all sixteen
-# places at once. That is sixteen times the arithmetic.
-#
-# **So how much longer does a pass over 16 tokens take than a pass over 1?** Write your guess into the next cell, as a
-# factor: 1 means "the same time", 16 means "sixteen times as long". Nobody marks it. You will measure it soon, and a
-# guess that you wrote down is the best way to notice a surprise.
+# **So how much longer does a pass over 16 tokens take than a pass over 1?** Write down a factor. Nobody marks it.
 
 # %%
 my_guess_for_16 = None  # a number, for example 4
@@ -62,11 +56,21 @@ my_guess_for_16 = None  # a number, for example 4
 # %% [markdown]
 # ## A clock that tells the truth
 #
-# To time a pass, read the clock, run it, read the clock again. Three things make this harder than it sounds.
+# Read the clock, run the pass, read the clock again: three things make this harder than it sounds.
 #
-# **1. A GPU works behind your back.** On a GPU, a call comes back as soon as its work is *queued*. The clock then
-# shows how long it took to write the order, not to cook the meal. Here is a kitchen that behaves like a GPU. Ordering
-# takes no time; `wait_until_empty` is what `torch.cuda.synchronize` is on a real one.
+# 1. **A GPU works behind your back.** A call comes back when its work is *queued*, as a waiter does with an order. So a
+#    **barrier** that waits for the kitchen (`torch.cuda.synchronize`) belongs before the clock stops, and before it starts.
+# 2. **The first calls are special.** A compiled model is compiled *in its first call*, and caches are cold. Such calls
+#    are made before anybody looks at the clock: the **warm-up**.
+# 3. **Other programs exist.** One call in twenty is slow for no reason of yours. So you time many, and keep them all.
+#
+# Suppose the calls of fn take 900, 40, 5, 5 and 6 ms: `repeats=3, warmup=2` gives `[0.005, 0.005, 0.006]`.
+
+# %% exercise: time_call
+
+# %% [markdown]
+# Here is a kitchen that behaves like a GPU: ordering takes no time, and `wait_until_empty` is what
+# `torch.cuda.synchronize` is on a real one. Every meal takes 20 ms (and a little: `sleep` is never early).
 
 # %% folded
 # A kitchen that takes orders at once and cooks each of them later, timed in three ways.
@@ -101,23 +105,10 @@ kitchen.wait_until_empty()
 print(f"and empty at the start:    {1000 * (time.perf_counter() - begin):6.2f} ms")
 
 # %% [markdown]
-# The second line is as wrong as the first: somebody else's order was still in the oven when we started the clock. So
-# there has to be a **barrier** on both sides, one before the clock starts and one before it stops.
+# The second line is as wrong as the first: the order before it was still in the oven when the clock started. And the
+# warm-up? One published benchmark that did not think of this reads 1.6 passes per second for 2 tokens and 25.9 for 4.
 #
-# **2. The first calls are special.** A compiled model is compiled *in its first call*. Memory is reserved, caches are
-# cold. One published benchmark that did not think of this reads 1.6 passes per second for 2 tokens and 25.9 for 4.
-# Such calls are made before anybody looks at the clock; they are called the **warm-up**.
-#
-# **3. Other programs exist.** One call in twenty is slow for no reason of yours. So you time many, keep them all, and
-# decide afterwards which number stands for them.
-#
-# Your first function keeps the times of all timed calls. An example of what it should do, with `repeats=3, warmup=2`
-# and an fn whose calls take 900, 40, 5, 5 and 6 ms: fn is called five times, and `[0.005, 0.005, 0.006]` comes back.
-
-# %% exercise: time_call
-
-# %% [markdown]
-# Try yours on the kitchen. Every meal takes 20 ms (and a little: `sleep` is never early).
+# Now yours:
 
 # %%
 timer = yours(time_call)

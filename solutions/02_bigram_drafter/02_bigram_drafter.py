@@ -16,25 +16,20 @@ from specdec_course.trace import tokens_per_call
 # %% [markdown]
 # # The cheapest drafter in the world
 #
-# **You will** build a drafter that needs no model, count how often the target agrees with it, and say what its
-# guesses are worth in tokens per call.
+# **You will** build a drafter that needs no model, and say what its guesses are worth in tokens per call of the target.
 #
 # **You need** unit 01's result: a pass over five tokens costs far less than five passes.
 #
-# A language model writes one token per call. Unit 01 shows that a call over five tokens takes far less than five
-# times as long. Speculative decoding uses that: somebody **guesses** the next few tokens, the model reads the guesses
-# all at once, and keeps them as far as it agrees. In this unit you build the guesser. (How the guesses are checked is
-# unit 03; here the package does it for you.)
+# Unit 01 shows that a call over five tokens takes far less than five times as long as one over a single token. Speculative
+# decoding uses that: somebody **guesses** the next few tokens, the model reads the guesses all at once, and keeps them as
+# far as it agrees. In this unit you build the guesser. (Unit 03 checks the guesses; here the package does it for you.)
 #
-# What is the least that a guesser can know? Only the last token. What is the least that it can do? Look up one number
-# in a table: *after this token, most often comes that one*. Such a table is a **bigram**: it counts pairs. It needs
-# no GPU, no training loop and no network, and a guess costs one look-up.
+# What is the least that a guesser can do? Know only the last token, and look up one number in a table: *after this token,
+# most often comes that one*. Such a table is a **bigram**: it counts pairs. It is also rather stupid. After `New` it says
+# `York`, whatever you were talking about.
 #
-# It is also rather stupid. After `New` it says `York`, whatever you were talking about.
-#
-# **Before you read on, guess.** Take a text that the table has never seen. At how many of 100 places is its one guess
-# for the next token right? And if the guesses are handed to a language model, how many tokens does each call of the
-# model then yield, where plain decoding yields exactly 1? Write your numbers down:
+# **Before you read on, guess.** In a text that the table has never seen, at what share of the places is its guess right?
+# And if a language model gets the guesses, how many tokens does each of its calls yield? (Plain decoding yields 1.)
 
 # %%
 my_hit_rate = None  # a share between 0 and 1
@@ -53,17 +48,16 @@ pair = load_pair("classroom")
 VOCAB_SIZE = pair.target.config.vocab_size
 train = load_corpus("wikitext-2", pair.tokenizer, split="train", max_tokens=2_000_000)
 test = load_corpus("wikitext-2", pair.tokenizer, split="test", max_tokens=20_000)
-print(pair.tokenizer.decode(train[:120]))
+print(pair.tokenizer.decode(train[:60]))
 
 # %% [markdown]
-# `train` is one long row of ids. Training sets for language models are usually not handed out like that, but as
-# **windows**: random pieces of equal length, `[nsamples, seqlen]`. You have met this if you ever saw a function
-# called `get_wikitext2`. So this is where we begin.
+# `train` is one long row of ids. Language models are usually trained on **windows**: random pieces of equal length,
+# `[nsamples, seqlen]`. (You have met this if you ever saw a function called `get_wikitext2`.)
 #
 # A window is decided by where it starts. In the text `[10, 11, 12, 13, 14]` with `seqlen = 3` the possible windows
 # are `[10, 11, 12]`, `[11, 12, 13]` and `[12, 13, 14]`: three of them, and each should be as likely as the others.
-# The same seed must give the same windows again. If the text is shorter than one window, say so with a `ValueError`.
-# A quiet answer would be an empty training set, noticed an hour later.
+# If the text is shorter than one window, say so with a `ValueError`. A quiet answer would be an empty training set,
+# noticed an hour later.
 
 # %% exercise: sample_windows
 

@@ -18,39 +18,30 @@ from specdec_course.trace import Decoded, Round
 # %% [markdown]
 # # Checking k guesses at the price of one
 #
-# **You will** write the rule that keeps the right part of a draft, the loop around it, and the two figures that
-# say whether it pays.
+# **You will** write the rule that keeps the right part of a draft, the loop around it, and two figures that say if it pays.
 #
 # **You need** a drafter in mind (unit 02), or just the idea of one. The package has all earlier answers.
 #
 # A language model writes one token per forward pass. It has to: token 5 depends on token 4, and token 4 is not there
-# yet. Unit 01 is about an odd fact: a pass over *five* tokens costs far less than five passes, because much of the
-# time goes into fetching the weights, and five tokens share them.
+# yet. But a pass over *five* tokens costs far less than five passes (unit 01). How do you feed a model five tokens when
+# four of them do not exist yet?
 #
-# So passes are cheap to widen, and we have only one token to put in. How do you feed a model five tokens when four of
-# them do not exist yet?
+# You guess them. Somebody quick and careless (a small model, a table, anything) writes down k tokens that might come next.
+# The careful model, the **target**, reads the text *with the guesses behind it*, in one pass. As long as a guess is what
+# it would have written there, the guess stays. At the first disagreement its own opinion is taken, and the rest thrown away.
 #
-# You guess them.
-#
-# Somebody quick and careless (a small model, a table of word pairs, anything) writes down k tokens that might come
-# next. The careful model, the **target**, reads the text *with the guesses behind it*, in one pass. At every place it
-# says what it would have written there. As long as guess and opinion agree, the guess is exactly what the target
-# would have written by itself, so it may stay. At the first disagreement we take the target's opinion instead, and
-# throw the rest of the guesses away.
-#
-# Nothing is lost: the text is, token for token, the one that the target writes alone. Only the number of passes
-# changes. In this unit you write that loop, for the simplest way of decoding: **greedy**, always the most probable
-# token. (Unit 04 does the same for sampling, where it is much less obvious.)
+# Nothing is lost: the text is, token for token, the one that the target writes alone. In this unit you write that loop
+# for **greedy** decoding, always the most probable token. (Sampling is unit 04.)
 
 # %% [markdown]
 # ## One pass, k + 1 opinions
 #
-# In this unit a model is just a function, a `Forward`: ids `[T]` go in, logits `[T, V]` come out. Row `i` is what the
-# model thinks of the token **after** place `i`, having seen places 0 to `i` and nothing later.
-#
-# To see every step, take a model that we understand completely. It recites the alphabet.
+# Here a model is just a function, a `Forward`: ids `[T]` go in, logits `[T, V]` come out. Row `i` is what the model
+# thinks of the token **after** place `i`, having seen places 0 to `i` and nothing later. To see every step, take a model
+# that recites the alphabet. The text is `abcd`, the guesses are `e f x`:
 
-# %%
+# %% folded
+# The alphabet model, and what each of its rows says.
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -68,41 +59,27 @@ def alphabet(ids):
 
 
 text, guesses = to_ids("abcd"), to_ids("efx")
+judged = [""] * (len(text) - 1) + [f"   guessed: {letter}" for letter in to_letters(guesses)] + [""]
 rows = alphabet(torch.cat([text, guesses]))
 for place, row in enumerate(rows):
     seen = to_letters(torch.cat([text, guesses])[: place + 1])
-    print(f"row {place}: after {seen:8} the target says {to_letters([row.argmax()])}")
+    print(f"row {place}: after {seen:8} the target says {to_letters([row.argmax()])}{judged[place]}")
 
 # %% [markdown]
-# The text is `abcd`, the guesses are `e f x`, and one pass gave seven rows. Rows 0 to 2 speak about places inside the
-# text that is already written: nobody needs them. The last k + 1 = 4 rows are the ones we paid for:
+# Rows 0 to 2 are about text that is already written. The last k + 1 = 4 rows are the ones we paid for: `e` and `f` agree
+# with rows 3 and 4 and are **accepted**. Row 5 says `g`, not `x`: that is the **correction**. Row 6 continues a text with
+# an `x` in it, and is worthless. So this round emits `e f g`: three tokens from one pass. Had the third guess been `g`,
+# row 6 would have said `h`, a fourth token that nobody guessed and nobody has to pay for: the **bonus**.
 #
-# | row | it judges | guess | the target says | |
-# |---|---|---|---|---|
-# | 3 (after `abcd`) | the first guess | `e` | `e` | agree: **accepted** |
-# | 4 (after `abcde`) | the second guess | `f` | `f` | agree: **accepted** |
-# | 5 (after `abcdef`) | the third guess | `x` | `g` | disagree: `g` is the **correction** |
-# | 6 (after `abcdefx`) | the place after all guesses | | `y` | worthless: it continues a text with an `x` in it |
-#
-# So this round emits `e f g`: three tokens from one pass. Had the third guess been `g`, row 6 would have said `h`,
-# and `h` would have been right too: a fourth token, that nobody guessed and nobody has to pay for. It is called the
-# **bonus**.
-#
-# Each round therefore emits between 1 and k + 1 tokens, and **always at least one of the target's own**. Even if
-# every guess is wrong, we are where plain decoding would be.
+# Each round therefore emits between 1 and k + 1 tokens, and **always at least one of the target's own**. Even if every
+# guess is wrong, we are where plain decoding would be.
 
 # %% [markdown]
 # ## How far do they agree?
 #
-# The first piece is small: given the draft and the target's choice at each of those places, how many drafted tokens
-# may stay?
-#
-# | draft | choice | answer |
-# |---|---|---|
-# | `5 3 9 2` | `5 3 7 2 8` | 2 |
-#
-# Two, not three. The `2` at the end matches, but it was drafted, and judged, as the continuation of `5 3 9`, and that
-# text will never exist. `choice` is one longer than the draft here: its last entry speaks about the bonus place.
+# Given the draft and the target's choice at each of those places, how many drafted tokens may stay? For the draft
+# `5 3 9 2` and the choice `5 3 7 2 8` it is 2, not 3. The `2` at the end matches, but it was drafted, and judged, as the
+# continuation of `5 3 9`, and that text will never exist. (The last entry of `choice` is about the bonus place.)
 
 # %% exercise: accepted_length
 

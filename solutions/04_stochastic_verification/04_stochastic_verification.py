@@ -23,46 +23,27 @@ from specdec_course.trace import Round, tokens_per_call
 # %% [markdown]
 # # The same text distribution, exactly
 #
-# **You will** write the rule that keeps a sampled text exactly as random as the target's own, and prove for any
-# code whether it is that rule.
+# **You will** write the rule that keeps a sampled text exactly as random as the target's own, and prove which code is it.
 #
 # **You need** unit 03's loop, and what softmax, temperature and top-p do.
 #
-# Greedy verification (unit 03) had an easy test: the text must be the same, token for token. But chat models do not
-# decode greedily. They *sample*: a token that has probability 0.2 is supposed to come out one time in five.
+# Greedy verification (unit 03) had an easy test: the text must be the same, token for token. But chat models *sample*: a
+# token that has probability 0.2 is supposed to come out one time in five. If a drafter guesses, and a rule keeps some
+# guesses and replaces others, every run gives another text, and each reads well. **How would you know that the text is
+# still the target's?**
 #
-# Now a drafter guesses, a rule keeps some guesses and replaces others, and every run gives another text. Each text
-# reads well. So here is the question of this unit: **how would you know that the text is still the target's?** You
-# cannot compare two texts, both are random. And a rule that is a little wrong gives texts that look just as good.
-#
-# The answer has two halves. There is a rule that keeps most guesses and yet changes *nothing* about the distribution
-# of the text: not about one token, not about any ten tokens together. And there is a way to prove, for any piece of
-# code, whether it is that rule. You write the first, and use the second.
+# There is a rule that keeps most guesses and yet changes *nothing* about the distribution of the text: not about one
+# token, not about any ten together. And there is a way to prove, for any piece of code, whether it is that rule.
 
 # %% [markdown]
 # ## Before you start, a bet
 #
 # The target wants the next token from p = (0.5, 0.3, 0.2) over the tokens A, B, C. The drafter draws its guess from
 # q = (0.6, 0.25, 0.15). Somebody suggests: *keep the guess A with probability 0.5/0.6, keep B and C always. If A is
-# thrown away, just draw a new token from p.*
-#
-# How often will A come out? Write down a number. (It should be 0.5.)
+# thrown away, just draw a new token from p.* How often will A come out? (It should be 0.5.)
 
 # %%
 my_bet = None  # for example 0.5
-
-# %% [markdown]
-# ## The notation
-#
-# | | |
-# |---|---|
-# | **p** | the distribution of the next token under the target |
-# | **q** | the distribution that the drafter draws its guess from |
-# | **k** | how many tokens are drafted in a round |
-#
-# A round: the drafter draws k tokens, one after the other, from k distributions q. The target reads them all in one
-# pass and gives k + 1 distributions p: one for the place of each guess, and one for the place after them. Then a rule
-# decides. The text grows by 1 to k + 1 tokens.
 
 # %% [markdown]
 # ## What is a token drawn from?
@@ -73,12 +54,9 @@ my_bet = None  # for example 0.5
 # - **top_k** keeps the k most probable tokens.
 # - **top_p** keeps the most probable tokens until they *reach* the probability top_p together.
 #
-# Worked example for top_p = 0.6, with probabilities 0.46, 0.26, 0.16, 0.12. The first token alone has 0.46: not
-# enough. With the second it is 0.72: reached. So two tokens stay, also the one that crosses 0.6, and they are scaled
-# to 0.46/0.72 = 0.64 and 0.26/0.72 = 0.36. With top_p = 0.3 the first token alone is enough, and it stays.
-#
-# A useful way to say it: a token stays if the probability *in front of* it is below top_p. In front of the four
-# tokens there is 0, 0.46, 0.72, 0.88.
+# With top_p = 0.6 and probabilities 0.46, 0.26, 0.16, 0.12, the first token alone is not enough; with the second it is
+# 0.72: reached. So two tokens stay, also the one that crosses 0.6, and they are scaled to 0.46/0.72 = 0.64 and
+# 0.26/0.72 = 0.36. In other words, a token stays if the probability *in front of* it (0, 0.46, 0.72, 0.88) is below top_p.
 
 # %% exercise: next_token_distribution
 
@@ -98,6 +76,16 @@ for settings in (Sampling(1.0), Sampling(0.5), Sampling(1.0, top_k=3), Sampling(
 
 # %% [markdown]
 # ## Which guesses may stay?
+#
+# | | |
+# |---|---|
+# | **p** | the distribution of the next token under the target |
+# | **q** | the distribution that the drafter draws its guess from |
+# | **k** | how many tokens are drafted in a round |
+#
+# A round: the drafter draws k tokens, one after the other, from k distributions q. The target reads them all in one
+# pass and gives k + 1 distributions p: one for the place of each guess, and one for the place after them. Then a rule
+# decides. The text grows by 1 to k + 1 tokens.
 #
 # Think of many rounds at once, a hundred of them, one drafted token each. With q = (0.4, 0.3, 0.2, 0.1) the drafter
 # proposes A about 40 times, B 30, C 20, D 10. The target, with p = (0.1, 0.2, 0.3, 0.4), would like to see A 10

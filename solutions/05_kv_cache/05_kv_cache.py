@@ -34,25 +34,69 @@ from specdec_course.verification import verify_greedy
 # %% [markdown]
 # # Making it actually fast
 #
-# **You will** decode with key-value caches that take back what was wrong, in two models at once, and find the bug
-# that never shows in the text.
+# **You will** decode with key-value caches that take back what was wrong, and find the bug that never shows in the text.
 #
 # **You need** unit 03's loop; what attention computes.
 #
-# The loop of unit 03 is right, and it is slow. Every target call reads the *whole* text again, and so does every single
-# guess of the draft model. The hundredth token costs a pass over a hundred tokens; the thousandth, over a thousand.
+# The loop of unit 03 is right, and it is slow. Every target call reads the *whole* text again, and so does every guess of
+# the draft model. With a **key-value cache**, which keeps what a model worked out, one more token costs a pass over one.
 #
-# Nobody decodes like that. A model that has read a text can keep what it worked out, in a **key-value cache**, and then
-# one more token costs a pass over one token. So the real question of speculation is not "is it faster than my slow
-# loop?" but "**is it faster than plain decoding with a cache?**"
+# Then speculation gets a new problem: k guesses go into the cache, and the wrong ones have to be *taken back*, in two models.
+# Bugs in those few lines are easy to make, and the worst never shows in the text. So begin there, and measure later.
 #
-# With a cache, speculation gets a new problem. A plain decoder only ever adds to its cache. A speculative one adds k
-# guesses, and then has to *take back* the ones that were wrong, in two models at once. Bugs in those
-# few lines are easy to make, and the worst of them never shows in the text.
+# ## What is in a cache
 #
-# **Predict** two things before you measure. With 800 tokens of text in front of it, how many times faster is a step with
-# a cache than one without? And what is faster there: plain decoding with a cache, or speculation without one, if *every*
-# guess is right?
+# In every attention layer, a token makes a key and a value. Later tokens look at them; they never change, because a token
+# does not see what comes after it. So they can be kept: per layer one tensor of keys and one of values.
+
+# %%
+pair = load_pair("classroom")
+text = load_corpus("atlas", pair.tokenizer, split="test", max_tokens=1000)
+with torch.inference_mode():
+    past = pair.target(input_ids=text[None, :7], use_cache=True).past_key_values
+print(type(past).__name__, "with", len(past.layers), "layers and", past.get_seq_length(), "positions")
+print("keys of layer 0, [batch, heads, positions, d]:", list(past.layers[0].keys.shape), "   as many values")
+
+# %% [markdown]
+# ## Taking back
+#
+# Suppose some of those 7 positions turn out to be wrong guesses. In each of the layers, drop the last n of them:
+#
+# | before | n | after |
+# |---|---|---|
+# | `a b c d e f g` | 2 | `a b c d e` |
+# | `a b c d e f g` | 7 | (empty) |
+# | `a b c d e f g` | 0 | `a b c d e f g` |
+# | `a b c d e f g` | 8 | `ValueError` |
+#
+# The third line is the easy one to miss. `keys[..., :-2, :]` drops the last two; what does `keys[..., :-0, :]` do? And n = 0
+# is not rare: it is a round in which everything was accepted.
+#
+# transformers has a method for it, `cache.crop`, whose meaning has changed between versions. Wrap it, and forget it:
+
+# %% exercise: rollback
+def rollback(cache, n):
+    held = cache.get_seq_length()
+    if not 0 <= n <= held:
+        raise ValueError(f"cannot drop {n} positions from a cache that holds {held}; expected 0..{held}")
+    if n:
+        cache.crop(-n)
+
+# %%
+with torch.inference_mode():
+    past = pair.target(input_ids=text[None, :7], use_cache=True).past_key_values
+yours(rollback)(past, 2)
+print("positions after a rollback by 2:", past.get_seq_length(), "  in each layer:",
+      {layer.keys.shape[-2] for layer in past.layers})
+
+# %% [markdown]
+# ## What a cache is worth
+#
+# The hundredth token of unit 03's loop costs a pass over a hundred tokens; the thousandth, over a thousand. So the real
+# question of speculation is not "is it faster than my slow loop?" but "**is it faster than plain decoding with a cache?**"
+#
+# **Predict** two things. With 800 tokens of text in front of it, how many times faster is a step with a cache than one
+# without? And what is faster there: plain decoding with a cache, or speculation without one, if *every* guess is right?
 
 # %%
 my_guess_factor = None  # a number, for example 10
@@ -61,8 +105,6 @@ my_guess_winner = None  # "plain with a cache" or "perfect speculation without"
 # %% folded
 # Times a step of plain and of speculative decoding, with and without a cache, and draws the four curves.
 torch.set_num_threads(1)  # one core: other programs on this machine disturb the clock less
-pair = load_pair("classroom")
-text = load_corpus("atlas", pair.tokenizer, split="test", max_tokens=1000)
 
 
 def seconds(step, repeats=5):
@@ -110,53 +152,6 @@ time_by_length(lengths, {
 # Without a cache a step costs more the longer the text is, with one hardly. Speculation moves a curve down by a *factor*,
 # at best k + 1. Somewhere along the text the cache is worth more than that, and from there on **a perfect drafter without
 # caches loses against plain decoding with one**. The prize is the lowest curve, and it needs both.
-#
-# ## What is in a cache
-#
-# In every attention layer, a token makes a key and a value. Later tokens look at them; they never change, because a token
-# does not see what comes after it. So they can be kept. Per layer that is one tensor of keys and one of values,
-# `[batch, heads, positions, d]`, and `positions` grows with the text.
-
-# %%
-with torch.inference_mode():
-    past = pair.target(input_ids=text[None, :7], use_cache=True).past_key_values
-print(type(past).__name__, "with", len(past.layers), "layers and", past.get_seq_length(), "positions")
-print("keys of layer 0: ", list(past.layers[0].keys.shape), "   values:", list(past.layers[0].values.shape))
-
-# %% [markdown]
-# ## Taking back
-#
-# Suppose two of those 7 positions turn out to be wrong guesses. What has to be done is one slice per tensor: keep the
-# first 5 positions of the keys and of the values, in each of the layers. By hand:
-#
-# | before | n | after |
-# |---|---|---|
-# | `a b c d e f g` | 2 | `a b c d e` |
-# | `a b c d e f g` | 7 | (empty) |
-# | `a b c d e f g` | 0 | `a b c d e f g` |
-# | `a b c d e f g` | 8 | `ValueError` |
-#
-# The third line is the easy one to miss. `keys[..., :-2, :]` drops the last two; what does `keys[..., :-0, :]` do? And n = 0
-# is not rare: it is a round in which everything was accepted.
-#
-# transformers has a method for it, `cache.crop`, whose meaning has changed between versions. `crop(-2)` drops two positions
-# in all of them. `crop(5)` used to keep five; in transformers 5.23, for the cache that you have here, it is an error.
-# `crop(0)` used to *empty* the cache and does nothing there. Wrap it once, in one place, and never think of it again:
-
-# %% exercise: rollback
-def rollback(cache, n):
-    held = cache.get_seq_length()
-    if not 0 <= n <= held:
-        raise ValueError(f"cannot drop {n} positions from a cache that holds {held}; expected 0..{held}")
-    if n:
-        cache.crop(-n)
-
-# %%
-with torch.inference_mode():
-    past = pair.target(input_ids=text[None, :7], use_cache=True).past_key_values
-yours(rollback)(past, 2)
-print("positions after a rollback by 2:", past.get_seq_length(), "  in each layer:",
-      {layer.keys.shape[-2] for layer in past.layers})
 
 # %% [markdown]
 # ## A model with a memory

@@ -35,8 +35,7 @@ from specdec_course.trace import acceptance_rate, tokens_per_call
 # %% [markdown]
 # # Choosing the small model
 #
-# **You will** predict a speed-up from three measured figures, choose a draft model and its k for a target, and
-# say why a prediction failed.
+# **You will** predict a speed-up from measured figures, choose a draft model and its k, and say why a prediction failed.
 #
 # **You need** units 01 to 05. A GPU is used where there is one; all exercises work without.
 #
@@ -53,23 +52,11 @@ from specdec_course.trace import acceptance_rate, tokens_per_call
 my_verdicts = {"ten times as fast: 1.5x": None, "half a billion": None, "k = 5: 2 to 3x": None}  # "true", "false", ...
 
 # %% [markdown]
-# You write a formula, a way to measure each number in it, and the choice. **alpha** is the chance that a drafted token is
-# accepted, **c** the time of a step of the draft, in steps of the target, **k** how many tokens are drafted in a round.
-#
 # ## May it guess at all?
 #
-# The draft hands *ids* to the target, not words. If an id is not the same token for both, nothing crashes: the target
-# rejects the guesses, and you wonder why speculation is so slow.
-#
-# May the first of these tokenizers guess for the second?
-#
-# | | id 0 | id 1 | id 2 | id 3 |
-# |---|---|---|---|---|
-# | draft | `the` | ` river` | ` mill` | `<end>` |
-# | target | `the` | ` mill` | ` river` | `<end>` |
-#
-# The same tokens. And yet, when the draft says 1 it means the river, and the target reads the mill. So you have to compare
-# *which token has which id*.
+# The draft hands *ids* to the target, not words. Say both know the same tokens, but `river` is 1 and `mill` is 2 for the
+# draft, and for the target it is the other way round. The draft says 1 and means the river; the target reads the mill.
+# Nothing crashes: the guesses are rejected, and you wonder why speculation is so slow. So compare *which token has which id*.
 #
 # That is not enough. A tokenizer is also the order in which letters are merged, and rules for capitals, digits and
 # spaces. With the tokens `t`, `h`, `e`, `th`, `he`, one tokenizer cuts `the` into `th e`, and another one, which merges
@@ -131,6 +118,9 @@ except ValueError as error:
 
 # %% [markdown]
 # ## What a round brings
+#
+# You write a formula, a way to measure each number in it, and the choice. **alpha** is the chance that a drafted token is
+# accepted, **c** the time of a step of the draft, in steps of the target, **k** how many tokens are drafted in a round.
 #
 # Each drafted token that is judged is accepted with probability alpha; at the first rejection the round stops. Then comes
 # one token of the target's own, always: the correction or the bonus.

@@ -35,8 +35,7 @@ from specdec_course.verification import verify_stochastic
 # %% [markdown]
 # # How far ahead should we guess now?
 #
-# **You will** let k change with the text by four rules, measure which of them pays on your machine, and tell a
-# lossless rule from a lossy one.
+# **You will** let k change with the text by four rules, measure which of them pays, and tell a lossless from a lossy one.
 #
 # **You need** units 03 to 06.
 #
@@ -44,6 +43,34 @@ from specdec_course.verification import verify_stochastic
 # a name that only the large model can know. A person reads far ahead in a familiar sentence, and letter by letter in front
 # of a foreign name. You write four rules that choose k anew in every round, and play them against each other. A fifth rule
 # does not ask the target about every token, and pays with the one thing that we never gave away so far.
+#
+# **Two guesses before you go on.** Suppose an angel told you before every round how many guesses will be accepted, and
+# you drafted exactly so many. (1) How much faster would that be than the best fixed k: 5 %, 20 %, 50 %? (2) And how much
+# faster will the best rule without an angel be?
+
+# %%
+my_guess_angel = None  # for example 0.2 for 20 %
+my_guess_rule = None
+
+# %% [markdown]
+# ## Rule 1: as in the last round, more or less
+#
+# If everything that was drafted was accepted, the draft was too short: two more next time. If something was rejected, it
+# was too long: one less.
+#
+# Worked example with k_max = 8:
+#
+# | k | drafted | accepted | next k | |
+# |---|---|---|---|---|
+# | 4 | 4 | 4 | 6 | all accepted |
+# | 6 | 6 | 2 | 5 | rejected |
+# | 7 | 7 | 7 | 8 | 9 would be beyond k_max |
+# | 5 | 2 | 2 | 7 | the drafter offered only 2, both accepted: nothing was rejected |
+# | 1 | 1 | 0 | ? | |
+#
+# What belongs in the last row? Think of the rounds after it.
+
+# %% exercise: heuristic_schedule
 
 # %% [markdown]
 # ## How uneven is a text?
@@ -67,14 +94,6 @@ reach_along_text(token_pieces(pair.tokenizer, first.ids[first.start :]), first.r
 
 # %% [markdown]
 # At the orange marks the very first guess fails, and every drafted token is thrown away.
-#
-# **Two guesses before you go on.** Suppose an angel told you before every round how many guesses will be accepted, and
-# you drafted exactly so many. (1) How much faster would that be than the best fixed k: 5 %, 20 %, 50 %? (2) And how much
-# faster will the best rule without an angel be?
-
-# %%
-my_guess_angel = None  # for example 0.2 for 20 %
-my_guess_rule = None
 
 # %% [markdown]
 # ## A game with exact rules
@@ -131,28 +150,8 @@ read_here = max(0.0, (cost_of_verifying(pair.target, prompts[0], (8,), times)[8]
 print(f"measured in the eager engine: {c_here:.3f} to draft a token, {read_here:.3f} to read it; {machine()}")
 
 # %% [markdown]
-# That is what there is to gain for anybody who chooses k. Now for rules that can be had.
+# That is what there is to gain for anybody who chooses k.
 #
-# ## Rule 1: as in the last round, more or less
-#
-# If everything that was drafted was accepted, the draft was too short: two more next time. If something was rejected, it
-# was too long: one less.
-#
-# Worked example with k_max = 8:
-#
-# | k | drafted | accepted | next k | |
-# |---|---|---|---|---|
-# | 4 | 4 | 4 | 6 | all accepted |
-# | 6 | 6 | 2 | 5 | rejected |
-# | 7 | 7 | 7 | 8 | 9 would be beyond k_max |
-# | 5 | 2 | 2 | 7 | the drafter offered only 2, both accepted: nothing was rejected |
-# | 1 | 1 | 0 | ? | |
-#
-# What belongs in the last row? Think of the rounds after it.
-
-# %% exercise: heuristic_schedule
-
-# %% [markdown]
 # Your rule beside a fixed k. A block is a round: as wide as the tokens that it emitted, as high as the draft. Hatched is
 # what was drafted in vain.
 

@@ -25,16 +25,15 @@ from specdec_course.training.written import Writer
 # %% [markdown]
 # # A draft that learns from its target
 #
-# **You will** have a target write its own textbook, measure how far a draft's law is from the target's, teach the draft by
-# gradient descent with four different losses, and find out by the clock what that was worth.
+# **You will** measure how far a draft's law is from its target's, teach it with four losses, and clock what that is worth.
 #
 # **You need** unit 04 (p, q, 1 - TV) and what a gradient is.
 #
 # Say you have a large model and no small one that fits. One is at hand: the large model's own first layers. Below, the first
-# two of twelve layers guess for all twelve, with the large model's own head. Nobody ever taught these two to speak: ten more
-# layers were to follow.
+# two of twelve layers guess for all twelve, with the large model's own head. Nobody ever taught these two to speak.
 
-# %%
+# %% folded
+# The beginning of an article, written with the untaught draft, and who wrote each token.
 pair = load_pair("classroom")
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 K = 3
@@ -42,7 +41,7 @@ untaught = first_layers(pair.target, 2, torch.arange(pair.target.config.vocab_si
 prompt = held_out_prompts(pair.tokenizer, count=1, length=12)[0]
 
 
-def coloured(draft, tokens=56):
+def coloured(draft, tokens=46):
     """The beginning of an article, and who wrote each token."""
     out = generate(pair.target, prompt, ModelDrafter(draft), K, Sampling(1.0), tokens, eos_token_id=None, seed=3)
     print(f"{out.trace.tokens_per_call:.2f} tokens per call of the target")
@@ -52,13 +51,8 @@ def coloured(draft, tokens=56):
 coloured(untaught)
 
 # %% [markdown]
-# Where a token is orange, a guess was thrown away. A minute of teaching will make these fewer.
-#
-# (Two layers and not three, for a reason: this target was trained with three layers first and then grown to twelve, so its
-# first three know nearly all that it knows. No real model is like that.)
-#
-# **Two guesses before you go on**: (1) of a hundred tokens that the untaught draft proposes at temperature 1, how many does
-# the target accept? (2) And after a minute of teaching?
+# Where a token is orange, a guess was thrown away. **Two guesses before you go on**: (1) of a hundred tokens that the
+# untaught draft proposes at temperature 1, how many does the target accept? (2) And after a minute of teaching?
 
 # %%
 my_guess_before = None  # for example 40
@@ -68,10 +62,9 @@ my_guess_after = None
 # ## What is paid for
 #
 # At one place the draft has the law q and the target p. A token of q is accepted with probability
-# $\sum_x q(x) \min(1, p(x)/q(x)) = \sum_x \min(p(x), q(x)) = 1 - \mathrm{TV}(p, q)$. (You know that from unit 04.) The mean
-# of this number over the places of a text is nearly what decoding will accept of judged tokens, if the text is like those that
-# will be written. To find it nothing has to be drafted and nothing to be counted: let both models read the text once, and
-# compare what they say.
+# $\sum_x q(x) \min(1, p(x)/q(x)) = \sum_x \min(p(x), q(x)) = 1 - \mathrm{TV}(p, q)$ (unit 04). The mean
+# over the places of a text is nearly what decoding will accept of judged tokens, if the text is like those that will be
+# written. So nothing has to be drafted: let both models read the text once, and compare.
 #
 # Mind which rows count. Row t of the logits is about the token *behind* place t:
 #
@@ -84,6 +77,9 @@ my_guess_after = None
 # %% exercise: acceptance_on
 
 # %% [markdown]
+# (Two layers and not three, for a reason: this target was trained with three layers first and then grown to twelve, so its first
+# three know nearly all that it knows. No real model is like that.)
+#
 # On which text? Try two: an article of the encyclopedia that both models come from, and what the target itself writes after
 # the same beginning. The bundled draft, which is one narrow layer and was taught by the target, is measured beside.
 
@@ -405,7 +401,8 @@ record = json.loads((data_path("measurements") / "distil_classroom.json").read_t
 print(record["hardware"], record["date"])
 for row in record["drafts"].values():
     decoding = row["decoding"]["T1"]
-    print(f"{row['what'][:66]:66} 1 - TV {row['one_minus_tv']:.3f}, on the encyclopedia {row['alpha_atlas']['T1']:.3f}; "
+    print(row["what"])
+    print(f"    1 - TV {row['one_minus_tv']:.3f}, on the encyclopedia {row['alpha_atlas']['T1']:.3f}; "
           f"{decoding['speedup']:.2f} x plain at T = 1")
 
 # %% [markdown]

@@ -21,11 +21,9 @@ from specdec_course.models.loading import load_draft
 # %% [markdown]
 # # Drafters that look inside the target
 #
-# **You will** give a draft of one layer what its target knows already: its last hidden state (**EAGLE**), its keys and values
-# (**GLIDE**). You let a draft go on from states of its own, write attention over somebody else's cache, and measure where all
-# this helps and where it does not.
+# **You will** let a draft see its target's last hidden state (**EAGLE**) or keys and values (**GLIDE**), and measure the gain.
 #
-# **You need** units 03 and 04; of unit 05 keys, values and their cache; of unit 09 the idea that a draft is taught; of unit 10 what a tree of guesses is.
+# **You need** units 03 and 04; keys, values and their cache (05); that a draft is taught (09); what a tree of guesses is (10).
 #
 # The target has read the whole text with twelve layers. Then a draft model comes along, reads the same text with one thin
 # layer, and guesses. **Why does the draft begin from nothing?** What the target made of the text is still in memory, and paid
@@ -45,7 +43,8 @@ my_guess_tokens = None  # 1 or more
 # Two things remain of a pass: the **last hidden state** of every position, a vector from which the target's head reads the next
 # token; and the **keys and values** of every layer, in the cache, which later positions look up.
 
-# %%
+# %% folded
+# Loads the models, lets the target write, and looks at what it keeps of a text.
 pair = load_pair("classroom")
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 eagle = load_draft(data_path("classroom", "eagle"), pair.target)
@@ -93,14 +92,10 @@ for name, model in {"target": pair.target, "draft model": pair.draft, "EAGLE dra
 # token            a       b       c       d         d is the newest token
 # target's state   f0      f1      f2      -         it has not read d yet
 #
-# row of a         0  a
-# row of b         f0 b
-# row of c         f1 c
-# row of d         f2 d                              guesses the token behind d
+# row reads        0  a    f0 b    f1 c    f2 d      row d guesses the token behind d
 # ```
 #
-# The state of its *own* position would be what the target makes of d; for that the target has to read d, which is the very pass
-# that is to be saved.
+# The state of its *own* position would take a pass of the target over d: the very pass that is to be saved.
 
 # %% exercise: eagle_inputs
 

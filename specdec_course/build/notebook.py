@@ -51,13 +51,12 @@ HEAD = """\
 **Unit {unit}** · {count} exercises · {points} points{bonus} · about {reading} minutes to read, {minutes} for the \
 exercises{beside}
 
-{about}Write your code where a cell says `YOUR CODE HERE`, run it, then run the `check(...)` cell below it: it tells
-you what is wrong and why. `hint(...)` helps when you are stuck, `grade(...)` shows your points, `progress()` how far
-you are, and `solution(...)` the course's own answer once yours is right. Pictures and experiments use `yours(f)`: your
-own `f` once it is right, the course's until then.
+{about}Write your code at `YOUR CODE HERE`, run it, then run the `check(...)` below it: it says what is wrong and why.
+`hint(...)` helps, `grade(...)` shows your points, `progress()` how far you are, `solution(...)` the course's answer
+once yours is right. Pictures use `yours(f)`: your own `f` once it is right, the course's until then.
 
 {colab}
-*On your machine:* open it in JupyterLab. Nothing else is needed: the next cell installs the course if it is missing."""
+*On your machine:* open it in JupyterLab."""
 BESIDE = {"before": " · before: [unit {unit}]({link})", "next": " · next: [unit {unit}]({link})"}
 BONUS = " and {extra} bonus points"
 EXERCISE = """\
@@ -67,8 +66,7 @@ EXERCISE = """\
 POINT, POINTS = "{number} point", "{number} points"
 BONUS_POINT, BONUS_POINTS = "{number} bonus point", "{number} bonus points"
 UPLOAD = """\
-*Open in Colab:* at [colab.research.google.com](https://colab.research.google.com) choose **File → Upload
-notebook** and pick this file."""
+*In Colab:* choose **File → Upload notebook** at [colab.research.google.com](https://colab.research.google.com)."""
 BADGE = """\
 [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]\
 (https://colab.research.google.com/github/{place}/blob/{branch}/{folder}/{unit}/{unit}.ipynb)"""

@@ -169,11 +169,12 @@ def rule_bars(results: dict, baseline: str):
     for axis, (title, speeds) in zip(axes[0], results.items(), strict=True):
         names = list(speeds)
         colours = [_verdict(speeds[name] / speeds[baseline]) for name in names]
-        bars = axis.barh(names, list(speeds.values()), 0.68, color=colours, alpha=0.8)
-        captions = [f"{speed:.2f}" + f"  ({speed / speeds[baseline] - 1:+.1%})" * (name != baseline)
-                    for name, speed in speeds.items()]
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # the dashed line may pass there
-        axis.bar_label(bars, captions, padding=5, fontsize=9, bbox=behind, zorder=5)
+        axis.barh(names, list(speeds.values()), 0.68, color=colours, alpha=0.8)
+        for row, (name, speed) in enumerate(speeds.items()):
+            caption = f"{speed:.2f}" + f"  ({speed / speeds[baseline] - 1:+.1%})" * (name != baseline)
+            # Behind the dashed line, which would pass through the figures of a bar that ends before it.
+            axis.annotate(caption, (max(speed, speeds[baseline]), row), xytext=(5, 0), textcoords="offset points",
+                          fontsize=9, va="center")
         axis.axvline(speeds[baseline], color="#555555", linestyle="--", linewidth=1.2)
         axis.set_xlim(0, max(speeds.values()) * 1.32)
         axis.set_title(title, loc="left", fontsize=10)
@@ -197,13 +198,17 @@ def bild_tradeoff(points, lossless: dict):
     """
     figure, axis = new_figure(8, 4.4)
     for number, (name, calls) in enumerate(lossless.items()):
-        axis.plot([calls], [1], "D", color=ACCEPTED, label="lossless" if number == 0 else None, clip_on=False)
+        axis.plot([calls], [1], "D", color=ACCEPTED, label="lossless" if number == 0 else None, clip_on=False,
+                  zorder=3)
         axis.annotate(name, (calls, 1), xytext=(0, 8), textcoords="offset points", fontsize=8.5, ha="center")
     axis.plot([calls for _, calls, _ in points], [share for _, _, share in points], "o", color=CORRECTED,
               label="Big Little Decoder (fallback, rollback)")
-    for name, calls, share in points:
-        axis.annotate(name, (calls, share), xytext=(7, -3), textcoords="offset points", fontsize=8.5)
     low = min(share for _, _, share in points)
+    for name, calls, share in points:
+        # To the left of its point where another one is close on the right.
+        crowded = any(0 < other - calls < 0.12 and abs(s - share) < 0.06 * (1 - low) for _, other, s in points)
+        axis.annotate(name, (calls, share), xytext=(-7 if crowded else 7, -3), textcoords="offset points", fontsize=8.5,
+                      ha="right" if crowded else "left")
     axis.set_xlim(-0.02, 1.1)
     axis.set_ylim(low - 0.12 * (1 - low) - 0.01, 1 + 0.16 * (1 - low) + 0.01)
     axis.set_xlabel("target calls per new token (fewer is faster)")

@@ -60,7 +60,7 @@ def _arrow(axis, start, goal, text: str, straight: bool, slope: float) -> None:
     x, y = (start[0] + goal[0]) / 2, (start[1] + goal[1]) / 2
     drop = slope * bend * (goal[0] - start[0]) / 2
     beside = 0.1 if start[1] == goal[1] else 0.2
-    axis.text(x, y - drop + (beside if straight else -0.13), text, ha="center", va="center", fontsize=10, color=INK)
+    axis.text(x, y - drop + (beside if straight else -0.24), text, ha="center", va="center", fontsize=10, color=INK)
 
 
 def trust_by_length(lengths, right, bins=((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 16), (17, 10**9))):
@@ -91,7 +91,7 @@ def trust_by_length(lengths, right, bins=((1, 1), (2, 2), (3, 3), (4, 5), (6, 8)
     axes[1].grid(False, axis="x")
     for axis in axes:
         axis.set_xlabel("tokens that agree")
-        axis.tick_params(axis="x", labelsize=8)
+        axis.set_xticks(range(len(names)), [name.replace(" or more", "+") for name in names], fontsize=8)
     figure.alt = "First guesses that came, by the length of the match: " + ", ".join(
         f"{name} tokens {share:.0%} of {n}" for name, share, n in groups)
     return figure
@@ -107,14 +107,16 @@ def by_kind_of_text(results: dict, label: str = "tokens per target call"):
     figure, axes = new_figure(11, 0.4 * rows + 1.3, ncols=len(results), sharey=True, sharex=True, squeeze=False)
     for axis, (kind, found) in zip(axes[0], results.items(), strict=True):
         best = max(found.values())
-        bars = axis.barh(
+        axis.barh(
             list(found),
             list(found.values()),
             0.68,
             alpha=0.85,
             color=[ACCEPTED if value == best else CYCLE[0] if value > 1.02 else PROMPT for value in found.values()],
         )
-        axis.bar_label(bars, [f"{value:.2f}" for value in found.values()], padding=4, fontsize=9)
+        for row, value in enumerate(found.values()):  # behind the dashed line, where a bar ends before it
+            axis.annotate(f"{value:.2f}", (max(value, 1), row), xytext=(4, 0), textcoords="offset points", fontsize=9,
+                          va="center")
         axis.axvline(1, color=INK, linestyle="--", linewidth=1.2)
         axis.set_title(kind, loc="left", fontsize=10)
         axis.grid(False, axis="y")

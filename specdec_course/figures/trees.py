@@ -131,8 +131,10 @@ def tokens_by_budget(curves: dict, measured: dict | None = None):
     figure, axis = new_figure(7.5, 3.7)
     for (name, curve), colour in zip(curves.items(), CYCLE, strict=False):
         axis.plot(list(curve), list(curve.values()), color=colour, label=f"{name}, computed")
-        for nodes, value in (measured or {}).get(name, {}).items():
-            axis.plot([nodes], [value], "x", markersize=9, markeredgewidth=2.2, color=colour)
+        found = (measured or {}).get(name, {})
+        if found:
+            axis.plot(list(found), list(found.values()), "x", markersize=9, markeredgewidth=2.2, color=colour,
+                      label=f"{name}, measured")
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
     axis.set_xlabel("nodes of the tree")

@@ -19,19 +19,17 @@ import torch
 def time_call(fn, repeats=20, warmup=3, synchronize=None):
     """How long each of `repeats` calls of fn() takes, from an idle device to finished work.
 
-    A GPU works behind the program's back: fn() returns when its work is *queued*.
-    `synchronize()` is a barrier: it returns when everything queued so far is done. There
-    has to be a barrier before the clock starts (whatever was queued earlier is not ours)
-    and one before it stops. The barrier that ends one call may serve as the one before the
+    A GPU works behind the program's back: fn() returns when its work is *queued*. `synchronize()` is a barrier: it
+    returns when everything queued so far is done. There has to be a barrier before the clock starts (whatever was
+    queued earlier is not ours) and one before it stops. The barrier that ends one call may serve as the one before the
     next.
 
     Args:
         fn: a function without arguments. It is called exactly warmup + repeats times.
         repeats: how many calls to time, >= 1.
-        warmup: calls made first and not timed: they compile, fill caches, reserve memory.
-            May be 0.
-        synchronize: function without arguments, the barrier (on CUDA:
-            torch.cuda.synchronize). None: fn has finished when it returns, as on a CPU.
+        warmup: calls made first and not timed: they compile, fill caches, reserve memory. May be 0.
+        synchronize: function without arguments, the barrier (on CUDA: torch.cuda.synchronize). None: fn has finished
+            when it returns, as on a CPU.
 
     Returns:
         ndarray [repeats]: seconds, one number per timed call, in the order of the calls.
@@ -57,7 +55,7 @@ def latency_profile(forward, lengths, vocab_size, repeats=20, seed=0):
             from scratch: it gets exactly n ids.
         lengths: the numbers of tokens to try, e.g. [1, 2, 4, 8].
         vocab_size: the ids are drawn at random from 0 ... vocab_size - 1, anew for every
-            length (or for every call).
+            length (or for every call): no length's ids begin as another's do.
         repeats: timed calls per length, after at least one warm-up call of the same length.
         seed: the same seed draws the same ids, another seed others.
 

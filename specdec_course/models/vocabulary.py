@@ -19,25 +19,24 @@ def compatible(draft_tokenizer, target_tokenizer) -> list[str]:
 
     * a token that both know, under different ids;
     * a token that only one of them knows (padding tokens apart);
-    * a text that becomes other ids: other merges, other rules for capitals, digits, spaces.
-      `PROBE` is a text with all sorts of them: all of its ids have to agree;
+    * a text that becomes other ids: other merges, other rules for capitals, digits, spaces. `PROBE` is a text with all
+      sorts of them: all of its ids have to agree;
     * another bos_token_id or eos_token_id.
 
     No problem are:
 
-    * another padding token: another name at its id, one more token that only pads, none at
-      all, or a token of the vocabulary, at the same id in both, that pads for only one;
+    * another padding token: another name at its id, one more token that only pads, none at all, or a token of the
+      vocabulary, at the same id in both, that pads for only one;
     * another object, class or name of the tokenizer;
     * what `encode` puts around a text by itself: add_special_tokens=False leaves that out.
 
-    Nobody guesses padding. So padding tokens and their ids may be compared like all others, or be
-    left out of every comparison: two tokens that trade ids, one of which pads, are a problem or none.
+    Nobody guesses padding. So padding tokens and their ids may be compared like all others, or be left out of every
+    comparison: two tokens that trade ids, one of which pads, are a problem or none.
 
     Args:
-        draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id},
-            encode(text, add_special_tokens=False) -> list of ids, decode(ids) -> text,
-            bos_token_id, eos_token_id, pad_token (the last three may be None), as Hugging
-            Face's tokenizers do.
+        draft_tokenizer, target_tokenizer: have get_vocab() -> {token: id}, encode(text, add_special_tokens=False) ->
+            list of ids, decode(ids) -> text, bos_token_id, eos_token_id, pad_token (the last three may be None), as
+            Hugging Face's tokenizers do.
 
     Returns:
         list of str: the problems, in words; empty when the draft may guess for the target.

@@ -1191,3 +1191,11 @@ def a_multiply_add_is_one_operation(flops, bytes, peak_flops, bandwidth):
 @wrong("roofline_latency", says="yours is 2 times the right one")
 def twice_the_time(flops, bytes, peak_flops, bandwidth):
     return 2 * max(flops / peak_flops, bytes / bandwidth)
+
+
+@wrong("roofline_latency", named="ridge_inverted")
+def a_ridge_upside_down(flops, bytes, peak_flops, bandwidth):
+    ridge = bandwidth / peak_flops
+    if flops > ridge * bytes:  # compute bound
+        return flops / peak_flops
+    return bytes / bandwidth

@@ -1192,3 +1192,22 @@ def stops_where_the_drafter_is_silent(target, ids, propose, k, max_new_tokens, e
         if eos_token_id is not None and int(text[-1]) == eos_token_id:
             break
     return Decoded(text, rounds)
+
+
+@wrong("generate_speculative", named="rows_by_k")
+def rows_by_what_was_asked_for(target, ids, propose, k, max_new_tokens, eos_token_id=None):
+    text, rounds, left = ids, [], max_new_tokens
+    while left > 0:
+        ask = min(k, left - 1)
+        draft = propose(text, ask)
+        rows = target(torch.cat([text, draft]))[-(ask + 1) :]
+        new = verify_greedy(draft, rows)
+        n = len(new) - 1
+        if eos_token_id is not None and eos_token_id in new.tolist():
+            new = new[: new.tolist().index(eos_token_id) + 1]
+        rounds.append(Round(len(draft), min(n, len(new)), len(new)))
+        text = torch.cat([text, new])
+        left -= len(new)
+        if eos_token_id is not None and int(new[-1]) == eos_token_id:
+            break
+    return Decoded(text, rounds)

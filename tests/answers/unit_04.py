@@ -1320,3 +1320,40 @@ def greedy_below_a_thousandth(logits, temperature, top_k=None, top_p=None):
         p = torch.zeros_like(p).scatter(-1, order, torch.where(keep, s, torch.zeros_like(s)))
         p = p / p.sum(-1, keepdim=True)
     return p
+
+
+@wrong("verify_stochastic", named="wrong_row")
+def corrects_by_the_next_row_of_p(draft, q, p, dice):
+    out = []
+    for i, x in enumerate(draft.tolist()):
+        if not dice.flip(acceptance_probability(p[i], q[i])[x]):
+            out.append(dice.roll(residual(p[len(out) + 1], q[i])))
+            return torch.tensor(out)
+        out.append(x)
+    out.append(dice.roll(p[len(draft)]))
+    return torch.tensor(out)
+
+
+@wrong("next_token_distribution", named="mask_not_scattered")
+def a_mask_in_sorted_order(logits, temperature, top_k=None, top_p=None):
+    V = logits.shape[-1]
+    if temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(-1), V).float()
+    probs = torch.softmax((logits - logits.amax(-1, keepdim=True)) / temperature, -1)
+    if top_k is not None:
+        least = probs.topk(min(top_k, V), -1).values[..., -1:]
+        probs = torch.where(probs >= least, probs, 0.0)
+        probs = probs / probs.sum(-1, keepdim=True)
+    if top_p is not None:
+        ranked = probs.sort(-1, descending=True).values
+        stay = (ranked.cumsum(-1) - ranked) < top_p
+        stay[..., 0] = True
+        probs = probs * stay
+        probs = probs / probs.sum(-1, keepdim=True)
+    return probs
+
+
+@wrong("expected_acceptance", named="weighted_by_p")
+def kept_where_p_is_larger_weighted_by_p(p, q):
+    keep = torch.where(p >= q, torch.ones_like(p), p / q)
+    return float((p * keep).sum().clamp(0, 1))

@@ -158,10 +158,11 @@ def _why_wrong_token(done: Play, text: list[int], place: int) -> Wrong:
         if call.ids[:place] == text[:place]:
             choice = done.target(torch.tensor(call.ids)).argmax(-1).tolist()
             start = place if call.shown is None else len(call.shown)
+            short = len(call.draft) < call.asked  # the others were judged by the right rows
             if start > 2 and place >= start and text[place] == choice[place - start]:
-                return Wrong("A token of the text comes from the wrong row of the logits.", mistake="all_rows")
+                return Wrong("A token of the text comes from the wrong row of the logits.",
+                             mistake=None if short else "all_rows")
             if text[place] in (choice[place : place + 1] + choice[max(0, place - 2) : place - 1]):
-                short = len(call.draft) < call.asked  # the others were judged by the right rows
                 return Wrong("A token of the text comes from the wrong row of the logits.",
                              mistake="rows_by_k" if short else "off_by_one")
     return Wrong("A token is in the text that the target alone would not have written there. Compare your text with "

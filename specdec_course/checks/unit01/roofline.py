@@ -59,10 +59,17 @@ def _pass(rng, memory: bool) -> tuple:
         seconds * peak, 0.1 * seconds * bandwidth, peak, bandwidth)
 
 
+def _sparse(rng) -> tuple:
+    """A pass of less than one operation for each byte."""
+    read = uniform(1e9, 1e11, rng)
+    return uniform(0.2, 0.9, rng) * read, read, uniform(1e14, 1e15, rng), uniform(1e11, 1e13, rng)
+
+
 @roofline_latency.part("is right for a pass that waits for memory", rests_on="the longer of the two times")
 def _(student, rng):
-    _expect_seconds(student, rng, [(_pass(rng, True), "moves much and computes little")
-                                   for _ in range(whole(3, 6, rng))])
+    cases = [(_pass(rng, True), "moves much and computes little") for _ in range(whole(3, 6, rng))]
+    cases += [(_sparse(rng), "does less than one operation for each byte") for _ in range(2)]
+    _expect_seconds(student, rng, cases)
 
 
 @roofline_latency.part("is right for a pass that waits for arithmetic", rests_on="the longer of the two times")
@@ -128,6 +135,14 @@ roofline_latency.mistake(
     "swapped",
     "The operations are divided by the bandwidth. Check the units: operations / (operations per second) = seconds.",
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / bandwidth, bytes / peak_flops),
+)
+roofline_latency.mistake(
+    "ridge_inverted",
+    "You ask for too few operations for each byte before you call a pass one that computes. The two times are equal at "
+    "peak_flops / bandwidth operations for each byte, not at bandwidth / peak_flops. (Who takes the larger of the two "
+    "times needs no such bound.)",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: flops / peak_flops if flops > bytes * bandwidth / peak_flops
+    else bytes / bandwidth,
 )
 roofline_latency.mistake(
     "larger_count",

@@ -249,6 +249,10 @@ next_token_distribution.mistake("not_scattered", (
     "The probabilities come back in sorted order. Put each one back into its own place: `scatter` with the indices "
     "that `sort` gave, or sort those indices."), imitate=(
     warp_rule(top_p="sorted"), warp_rule(top_p="sorted, and at 0 too")))
+next_token_distribution.mistake("mask_not_scattered", (
+    "Which tokens stay is worked out in sorted order, and applied to the unsorted ones. Put each True and False into "
+    "its own place first: `scatter` with the indices that `sort` gave."
+), imitate=warp_rule(top_p="mask in sorted order"))
 next_token_distribution.mistake("not_rescaled", (
     "What is left after a filter does not sum to 1. Divide each row by its sum."), imitate=warp_rule(rescale=False))
 next_token_distribution.mistake("zero_over_zero", (

@@ -88,7 +88,8 @@ def _(student, rng):
     for at, due, what in ((0, 1.0, "q(x) = 0 and p(x) > 0: it can only be wanted more than it is proposed"),
                           (2, 0.0, "p(x) = 0 and q(x) > 0: the target never says it")):
         if abs(answer[place[at]] - due) > (1e-5 if due else 1e-9):
-            raise Wrong(f"The answer is not right for a token with {what}.")
+            raise Wrong(f"The answer is not right for a token with {what}. Yours is {answer[place[at]]:.4g}, and "
+                        f"{due:g} is due.")
     kept, free = answer[place[1]], answer[place[3]]
     if abs(kept - min(1, (1 - share) / other)) > 1e-5 or not -1e-6 <= free <= 1 + 1e-6:
         raise Wrong("Not every entry of your answer is the probability between 0 and 1 that it should be.")
@@ -210,6 +211,7 @@ expected_acceptance.mistake("plain_mean", (
 expected_acceptance.mistake("weighted_by_p", (
     "The acceptance probabilities are weighted with p. It is the drafter that proposes: weigh with q."),
     imitate=(lambda p, q: float((p * (p / q).clamp(max=1)).sum()),
+             lambda p, q: float((p * torch.where(p >= q, 1, p / q)).sum()),
              lambda p, q: float((p.double() * (p.double() / q.double()).clamp(max=1))[q > 0].sum())))
 expected_acceptance.mistake("collision", (
     "The sum of p times q is the chance that two independent draws agree. That is how often a rule keeps a token that "

@@ -190,7 +190,7 @@ verify_stochastic.mistake("wrong_row", (
     "The correction is drawn from the residual of the wrong position. It has to be the position that was rejected: "
     "p[i] and q[i] with the i of the rejected token."
 ), imitate=(rule(correct=wrong_rules.last_row), rule(correct=wrong_rules.first_row),
-            rule(correct=wrong_rules.next_row)))
+            rule(correct=wrong_rules.next_row), rule(correct=wrong_rules.next_row_of_p)))
 verify_stochastic.mistake("judged_by_the_next_row", (
     "Token i is judged by row i + 1 of p. That row is about the place after it: p[i] and q[i] belong to draft[i], and "
     "the last row of p is for the bonus."

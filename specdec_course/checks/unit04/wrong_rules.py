@@ -77,6 +77,10 @@ def argmax_of_p(p, q, i):
     return torch.nn.functional.one_hot(p[i].argmax(), p.shape[-1]).to(p)
 
 
+def next_row_of_p(p, q, i):
+    return scaled((p[i + 1] - q[i]).clamp(min=0), p[i + 1])
+
+
 def last_row(p, q, i):
     return uncovered(p, q, len(q) - 1)
 
@@ -253,6 +257,8 @@ def warp_rule(temperature="divide", top_p="right", order="right", rows="apart", 
         }.get(top_p, ahead < mass)
         if top_p not in ("drop", "each alone"):
             stays = stays.index_fill(dim, torch.tensor([0]), True)
+        if top_p == "mask in sorted order":
+            return normal((flat * stays).reshape(probs.shape))
         if top_p.startswith("sorted"):
             return normal(ordered * stays)
         return normal((flat * torch.zeros_like(flat).scatter(dim, places, stays.to(flat))).reshape(probs.shape))

@@ -224,8 +224,8 @@ for _id, _message in (
      "wrong positions, behind words that are not in the text. Keep all of the text but its newest token: accepted, not "
      "drafted."),
     ("rolled_back_too_far",
-     "You take back more than was rejected. At the start of a round a cache holds all of the text but its "
-     "newest token."),
+     "You take back too much. At the start of a round a cache holds all of the text but its newest token. (The draft "
+     "model was never fed its last guess: that one is not there to be taken back.)"),
     ("draft_not_rolled_back",
      "The draft's cache still holds tokens that the target rejected. Roll back both caches."),
     ("keeps_newest",

@@ -21,10 +21,9 @@ from specdec_course.theory import expected_tokens
 # %% [markdown]
 # # Many texts at once
 #
-# **You will** verify the drafts of a whole batch, compute from a measured profile what speculation is worth to it, find the
-# batch at which it stops paying, and draw up what drafting ahead brings.
+# **You will** verify the drafts of a whole batch, compute what speculation is worth to it, and find where it stops paying.
 #
-# **You need** units 03 and 06; of unit 01 the latency curve; of unit 05 the idea of the cache.
+# **You need** units 03 and 06; the latency curve (01); the idea of the cache (05).
 #
 # Speculation lives on time that is lost otherwise: the target waits for its weights to arrive from memory, and checks five
 # tokens in little more than the time of one. But a server has another use for that time: the tokens of *other* texts. **If
@@ -38,7 +37,8 @@ from specdec_course.theory import expected_tokens
 my_guess_batch = None  # 1 means: no more than one after the other
 my_guess_speculation = None  # 1 means: nothing; below 1: a loss
 
-# %%
+# %% folded
+# Loads the models, and decodes the same texts one after the other and side by side.
 pair = load_pair("classroom")
 hurry = clocks.in_a_hurry()  # True while this notebook is only being marked
 K, NEW = 4, 16 if hurry else 32
@@ -304,7 +304,8 @@ for share in shares:
 # | MagicDec (Sadhukhan et al. 2024) | long contexts, batches of 32 to 256 on 8 A100 | up to 2x, LLaMA-2-7B-32K |
 # | PEARL (Liu et al. 2024) | drafts while the target checks, and checks while the draft is being written | up to 1.50x of plain speculation |
 #
-# The figures are those of the abstracts. None was measured here.
+# The figures are those of the abstracts. None was measured here. `specdec bench --server URL` asks a running engine for the
+# figures of this unit, and `docs/serving.md` says which of its counters are which.
 #
 # **A challenge, without an answer of ours.** `generate_batch` gives every text the same k. Let the texts compete: a pass may read 24
 # tokens in all, and drafted tokens go to those texts whose drafts are accepted most (`AcceptanceTracker` of unit 07 knows). Can

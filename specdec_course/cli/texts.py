@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -142,6 +143,14 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @DTYPE_OPTION
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@click.option("--server", "servers", multiple=True, metavar="URL",
+              help="Measure instead a server with OpenAI's protocol; may be repeated, the first is what others are "
+              "compared with. Takes --prompts, --limit, --max-new-tokens, --temperature, --repeats.")
+@click.option("--model", metavar="NAME", help="Of the server's models this one; default: its first.")
+@click.option("--chat", is_flag=True, help="Ask the server for chats: each prompt is what a user says.")
+@click.option("--ignore-eos", is_flag=True,
+              help="Send `ignore_eos`, so that every text is as long as asked (vLLM, SGLang).")
+@click.option("--key-variable", metavar="NAME", help="The environment variable that holds the server's key.")
 @click.option("--cuda-suite", is_flag=True, help="Measure instead all that needs a GPU; run again, it goes on.")
 @click.option("--part", "parts", multiple=True, help="Of the suite only this part; may be repeated.")
 @click.option("--seconds", type=click.IntRange(min=1), help="The suite begins nothing new after so many seconds.")
@@ -149,8 +158,19 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--out", default="data/measurements", show_default=True, type=click.Path(file_okay=False),
               help="Folder of the suite's records.")
 @JSON_OPTION
-def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, dtype, json_file, plot, **how):
-    """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is."""
+def bench(
+    pair_name, target, draft, servers, model, chat, ignore_eos, key_variable, cuda_suite, parts, seconds, quick, out,
+    dtype, json_file, plot, **how
+):
+    """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is.
+
+    With --server, servers instead: what of their speculation they count themselves.
+    """
+    _check_options(bool(servers))
+    if servers:
+        asked = {"model": model, "chat": chat, "ignore_eos": ignore_eos, "key_variable": key_variable}
+        _bench_servers(servers, json_file, asked, how)
+        return
     if cuda_suite:
         from ..measure.cuda import run
 
@@ -168,6 +188,45 @@ def bench(pair_name, target, draft, cuda_suite, parts, seconds, quick, out, dtyp
         from ..figures.speeds import speed_figure
 
         speed_figure(report).savefig(plot)
+
+
+OF_A_SERVER = ("model", "chat", "ignore_eos", "key_variable")
+OF_THE_PACKAGE = ("pair_name", "target", "draft", "k", "heads", "corpus", "engine", "dtype", "plot", "cuda_suite",
+                  "parts", "seconds", "quick", "out")  # fmt: skip
+
+
+def _check_options(server: bool) -> None:
+    """ValueError for an option that means nothing with --server, or without it."""
+    context = click.get_current_context()
+    for name in OF_THE_PACKAGE if server else OF_A_SERVER:
+        if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
+            option = next(one.opts[0] for one in context.command.params if one.name == name)
+            if server:
+                raise ValueError(f"{option} does not go with --server: what that runs is said where it is started")
+            raise ValueError(f"{option} is about a server: say which, with --server URL")
+
+
+def _bench_servers(servers, json_file, asked, how) -> None:
+    """What was measured is printed and written even where a server fails on the way."""
+    from ..common.paths import data_path
+    from ..corpora import prompts
+    from ..corpora.texts import read_prompts
+    from ..measure.server import measure
+    from ..models.loading import load_tokenizer
+
+    variable = asked.pop("key_variable")
+    if variable and not os.environ.get(variable):
+        raise ValueError(f"the environment variable {variable} is empty; expected the server's key in it")
+    if how["prompts_file"]:
+        texts = read_prompts(how["prompts_file"], how["limit"])
+    else:
+        tokenizer = load_tokenizer(data_path("classroom", "tokenizer"))
+        texts = [tokenizer.decode(ids) for ids in prompts(tokenizer, limit=how["limit"], chat=asked["chat"])]
+    settings = {name: how[name] for name in ("max_new_tokens", "temperature", "repeats")}
+    report = measure(servers, texts, **asked, **settings, key=variable and os.environ[variable], say=click.echo)
+    write_json(json_file, report)
+    if report["failure"]:
+        raise ValueError(report["failure"])
 
 
 @main.command()

@@ -2,9 +2,9 @@
 one for many texts at once, `generate_batch`.
 
 `request` checks what they are asked for, `ends` knows what ends a text, `turns` sees to one text at a time, `rounds`
-has a round of it, `schedules` and `adaptive` say how far to guess ahead, `serving` what a batch is worth, `bild` is the
-lossy loop of a Big Little Decoder. Knows nothing of how a draft is made (drafters) and which of its tokens stay
-(verification).
+has a round of it, `drawn` one of a whole batch (`kernel` the same in one launch on a GPU), `schedules` and `adaptive`
+say how far to guess ahead, `serving` what a batch is worth, `bild` is the lossy loop of a Big Little Decoder. Knows
+nothing of how a draft is made (drafters) and which of its tokens stay (verification).
 """
 
 from .lessons import generate_cached, generate_speculative, greedy_decode

@@ -24,14 +24,14 @@ from .library import plain_settings
 class Row:
     """One way of decoding. Speeds are medians over the runs, `slowest` and `fastest` their range; `speedup` is the
     median of the paired ratios to the first row; `same_text`: all of its texts equal the first row's. `tokens_per_call`
-    and `acceptance_rate` are 0 for a way that keeps no rounds."""
+    and `acceptance_rate` are 0 for a way that keeps no rounds; the rate is None where drafts are not counted."""
 
     name: str
     tokens_per_second: float
     slowest: float
     fastest: float
     tokens_per_call: float
-    acceptance_rate: float
+    acceptance_rate: float | None
     speedup: float
     same_text: bool
 
@@ -205,7 +205,8 @@ def as_table(rows: list[Row], versus: dict[str, float] | None = None) -> str:
     lines[0] += f"{'x assisted':>12}" if versus else ""
     for row in rows:
         spread = f"{row.slowest:.0f}-{row.fastest:.0f}"
-        accepted = f"{row.acceptance_rate:.0%}" if row.tokens_per_call > 1 or row.acceptance_rate else "-"
+        known = row.acceptance_rate or (row.tokens_per_call > 1 and row.acceptance_rate is not None)
+        accepted = f"{row.acceptance_rate:.0%}" if known else "-"
         calls = f"{row.tokens_per_call:.2f}" if row.tokens_per_call else "-"
         lines.append(
             f"{row.name:{width}}{row.tokens_per_second:>10.1f}{spread:>16}{calls:>13}{accepted:>10}{row.speedup:>9.2f}x"

@@ -64,7 +64,7 @@ def cuda_records(folder=None, kind: str | None = None) -> list[dict]:
 
     Args:
         folder: where they lie; default: those that come with the course. kind: only records of this kind ("card",
-            "latency", "context", "costs", "speed", "library", "equality").
+            "kernel", "latency", "context", "costs", "speed", "library", "equality").
     """
     paths = sorted((data_path("measurements") if folder is None else Path(folder)).glob("cuda_*.json"))
     records = [{**record, "file": path.name} for path in paths if (record := read(path)) is not None]

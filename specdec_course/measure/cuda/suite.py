@@ -14,7 +14,7 @@ from transformers.utils import logging
 from ...common.nearest import did_you_mean
 from ...models.sources import short, usual_device
 from ..machine import machine
-from . import pair_parts, parts
+from . import drawing, pair_parts, parts
 from .bench import Bench, TimeIsUp
 from .card import dtype_of, name_of, slug_of
 from .clock import Deadline
@@ -25,6 +25,7 @@ from .summary import tables
 
 RUN = {
     "card": parts.run_card,
+    "kernel": drawing.run_kernel,
     "latency": parts.run_latency,
     "costs": pair_parts.run_costs,
     "speed": pair_parts.run_speed,
@@ -36,7 +37,7 @@ RUN = {
 
 def part_names(pairs=PAIRS) -> list[str]:
     """All parts in the order in which they run: pair by pair, so that models are used while they are in memory."""
-    names = ["card"]
+    names = ["card", "kernel"]
     for number, (draft, target) in enumerate(pairs):
         pair = f"{draft}/{target}"
         names += [f"latency:{target}", f"latency:{draft}", f"costs:{pair}", f"speed:{pair}", f"library:{pair}"]

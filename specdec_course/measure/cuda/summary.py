@@ -115,8 +115,20 @@ def equality_table(record) -> str:
     return lines(("models", "way", "text", "margin, ulp"), rows)
 
 
+def kernel_table(record) -> str:
+    def us(seconds):
+        return None if seconds is None else f"{1e6 * seconds:.1f}"
+
+    rows = [
+        (row["texts"], us(row["torch"]), us(row["kernel"]), us(row["floor"]), row["differing_texts"])
+        for row in record.get("rows", [])
+    ]
+    return lines(("texts, us", "plain torch", "kernel", "floor", "texts that differ"), rows)
+
+
 TABLES = {
     "card": card_table,
+    "kernel": kernel_table,
     "latency": latency_table,
     "context": context_table,
     "costs": costs_table,

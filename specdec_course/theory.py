@@ -186,3 +186,25 @@ def roofline_latency(flops, bytes, peak_flops, bandwidth):
     Source: the roofline model, Williams et al. 2009.
     """
     return max(flops / peak_flops, bytes / bandwidth)
+
+
+def thinking_cost(tokens: int, prompt: int, weights: float, width: int, layers: int, state: int | None = None,
+                  latent: int = 0) -> float:  # fmt: skip
+    """Multiply-adds that it takes to write a thought of so many tokens behind a prompt that has been read.
+
+    Every pass multiplies by all weights once, and attends: to each position before it and to its own, 2 x width
+    multiply-adds a layer for each (scores, and the sum of the values). So a thought of twice as many tokens attends
+    four times as much. Linear attention keeps a state of fixed size in the place of the positions: each pass then
+    costs the same.
+
+    Args:
+        tokens, prompt: how many, >= 0. weights: numbers in the model's matrices. width: of its queries, all heads
+            together.
+        state: None for attention to all positions; else so many positions' worth of state for linear attention, for one
+            of one key and value of d numbers a head it is d.
+        latent: passes before each token that write none: thoughts that stay inside. Each leaves keys and values, as a
+            token does.
+    """
+    passes = tokens * (1 + latent)
+    seen = passes * state if state is not None else passes * prompt + passes * (passes + 1) / 2
+    return passes * weights + 2.0 * width * layers * seen

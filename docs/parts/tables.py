@@ -19,6 +19,7 @@ TITLES = {
     "classroom_batch": "The bundled pair, many texts at once: measured and computed",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",
+    "reasoner_thinking": "Four ways to think less: right answers against tokens",
     "smollm2_bigram": "A bigram for SmolLM2-135M: prompts in ordinary spelling",
     "smollm2_bigram_spec_bench": "A bigram for SmolLM2-135M: Spec-Bench",
     "smollm2_bigram_wikitext_spelling": "A bigram for SmolLM2-135M: prompts in WikiText's spelling",
@@ -82,6 +83,8 @@ def body(record: dict) -> str:
     """The figures of a record: as speeds, curves or tokens per call where it has these, else name by name."""
     if "rows" in record and record["rows"] and "tokens_per_second" in record["rows"][0]:
         return speeds(record)
+    if "rows" in record and record["rows"] and "strategy" in record["rows"][0]:
+        return strategies(record)
     if record.get("curves"):
         return curves(record)
     if record.get("batches"):
@@ -104,6 +107,14 @@ def speeds(record: dict) -> str:
                 for row in record["explained"]]
         parts.append(table(head, rows))
     return "\n\n".join(parts)
+
+
+def strategies(record: dict) -> str:
+    head = ["strategy", "setting", "steps of a problem", "right", "95 % interval", "tokens", "of the large model"]
+    rows = [[row["strategy"], row["setting"], " or ".join(map(str, row["steps"])), f"{row['accuracy']:.1%}",
+             f"{row['low']:.1%} to {row['high']:.1%}", f"{row['tokens']:.1f}", f"{row['large_tokens']:.1f}"]
+            for row in record["rows"]]
+    return table(head, rows)
 
 
 def curves(record: dict) -> str:

@@ -121,9 +121,9 @@ def device():
 
 
 def bundled():
-    from ..models.sources import bundled_damage
+    from ..models.sources import bundled_damage, damage_in
 
-    problems = bundled_damage()
+    problems = bundled_damage() + [f"reasoner: {line}" for line in damage_in("reasoner")]
     if not problems:
         return OK, "every checksum is right"
     return FAIL, "; ".join(problems), RESTORE

@@ -1,4 +1,4 @@
-"""The commands that train: the bundled pair, and drafts for any target. Know the words of the command line only."""
+"""The commands that train: the bundled models, and drafts for any target. Know the words of the command line only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .group import main
 
 @main.group()
 def train():
-    """Train the bundled pair, or a draft of one kind or another for any target."""
+    """Train the bundled models, or a draft of one kind or another for any target."""
 
 
 SEED_OPTION = click.option("--seed", default=0, show_default=True)
@@ -149,3 +149,20 @@ def parallel(layers, **options):
     if options["block"] < 1:
         raise ValueError(f"--block is {options['block']}; expected at least one token")
     train_reader("parallel", layers, **options)
+
+
+@train.command()
+@click.option("--out", default="data/reasoner", show_default=True, type=click.Path(file_okay=False))
+@click.option("--work", type=click.Path(file_okay=False),
+              help="Folder of the checkpoints; an interrupted run goes on from there. Default: in your cache.")
+@click.option("--steps", type=click.IntRange(min=1), help="Of learning, for the large model; default: 1100.")
+@click.option("--draft-steps", type=click.IntRange(min=1), help="The same for the small one; default: 1200.")
+@SEED_OPTION
+@DEVICE_OPTION
+def reasoner(out, work, device, **recipe):
+    """Train the two bundled models that write sums step by step (some minutes on one CPU core; resumable)."""
+    from ..training.reasoner import Recipe, train_reasoner
+
+    given = {name: value for name, value in recipe.items() if value is not None}
+    if train_reasoner(out, work, Recipe(**given), device):
+        click.echo(f'load_pair("{out}")')

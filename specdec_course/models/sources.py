@@ -257,10 +257,15 @@ def check_bundled() -> None:
 
 def bundled_damage() -> list[str]:
     """What is wrong with the bundled pair, a line per file; empty when every checksum is right."""
+    return damage_in("classroom")
+
+
+def damage_in(folder: str) -> list[str]:
+    """What is wrong with the files of a folder of `data`, a line per file; empty when every checksum is right."""
     problems = []
-    checksums = json.loads(data_path("classroom", "checksums.json").read_text(encoding="utf-8"))
+    checksums = json.loads(data_path(folder, "checksums.json").read_text(encoding="utf-8"))
     for name, expected in checksums.items():
-        path = data_path("classroom") / name
+        path = data_path(folder) / name
         if not path.is_file():
             problems.append(f"{name} is missing")
         elif (found := sha256_of(path)) != expected:

@@ -35,7 +35,7 @@ def tokens_per_call(rounds):
         rounds: a list of Round.
 
     Returns:
-        float: the sum of `emitted` over the number of rounds; 0.0 without any round.
+        float, not rounded: the sum of `emitted` over the number of rounds; 0.0 without any round.
     """
     return sum(r.emitted for r in rounds) / len(rounds) if rounds else 0.0
 

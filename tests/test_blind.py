@@ -14,8 +14,7 @@ from specdec_course.theory import best_k, estimate_alpha, kv_cache_bytes, speedu
 from specdec_course.trace import Decoded
 
 AT_MOST = 0.25
-FUNCTIONS = [name for name, one in exercises().items()
-             if one.unit in ("05", "06", "07", "08", "09", "10", "11", "13") and not isinstance(one.solution, type)]
+FUNCTIONS = [name for name, one in exercises().items() if one.unit >= "05" and not isinstance(one.solution, type)]
 
 
 def noted(name, seed):

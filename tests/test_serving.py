@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -143,12 +144,23 @@ def test_no_blocks_take_no_time():
     assert overlap_timeline(3, 5, []) == ([], 0.0)
 
 
+class Span(NamedTuple):
+    """An entry of a timeline, by names."""
+
+    who: str
+    block: int
+    start: float
+    end: float
+    kept: bool
+
+
 DURATIONS = st.one_of(st.just(0.0), st.floats(0.1, 20))
 
 
 @given(DURATIONS, DURATIONS, st.lists(st.booleans(), min_size=1, max_size=8))
 def test_properties_of_every_timeline(draft_ms, verify_ms, accepted):
     timeline, total = overlap_timeline(draft_ms, verify_ms, accepted)
+    timeline = [Span(*one) for one in timeline]
     n, kept = len(accepted), sum(accepted[:-1])
     assert total == pytest.approx(draft_ms + verify_ms + kept * max(draft_ms, verify_ms)
                                   + (n - 1 - kept) * (draft_ms + verify_ms))  # fmt: skip

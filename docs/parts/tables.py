@@ -16,6 +16,7 @@ TITLES = {
     "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
     "classroom": "The bundled pair",
     "classroom_drafters": "All drafters for the bundled pair, side by side",
+    "classroom_batch": "The bundled pair, many texts at once: measured and computed",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",
     "reasoner_thinking": "Four ways to think less: right answers against tokens",
@@ -86,6 +87,8 @@ def body(record: dict) -> str:
         return strategies(record)
     if record.get("curves"):
         return curves(record)
+    if record.get("batches"):
+        return by_batch(record)
     if isinstance(record.get("tokens_per_call"), dict):
         return per_length(record)
     return by_name(record)
@@ -118,6 +121,14 @@ def curves(record: dict) -> str:
     sizes = sorted({int(n) for curve in record["curves"] for n in curve["seconds"]})
     head = ["tokens in a pass", *(f"{curve.get('label', curve.get('engine', ''))}, ms" for curve in record["curves"])]
     rows = [[str(n), *(milliseconds(curve["seconds"].get(str(n))) for curve in record["curves"])] for n in sizes]
+    return table(head, rows)
+
+
+def by_batch(record: dict) -> str:
+    head = ["texts at once", "k", "tokens/s", "slowest to fastest run", "computed", "measured/computed", "speed-up"]
+    rows = [[row["batch"], row["k"], f"{row['measured']:.0f}", f"{row['slowest']:.0f} to {row['fastest']:.0f}",
+             f"{row['computed']:.0f}", f"{row['measured'] / row['computed']:.2f}", f"{row['speedup']:.2f}x"]
+            for row in record["batches"]]
     return table(head, rows)
 
 

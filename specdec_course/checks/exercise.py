@@ -63,6 +63,7 @@ class Exercise:
     While a class is graded, answers to later exercises may call the package's own function where it is `lent`. It runs
     outside the room: hence only functions whose work is bounded by what they are given, and `largest` is the largest
     number that they are asked about. Those of whose answers it is most (`nearly`, by name) do not get it.
+    `answers_none`: None is an answer, and not a `return` that was forgotten.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Exercise:
     lent: bool = False
     largest: float = math.inf
     nearly: tuple[str, ...] = ()
+    answers_none: bool = False
     slip: str = ""  # a wrong answer as students write it, as text: for sample classes
     parts: list[Part] = field(default_factory=list)
     mistakes: dict[str, Mistake] = field(default_factory=dict)

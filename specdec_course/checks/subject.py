@@ -153,7 +153,7 @@ class Subject:
         if self.shows and self.seen.expected is None:
             self.seen.note(plain_question(self.exercise.solution, self.last))
         answer = self._guarded(given, named)
-        if answer is None or answer is Ellipsis:
+        if answer is Ellipsis or answer is None and not self.exercise.answers_none:
             raise Wrong(f"{self.exercise.name} returned {answer}: is there a `return` at the end of every branch?")
         if not values.same((args, kwargs), (given, named)):
             changed = [one for one, before in zip((*given, *named.values()), (*args, *kwargs.values()), strict=True)

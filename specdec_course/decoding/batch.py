@@ -26,12 +26,14 @@ from .rounds import DAMAGED, verdict_of
 
 
 class Pass(NamedTuple):
-    """A call of the target: how many texts took part, the tokens that it read (padding not counted), and those that it
-    added to the texts, 0 where it only read the prompts of new ones."""
+    """A call of the target: how many texts took part, the tokens that it read (padding not counted), those that it
+    added to the texts, 0 where it only read the prompts of new ones; and the seconds since the call before it: with the
+    drafts that it checks, and all that the host does."""
 
     rows: int
     tokens: int
     emitted: int
+    seconds: float
 
 
 class Outputs(list):
@@ -107,27 +109,34 @@ def decode(target, texts: list[Text], draft, k: int, sampling: Sampling, until_e
     drafter = BatchDrafter(draft, rows, cached.config.vocab_size) if draft is not None and k else None
     nothing = Draft(torch.empty(0, dtype=torch.long))
     waiting, active, passes = deque(text for text in texts if not text.over), [], []
+    before = time.perf_counter()
     while waiting or active:
         for row in sorted(set(range(rows)) - {text.row for text in active})[: len(waiting)]:
             active.append(waiting.popleft())
             active[-1].row, active[-1].began = row, time.perf_counter()
         active.sort(key=lambda text: text.row)  # a full batch then lies in the buffers as it goes through the model
         if new := read_prompts(cached, active):
-            passes.append(Pass(len(new), sum(len(text.ids) - 1 for text in new), 0))
+            now = time.perf_counter()
+            passes.append(Pass(len(new), sum(len(text.ids) - 1 for text in new), 0, now - before))
+            before = now
             for text in new:
                 text.trace.target_calls += 1
         asked = [min(k, text.end - len(text.ids) - 1) for text in active]  # one place is for the target's own token
         drafts = drafter.propose(active, asked, sampling) if drafter else [nothing] * len(active)
-        passes.append(_round(cached, active, drafts, sampling, until_end))
+        told = play_round(cached, active, drafts, sampling, until_end)
         for model in (cached, *([drafter.cached] if drafter else [])):
-            _forget(model, active)
+            forget(model, active)
+        now = time.perf_counter()
+        passes.append(Pass(*told, now - before))
+        before = now
         active = [text for text in active if not text.over]
     return passes
 
 
 @torch.inference_mode()
-def _round(cached, texts: list[Text], drafts: list[Draft], sampling: Sampling, until_end) -> Pass:
-    """One pass over the newest token and the draft of every text, a verdict for each, and what it adds to the text."""
+def play_round(cached, texts: list[Text], drafts: list[Draft], sampling: Sampling, until_end) -> tuple[int, int, int]:
+    """One pass over the newest token and the draft of every text, a verdict for each, and what it adds to the text:
+    (texts, tokens read, tokens added), the first fields of a Pass."""
     newest = torch.tensor([text.ids[-1:] for text in texts]).to(cached.device, non_blocking=True)
     drafts = [_moved(one, cached.device) for one in drafts]
     lines = [torch.cat([first, one.ids]) for first, one in zip(newest, drafts, strict=True)]
@@ -144,7 +153,7 @@ def _round(cached, texts: list[Text], drafts: list[Draft], sampling: Sampling, u
         if damaged:
             raise ValueError(DAMAGED)
         emitted += _add(text, len(one.ids), accepted, tokens[: accepted + 1], until_end)
-    return Pass(len(texts), int(counts.sum()), emitted)
+    return len(texts), int(counts.sum()), emitted
 
 
 def _moved(draft: Draft, device) -> Draft:
@@ -163,7 +172,7 @@ def _add(text: Text, drafted: int, accepted: int, tokens: list[int], until_end) 
     return len(tokens)
 
 
-def _forget(cached, texts: list[Text]) -> None:
+def forget(cached, texts: list[Text]) -> None:
     """Takes back what was rejected, and empties the rows of texts that are over."""
     beyond = torch.zeros_like(cached.lengths)
     for text in texts:

@@ -8,7 +8,6 @@ B = texts in the batch; k = draft length; alpha = chance that a drafted token is
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 
@@ -19,12 +18,13 @@ def verify_batch(draft, choice, lengths, active):
     """Greedy verification of a whole batch: each row keeps its own number of drafted tokens.
 
     Args:
-        draft: LongTensor [B, k], k may be 0. Row b holds lengths[b] drafted tokens; the places behind them are padding,
-            and whatever stands there counts for nothing, even where it equals the target's choice.
+        draft: LongTensor [B, k], B >= 1, k may be 0. Row b holds lengths[b] drafted tokens; the places behind them are
+            padding, and whatever stands there counts for nothing, even where it equals the target's choice.
         choice: LongTensor [B, k+1], the target's own token at each of those places. choice[b, lengths[b]] is the one
-            after the whole draft of row b.
-        lengths: LongTensor [B], 0..k each.
-        active: BoolTensor [B]. A row that is not active has no text at present; what it holds means nothing.
+            after the whole draft of row b; what stands behind that means nothing.
+        lengths: LongTensor [B], 0..k for each active row.
+        active: BoolTensor [B]. A row that is not active has no text at present; what it holds, its length too, means
+            nothing.
 
     Returns:
         (n_accepted, emitted). n_accepted: LongTensor [B], for an active row how many of its drafted tokens agree with
@@ -50,8 +50,9 @@ def batch_throughput(batch, alpha, k, profile, c=0.0):
         batch: texts side by side, >= 1.
         alpha: chance that a drafted token is accepted, 0 <= alpha <= 1.
         k: tokens drafted per text and round, >= 0; with 0 the batch decodes plainly.
-        profile: {tokens in a pass: seconds that the target takes}, at least one entry. Between two sizes the seconds
-            lie on the straight line from one to the other; below the smallest size they are those of the smallest.
+        profile: dict {tokens in a pass: seconds that the target takes}, in any order, at least one entry. Between two
+            sizes the seconds lie on the straight line from one to the other; below the smallest size they are those of
+            the smallest.
         c: time of a step of the draft model over the batch, in units of a pass of the target over as many tokens,
             >= 0. With 0 drafting costs nothing.
 
@@ -66,21 +67,22 @@ def batch_throughput(batch, alpha, k, profile, c=0.0):
         raise ValueError(
             f"batch is {batch}, alpha {alpha}, k {k}, c {c}; expected a batch >= 1, 0 <= alpha <= 1, k >= 0, c >= 0"
         )
-    drafting = k * c * _seconds(profile, batch) if k else 0.0
-    return batch * expected_tokens(alpha, k) / (drafting + _seconds(profile, batch * (k + 1)))
-
-
-def _seconds(profile, tokens: int) -> float:
-    """The time of a pass, on the line between the two nearest sizes of the profile."""
     sizes = sorted(profile)
     if not sizes or sizes[0] <= 0 or not all(profile[size] > 0 for size in sizes):
         raise ValueError(f"the profile is {profile}; expected {{tokens in a pass: seconds}}, all above 0")
-    if tokens > sizes[-1]:
-        raise ValueError(f"a pass of {tokens} tokens; the profile ends at {sizes[-1]}. Measure longer ones too")
-    right = next(size for size in sizes if size >= tokens)
-    left = max((size for size in sizes if size <= tokens), default=right)
-    share = (tokens - left) / (right - left) if right > left else 0.0
-    return profile[left] + share * (profile[right] - profile[left])
+    if batch * (k + 1) > sizes[-1]:
+        raise ValueError(
+            f"a pass of {batch * (k + 1)} tokens; the profile ends at {sizes[-1]}. Measure longer ones too"
+        )
+
+    def seconds(tokens):
+        right = next(size for size in sizes if size >= tokens)
+        left = max((size for size in sizes if size <= tokens), default=right)
+        share = (tokens - left) / (right - left) if right > left else 0.0
+        return profile[left] + share * (profile[right] - profile[left])
+
+    of_a_round = k * c * seconds(batch) + seconds(batch * (k + 1))
+    return batch * expected_tokens(alpha, k) / of_a_round
 
 
 def crossover_batch(alpha, k, profile, c=0.0):
@@ -90,32 +92,22 @@ def crossover_batch(alpha, k, profile, c=0.0):
         alpha, profile, c: as for `batch_throughput`. k: tokens drafted per text and round, >= 1.
 
     Returns:
-        int, the smallest batch >= 1 whose `batch_throughput` with k is not above that with 0; what is above by less
-        than one part in 10^9 is round-off, and not above. None if there is none among the batches that the profile
-        tells of, batch * (k + 1) <= its largest size.
+        int, the smallest batch >= 1 whose `batch_throughput` with k is not above that with 0 (equally fast does not
+        pay; what is above by less than one part in 10^9 is round-off, and not above). Larger batches may pay again:
+        it is the smallest all the same. None if there is none among the batches that the profile tells of,
+        batch * (k + 1) <= its largest size.
 
     Raises ValueError for k < 1, and what `batch_throughput` raises for bad input.
     """
     if k < 1:
         raise ValueError(f"k is {k}; expected at least 1: with 0 nothing is drafted, and there is nothing to compare")
-    batch_throughput(1, alpha, k, {k + 1: 1.0}, c)  # the rest of the input, where no batch is asked about
-    _seconds(profile, min(profile, default=0))
+    batch_throughput(1, alpha, k, {k + 1: 1.0}, c)  # refuses the rest of the input, where no batch is asked about
+    batch_throughput(1, alpha, 0, profile)
     for batch in range(1, int(max(profile)) // (k + 1) + 1):
         plainly = batch_throughput(batch, alpha, 0, profile)
         if batch_throughput(batch, alpha, k, profile, c) <= plainly * (1 + 1e-9):
             return batch
     return None
-
-
-class Span(NamedTuple):
-    """From when to when somebody, "draft" or "verify", worked on a block, in ms; `kept` is False for a draft that was
-    thrown away."""
-
-    who: str
-    block: int
-    start: float
-    end: float
-    kept: bool
 
 
 def overlap_timeline(draft_ms, verify_ms, accepted):
@@ -133,7 +125,7 @@ def overlap_timeline(draft_ms, verify_ms, accepted):
         (timeline, total). total: float, the ms when the last check is over, 0.0 without any block. timeline: a list of
         (who, block, start, end, kept), times in ms: first the draft of block 0, then for one block after the other its
         check and the drafts of the next block, one that is thrown away before the one that is kept. who is "draft" or
-        "verify"; kept is True but for a draft that is thrown away.
+        "verify"; kept is True but for a draft that is thrown away. Spans of no length are listed as any others.
 
         Block 0 is drafted from 0 to draft_ms. The check of block i takes verify_ms. Block i + 1, if there is one, is
         drafted ahead from the start of that check on, for draft_ms. If accepted[i], it is kept, also where it takes
@@ -151,16 +143,16 @@ def overlap_timeline(draft_ms, verify_ms, accepted):
     timeline, over, ready = [], 0.0, float(draft_ms)
     for i, whole in enumerate(accepted):
         if i == 0:
-            timeline.append(Span("draft", 0, 0.0, ready, True))
+            timeline.append(("draft", 0, 0.0, ready, True))
         start = max(over, ready)
         over, ready = start + verify_ms, start + draft_ms
-        timeline.append(Span("verify", i, start, over, True))
+        timeline.append(("verify", i, start, over, True))
         if i + 1 == len(accepted):
             break
         if whole:
-            timeline.append(Span("draft", i + 1, start, ready, True))
+            timeline.append(("draft", i + 1, start, ready, True))
         else:
-            timeline.append(Span("draft", i + 1, start, min(ready, over), False))
+            timeline.append(("draft", i + 1, start, min(ready, over), False))
             ready = over + draft_ms
-            timeline.append(Span("draft", i + 1, over, ready, True))
+            timeline.append(("draft", i + 1, over, ready, True))
     return timeline, over

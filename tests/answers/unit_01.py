@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from answers import right, wrong
+from specdec_course.measure import clocks
 
 # ---------------------------------------------------------------------------------------------------- time_call
 
@@ -1199,3 +1200,22 @@ def a_ridge_upside_down(flops, bytes, peak_flops, bandwidth):
     if flops > ridge * bytes:  # compute bound
         return flops / peak_flops
     return bytes / bandwidth
+
+
+@wrong("latency_profile", named="unsorted")
+def the_call_in_the_middle_of_their_order(forward, lengths, vocab_size, repeats=20, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    profile = {}
+    for n in lengths:
+        ids = torch.randint(0, vocab_size, (n,), generator=generator)
+        times = clocks.time_call(lambda ids=ids: forward(ids), repeats=repeats, warmup=2,
+                                 synchronize=torch.cuda.synchronize if torch.cuda.is_available() else None)
+        profile[n] = float(times[repeats // 2])
+    return profile
+
+
+@wrong("roofline_latency", named="rate")
+def the_rate_of_the_pass(flops, bytes, peak_flops, bandwidth):
+    intensity = flops / bytes
+    attainable = min(peak_flops, intensity * bandwidth)
+    return float(attainable)

@@ -1211,3 +1211,10 @@ def rows_by_what_was_asked_for(target, ids, propose, k, max_new_tokens, eos_toke
         if eos_token_id is not None and int(new[-1]) == eos_token_id:
             break
     return Decoded(text, rounds)
+
+
+@wrong("tokens_per_call", named="rounded")
+def tokens_per_call_of_two_digits(rounds):
+    if not rounds:
+        return 0.0
+    return round(sum(r.emitted for r in rounds) / len(rounds), 2)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from answers import right, wrong
-from specdec_course.sampling import Dice
+from specdec_course.sampling import Dice, Sampling
 from specdec_course.verification import acceptance_probability, residual
 
 # ---- next_token_distribution -------------------------------------------------------------------------------------
@@ -1357,3 +1357,35 @@ def a_mask_in_sorted_order(logits, temperature, top_k=None, top_p=None):
 def kept_where_p_is_larger_weighted_by_p(p, q):
     keep = torch.where(p >= q, torch.ones_like(p), p / q)
     return float((p * keep).sum().clamp(0, 1))
+
+
+@wrong("verify_stochastic", named="counts_the_heads")
+def as_many_as_coins_said_yes(draft, q, p, dice):
+    k = len(draft)
+    yes = []
+    for i in range(k):
+        x = int(draft[i])
+        yes.append(dice.flip(acceptance_probability(p[i], q[i])[x]))
+    n = sum(int(y) for y in yes)
+    if n == k:
+        last = dice.roll(p[k])
+    else:
+        last = dice.roll(residual(p[n], q[n]))
+    return torch.cat([draft[:n], torch.tensor([last], dtype=torch.long)])
+
+
+@wrong("propose_stochastic", named="not_chained")
+def always_the_row_behind_the_prompt(draft, ids, k, sampling, dice):
+    warp = Sampling(sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p)
+    T = len(ids)
+    text, tokens, rows = ids, [], []
+    for _ in range(k):
+        logits = draft(text)
+        row = warp(logits[T - 1])
+        token = dice.roll(row)
+        tokens.append(token)
+        rows.append(row)
+        text = torch.cat([text, torch.tensor([token])])
+    if k == 0:
+        return torch.empty(0, dtype=torch.long), draft(ids)[:0]
+    return torch.tensor(tokens, dtype=torch.long), torch.stack(rows)

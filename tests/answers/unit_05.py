@@ -2418,3 +2418,12 @@ def cuts_the_heads(cache, n):
     for layer in cache.layers:
         layer.keys = layer.keys[:, :-n]
         layer.values = layer.values[:, :-n]
+
+
+@wrong("rollback", named="negative")
+def a_negative_n_returns_quietly(cache, n):
+    if n < 1:
+        return
+    if n > cache.get_seq_length():
+        raise ValueError("the cache does not hold so many positions")
+    cache.crop(-n)

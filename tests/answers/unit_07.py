@@ -1969,3 +1969,12 @@ class AlphaOfTheBeginning:
         fade = 0.5 ** ((accepted + r) / self.half_life)
         self.yes = self.yes * fade + accepted
         self.no = self.no * fade + r
+
+
+@wrong("confident_prefix", named="last_index")
+def the_loop_variable_after_the_loop(confidences, threshold):
+    i = 0
+    for i, c in enumerate(confidences):  # noqa: B007 (that is the mistake)
+        if c < threshold:
+            break
+    return i

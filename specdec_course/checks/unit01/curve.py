@@ -44,7 +44,8 @@ def _(student, rng):
     begin = whole(0, len(SCRIPT) - 1, rng)
 
     def script(length, i):  # the first call of a length compiles
-        return MS * (25 if i == 0 else SCRIPT[(begin + i) % len(SCRIPT)] * scale.get(length, 1))
+        turn = begin + i + lengths.index(length) if length in lengths else i  # nothing stands at one place in all
+        return MS * (25 if i == 0 else SCRIPT[turn % len(SCRIPT)] * scale.get(length, 1))
 
     model = SlowModel(211, _stop, script)
     profile = _profile(student, model, lengths, repeats=len(SCRIPT))
@@ -188,6 +189,9 @@ def _are_medians(profile, lengths, model, repeats, ended):
             sure = mistake != "no_warmup" or not another_quantile
             raise Wrong("Your numbers are not the medians of their lengths' times.",
                         **{"mistake" if sure else "otherwise": mistake})
+    for place in range(repeats):
+        if all(_between(profile[n], lambda times, place=place: times[place], timed[n]) for n in lengths):
+            raise Wrong("Your numbers are not the medians of their lengths' times.", mistake="unsorted")
     if another_quantile:
         raise Wrong("Your numbers are not the medians of their lengths' times.", mistake="quantile")
     if all(any(_between(profile[n], np.median, timed[other]) for other in lengths) for n in lengths):
@@ -250,6 +254,11 @@ latency_profile.mistake(
     "maximum",
     "You return the slowest call, or nearly so. One interruption by another program decides it then; the contract asks "
     "for the middle one.",
+)
+latency_profile.mistake(
+    "unsorted",
+    "Your number is the time of one and the same call, counted in the order of the calls. The median stands in the "
+    "middle of the *sorted* times.",
 )
 latency_profile.mistake(
     "another_length",

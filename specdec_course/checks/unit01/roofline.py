@@ -137,6 +137,12 @@ roofline_latency.mistake(
     imitate=lambda flops, bytes, peak_flops, bandwidth: max(flops / bandwidth, bytes / peak_flops),
 )
 roofline_latency.mistake(
+    "rate",
+    "You answer the rate that the pass reaches, in operations per second. Asked for is its time, in seconds: its "
+    "operations divided by that rate.",
+    imitate=lambda flops, bytes, peak_flops, bandwidth: min(peak_flops, flops / bytes * bandwidth),
+)
+roofline_latency.mistake(
     "ridge_inverted",
     "You ask for too few operations for each byte before you call a pass one that computes. The two times are equal at "
     "peak_flops / bandwidth operations for each byte, not at bandwidth / peak_flops. (Who takes the larger of the two "

@@ -105,6 +105,13 @@ def _by_drafted_rounds(rounds) -> float:
     return sum(r.emitted for r in rounds) / calls if calls else 0.0
 
 
+def _rounded(right: Callable) -> tuple:
+    """Answers that round to so many digits."""
+    return tuple(lambda rounds, d=d: round(right(rounds), d) for d in (0, 1, 2, 3, 4))
+
+
+tokens_per_call.mistake("rounded", "You round. Who prints a number may round it: return it as it is.",
+                        imitate=_rounded(_share(lambda r: r.emitted, lambda r: 1)))
 tokens_per_call.mistake(
     "accepted_only",
     "You count only the accepted tokens. The correction or the bonus is a token of the text as well, and the round "
@@ -176,6 +183,8 @@ def _mean_of_rates(rounds):
     return sum(rates) / len(rates) if rates else 0.0
 
 
+acceptance_rate.mistake("rounded", "You round. Who prints a number may round it: return it as it is.",
+                        imitate=_rounded(_share(lambda r: r.accepted, lambda r: r.drafted)))
 acceptance_rate.mistake(
     "bonus_counted",
     "You count the target's own tokens as accepted. The correction and the bonus were never drafted, so nobody "

@@ -270,7 +270,8 @@ propose_stochastic.mistake("last_token_only", (
 ), imitate=(propose_rule(right, right, feed=lambda text, ids: text[-1:]),
             propose_rule(right, right, feed=lambda text, ids: text[-1:] if len(text) > len(ids) else ids)))
 propose_stochastic.mistake("not_chained", (
-    "Every token is drawn as if it were the first. Append each token to the text before you ask the draft model again."
+    "Every token is drawn as if it were the first. Append each token to the text before you ask the draft model again, "
+    "and take the last row of what it answers."
 ), imitate=propose_rule(right, right, chained=False))
 propose_stochastic.mistake("drops_unsure", (
     "Fewer tokens come back than were asked for. A token that was drawn must be verified: if you drop the ones that "

@@ -199,6 +199,10 @@ verify_stochastic.mistake("from_the_right", (
     "You go through the draft from its end, and a token that stays ends the search: what stands in front of it is "
     "never judged. Begin with the first token, and stop at the first one that is rejected."
 ), imitate=wrong_rules.from_the_right)
+verify_stochastic.mistake("counts_the_heads", (
+    "You keep as many tokens as coins said yes, also a yes behind a no. What stands behind a rejected token continues "
+    "a text that is no longer there: the first no ends the draft."
+), imitate=wrong_rules.counts_the_heads)
 verify_stochastic.mistake("rounded", (
     "The chance of keeping a token is rounded. The law has to be exact: toss the coin with min(1, p/q) as it is."
 ), imitate=tuple(rule(keep=lambda p, q, x, dice, d=d: dice.flip(round(wrong_rules.ratio(p, q, x), d)))

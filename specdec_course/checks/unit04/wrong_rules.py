@@ -149,6 +149,13 @@ def from_the_right(draft, q, p, dice):
     return [*tokens[:kept], dice.roll(p[kept] if kept == len(tokens) else uncovered(p, q, kept))]
 
 
+def counts_the_heads(draft, q, p, dice):
+    """Tosses every coin, and keeps as many tokens as coins said yes."""
+    tokens = draft.tolist()
+    kept = sum(dice.flip(ratio(p[i], q[i], x)) for i, x in enumerate(tokens))
+    return [*tokens[:kept], dice.roll(p[kept] if kept == len(tokens) else uncovered(p, q, kept))]
+
+
 def all_or_none(correct):
     """One coin for the whole draft; the first token is corrected when it says no."""
 

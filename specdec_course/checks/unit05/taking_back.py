@@ -241,7 +241,7 @@ for _id, _message in (
      "More positions than the cache holds cannot be dropped. Something went wrong in the caller: say so with a "
      "ValueError instead of quietly doing something else."),
     ("negative",
-     "A negative n is not refused. crop(-n) would then get a positive number, and n > held lets it by: look at both "
-     "ends of 0 ... held."),
+     "A negative n is not refused. Look at both ends of 0 ... held: a question about `n > held` alone lets it by, and "
+     "a `return` for n < 1 comes too early."),
 ):
     rollback.mistake(_id, _message)

@@ -216,6 +216,15 @@ confident_prefix.mistake("counts_all", (
     "sure, so it never gets to those behind. And a rule that looks behind that place looks at the future: it would "
     "keep or drop a token because of what was drawn after it, and that changes the law of the text."
 ), imitate=(prefix_rule("all"), prefix_rule("last")))
+def _last_index(confidences, threshold):
+    places = range(len(confidences))
+    return next((i for i in places if confidences[i] < threshold), max(0, len(places) - 1))
+
+
+confident_prefix.mistake("last_index", (
+    "Where every place is sure you draft one token too few. Nothing has ended the loop there, so what you return is "
+    "the last index: it is one less than the number of places."
+), imitate=_last_index)
 confident_prefix.mistake("drops_drawn", (
     "You draft one token too few: the last sure one is left out. To find out that the *next* place is not sure, that "
     "token had to be drawn; if it is dropped because of what follows, tokens that lead into doubt become rarer than "

@@ -136,6 +136,9 @@ def _ignored(exercise: Exercise, results: list[tuple], function: Callable, seed:
         return None
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed} {exercise.name} arguments".encode()))
     questions = [question for _, _, seen in results for question in getattr(seen, "asked", ())]
+    if questions and any(wrong for _, wrong, _ in results):  # a part ends at what is wrong: there is more that it asks
+        questions = [question for part in exercise.parts
+                     for question in run_part(exercise, part, exercise.solution, seed)[1].asked]
     with contextlib.suppress(guard.Stopped, OutOfCalls), guard.time_limit(seconds), surroundings.of(function):
         return blind.ignored(exercise, function, questions, rng)
     return None

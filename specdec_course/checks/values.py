@@ -114,7 +114,7 @@ def plain(value):
         return [plain(getattr(value, item.name)) for item in dataclasses.fields(value)]
     if isinstance(value, (list, tuple, range)):
         return [plain(item) for item in value]
-    if type(value) is SimpleNamespace:
+    if isinstance(value, SimpleNamespace):
         value = vars(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -129,7 +129,7 @@ def is_plain(value) -> bool:
         return all(map(is_plain, value))
     if isinstance(value, dict):
         return all(map(is_plain, value)) and all(map(is_plain, value.values()))
-    if type(value) is SimpleNamespace:
+    if isinstance(value, SimpleNamespace):
         return all(map(is_plain, vars(value).values()))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return all(is_plain(getattr(value, item.name)) for item in dataclasses.fields(value))

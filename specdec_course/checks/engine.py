@@ -166,24 +166,28 @@ def _observed(exercise: Exercise, function: Callable, seed: int, seconds: float)
     return None
 
 
+SEEN, ALIKE, GUESS = "seen", "alike", "guess"  # how a mistake is known: by what was done, by all answers, or hardly
+
+
 def _diagnose(exercise: Exercise, results: list[tuple], function: Callable, seed: int,
-              seconds: float) -> tuple[str | None, bool]:
-    """The mistake to name, and whether it is certain. A guess is only what went wrong first suggests by itself: a rule
-    that gives the same answers in one part and others in another is contradicted by what was seen.
+              seconds: float) -> tuple[str | None, str]:
+    """The mistake to name, and how it is known. A guess is only what went wrong first suggests by itself: a rule that
+    gives the same answers in one part and others in another is contradicted by what was seen.
 
     An exception is no evidence: functions that have nothing in common crash alike.
     """
     wrongs = [wrong for _, wrong, _ in results if wrong]
     if not wrongs or wrongs[0].mistake:
-        return (wrongs[0].mistake if wrongs else None), True
+        return (wrongs[0].mistake if wrongs else None), SEEN
     telling = [(part, wrong, seen) for part, wrong, seen in results
                if wrong and not any(isinstance(one, Crash) for one in seen)]
     known: dict = {}
     ended = any("stopped" in seen[-1:] for _, _, seen in results)
-    sure = (recognise(exercise, results, telling, seed, known)
-            or (None if ended else _observed(exercise, function, seed, seconds))
+    if alike := recognise(exercise, results, telling, seed, known):
+        return alike, ALIKE
+    seen = ((None if ended else _observed(exercise, function, seed, seconds))
             or next((w.mistake for w in wrongs if w.mistake and not _says_right(exercise, w.mistake)), None))
-    return (sure, True) if sure else (wrongs[0].otherwise, False)
+    return (seen, SEEN) if seen else (wrongs[0].otherwise, GUESS)
 
 
 def _says_right(exercise: Exercise, mistake: str) -> bool:
@@ -191,10 +195,10 @@ def _says_right(exercise: Exercise, mistake: str) -> bool:
     return exercise.mistakes[mistake].message.partition(",")[0] == "Right"
 
 
-def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, ignored: tuple | None = None) -> Report:
+def _verdict(exercise: Exercise, results, diagnosis: str | None, known: str, ignored: tuple | None = None) -> Report:
     if any(wrong for _, wrong, _ in results) and _always_the_same(results):
         message = "Your function gives the same answer to all questions, or none at all."
-        diagnosis = diagnosis if certain else None  # what would explain one part does not explain that
+        diagnosis = diagnosis if known != GUESS else None  # what would explain one part does not explain that
         results = [(part, wrong or Wrong(message), seen) for part, wrong, seen in results]
     wrongs = [wrong for _, wrong, _ in results if wrong]
     score = min(_score(results), AT_MOST) if ignored else _score(results)
@@ -204,11 +208,12 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, certain: bool, 
         lines = [f"{exercise.name}: right. All {len(parts)} parts of the check pass.", *remarks]
         return Report(exercise.name, RIGHT, 1.0, "\n".join(lines), None, parts)
     lines = [f"{exercise.name}: not right yet."]
-    if ignored and not certain:  # nor what would explain it in an answer that looks at all its arguments
+    if ignored and known == GUESS:  # nor what would explain it in an answer that looks at all its arguments
         diagnosis = None
     mistake = exercise.mistakes.get(diagnosis or "")
     if mistake:
-        lines.append(mistake.message if certain else f"One thing that would explain it: {mistake.message}")
+        lines.append({SEEN: mistake.message, ALIKE: f"Its answers are those of this mistake: {mistake.message}",
+                      GUESS: f"One thing that would explain it: {mistake.message}"}[known])
     if wrongs and not (mistake and wrongs[0].message in mistake.message):
         lines.append(wrongs[0].message)
     shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)

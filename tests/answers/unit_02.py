@@ -1430,3 +1430,29 @@ def ends_back_at_the_start(last_token, next_token_array, k):
     while len(draft) <= k and int(next_token_array[draft[-1]]) not in draft:
         draft.append(int(next_token_array[draft[-1]]))
     return torch.tensor(draft[1:], dtype=torch.long)
+
+
+@wrong("bigram_probabilities", named="smoothed_sum")
+def a_sum_that_grew_by_the_seen(train_data, vocab_size, smoothing=0.0):
+    if smoothing < 0:
+        raise ValueError("negative smoothing")
+    single = torch.is_tensor(train_data) and train_data.dim() == 1
+    rows = [train_data] if single else train_data
+    counts = defaultdict(Counter)
+    for row in rows:
+        row = torch.as_tensor(row).tolist()
+        if min(row) < 0 or max(row) >= vocab_size:
+            raise ValueError("id outside the vocabulary")
+        for a, b in zip(row[:-1], row[1:], strict=True):
+            counts[a][b] += 1
+
+    def probabilities(token):
+        seen = counts.get(int(token))
+        if not seen:
+            return torch.full((vocab_size,), 1 / vocab_size)
+        out = torch.full((vocab_size,), float(smoothing))
+        for b, n in seen.items():
+            out[b] += n
+        return out / (sum(seen.values()) + smoothing * len(seen))
+
+    return probabilities

@@ -1389,3 +1389,30 @@ def always_the_row_behind_the_prompt(draft, ids, k, sampling, dice):
     if k == 0:
         return torch.empty(0, dtype=torch.long), draft(ids)[:0]
     return torch.tensor(tokens, dtype=torch.long), torch.stack(rows)
+
+
+@wrong("next_token_distribution", named="moved")
+def gathered_by_the_order_of_sort(logits, temperature, top_k=None, top_p=None):
+    if temperature == 0:
+        out = torch.zeros_like(logits)
+        return out.scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+    probs = torch.softmax((logits - logits.max(-1, keepdim=True).values) / temperature, -1)
+    ordered, order = probs.sort(-1, descending=True)
+    if top_k is not None:
+        ordered[..., top_k:] = 0
+        ordered = ordered / ordered.sum(-1, keepdim=True)
+    if top_p is not None:
+        before = ordered.cumsum(-1) - ordered
+        drop = before >= top_p
+        drop[..., 0] = False
+        ordered = ordered.masked_fill(drop, 0)
+        ordered = ordered / ordered.sum(-1, keepdim=True)
+    return ordered.gather(-1, order)
+
+
+@wrong("residual", named="softmax")
+def a_softmax_of_the_rest(p, q):
+    rest = (p - q).clamp(min=0)
+    if rest.sum() <= 0:
+        return p.clone()
+    return torch.softmax(rest, dim=-1)

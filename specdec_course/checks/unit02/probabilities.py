@@ -123,7 +123,7 @@ def _wrong_sums(smoothed: np.ndarray, token: int, rows: list[list[int]], smoothi
     with np.errstate(all="ignore"):
         only_seen = np.where(counts > 0, smoothed, 0.0)
         return {
-            "smoothed_sum": [smoothed / total for total in (counts.sum() + smoothing, counts.sum())],
+            "smoothed_sum": [smoothed / (counts.sum() + smoothing * n) for n in (1, 0, (counts > 0).sum())],
             "smooths_the_seen": [only_seen / everywhere, only_seen / only_seen.sum()],
             "counts_the_last": [smoothed / (stood + came)],
             "smooths_the_sum": [counts / everywhere],

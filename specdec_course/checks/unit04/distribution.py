@@ -62,8 +62,16 @@ def judge_warp(answer, logits, temperature, when, top_k, top_p) -> None:
         kept, should = set(np.flatnonzero(answer > 1e-9)), set(np.flatnonzero(right > 1e-9))
         detail = ""
         if kept != should and answer.ndim == 1 and filtered:
-            detail = f" The number of tokens that you keep is {len(kept)}; look at which ones should stay."
-        raise Wrong(f"{when}: the probabilities are not right.{detail}")
+            detail = f" You keep {len(kept)} tokens, of {len(should)} that should stay."
+            if len(kept) == len(should):
+                detail = f" You keep {len(kept)} tokens, as many as should stay, but not those."
+        raise Wrong(f"{when}: the probabilities are not right.{detail}", mistake=_moved(answer, right))
+
+
+def _moved(answer: np.ndarray, right: np.ndarray) -> str | None:
+    """Whether all probabilities are right and stand at other places; in sorted order is a mistake of its own."""
+    same = np.allclose(np.sort(answer, -1), np.sort(right, -1), atol=1e-5)
+    return "moved" if same and (np.diff(answer, axis=-1) > 0).any() else None
 
 
 FLOORS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)  # small numbers that people like
@@ -249,6 +257,9 @@ next_token_distribution.mistake("not_scattered", (
     "The probabilities come back in sorted order. Put each one back into its own place: `scatter` with the indices "
     "that `sort` gave, or sort those indices."), imitate=(
     warp_rule(top_p="sorted"), warp_rule(top_p="sorted, and at 0 too")))
+next_token_distribution.mistake("moved", (
+    "The probabilities are right, and stand at the places of other tokens. `sort` gives for each rank the place that "
+    "it came from: `scatter` puts it back there, while `gather` with the same indices does not."))
 next_token_distribution.mistake("mask_not_scattered", (
     "Which tokens stay is worked out in sorted order, and applied to the unsorted ones. Put each True and False into "
     "its own place first: `scatter` with the indices that `sort` gave."

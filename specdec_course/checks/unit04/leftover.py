@@ -144,7 +144,9 @@ residual.mistake("small_is_none", (
     "Only where nothing is left, the answer is p."))
 residual.mistake("softmax", (
     "A softmax turns every number, 0 included, into something above 0. Here the zeros have to stay: divide by the sum."
-), imitate=(lambda p, q: torch.softmax((p - q).clamp(min=0), -1), lambda p, q: torch.softmax(p - q, -1)))
+), imitate=(lambda p, q: torch.softmax((p - q).clamp(min=0), -1), lambda p, q: torch.softmax(p - q, -1),
+            lambda p, q: torch.softmax((p - q).clamp(min=0), -1) if (p > q).any() else p,
+            lambda p, q: torch.softmax(p - q, -1) if (p > q).any() else p))
 residual.mistake("epsilon", (
     "You keep the division away from 0 with a small number. Where little is left over the answer then sums to less "
     "than 1, and where nothing is, to 0. Divide by the sum itself, and answer p where that is 0."

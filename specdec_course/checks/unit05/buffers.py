@@ -142,8 +142,8 @@ for _id, _message in (
      "Your triangle begins at place 0, as if the buffer were empty. The new tokens stand behind the text: row i may "
      "look at the places up to length + i, so the diagonal moves to the right by length."),
     ("not_itself",
-     "A new token has to see itself: its own key and value are already in the buffer, at place length + i. With < in "
-     "place of <= it is shut out."),
+     "A new token has to see itself: its own key and value are already in the buffer, at place length + i. A bound "
+     "that is one too small shuts it out."),
     ("no_past", "Your mask shows the new tokens to each other, but not the text before them."),
     ("inverted", "Your mask is the wrong way round: True means 'may look'."),
     ("transposed", "Rows are the new tokens, columns the places of the buffer."),

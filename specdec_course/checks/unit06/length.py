@@ -49,7 +49,7 @@ def _expect_k(student, rng, cases, message: str) -> None:
     def judge(answer: int, wanted: int) -> str | None:
         if answer == wanted:
             return None
-        return f"{message} For one case your answer is {'longer' if answer > wanted else 'shorter'} than the fastest."
+        return f"{message} For one case you answer {answer}; of the fastest lengths {wanted} is the shortest."
 
     with written_first("best_k", "expected_tokens", "speedup"):
         ask(student, values.as_int, cases, judge, rng)

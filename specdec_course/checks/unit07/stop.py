@@ -51,7 +51,7 @@ def expect_best(student, rng, cases, message: str) -> None:
             return None
         return (f"{message} With c = {case[1]:.3g}, verify_cost = {case[2]:.3g} and overhead = {case[3]:.3g} you "
                 f"draft {k}, but another length has a rate that is {all_rates[best] / all_rates[k] - 1:.1%} "
-                f"higher: you stop too {'late' if k > best else 'early'}.")
+                f"higher: you draft too {'many' if k > best else 'few'} tokens.")
 
     asked = []
     for number, (survival, *prices) in enumerate(cases):

@@ -19,6 +19,7 @@ from .subject import Subject
 
 LEAST, ENOUGH = 6, 60  # pairs of questions that the right answer tells apart
 TRIES = 400
+DRAWS = 4  # of a pair that an exercise declares
 
 
 def ignored(exercise: Exercise, function: Callable, questions: list[dict],
@@ -30,7 +31,7 @@ def ignored(exercise: Exercise, function: Callable, questions: list[dict],
         questions: plain questions of the check, as {name of the argument: value}.
     """
     for name, pair in exercise.arguments.items():
-        if _same_pair(pair, Subject(function, exercise), rng):
+        if _same_pair(exercise, function, pair, rng):
             return name, None
     for name in questions[0] if questions else ():
         if name not in exercise.arguments and (shown := _never_changes(exercise, function, questions, name, rng)):
@@ -38,12 +39,21 @@ def ignored(exercise: Exercise, function: Callable, questions: list[dict],
     return None
 
 
-def _same_pair(pair: Callable, student: Subject, rng: torch.Generator) -> bool:
-    try:
-        one, other = pair(student, rng)
-    except (Wrong, NotAttempted):  # it does not get that far: no telling
-        return False
-    return values.same(one, other)
+def _same_pair(exercise: Exercise, function: Callable, pair: Callable, rng: torch.Generator) -> bool:
+    """Whether the function answers alike to both things of every pair that is drawn, where the right one does not: by
+    chance two right answers may be the same once."""
+    told = False
+    for _ in range(DRAWS):
+        before = rng.get_state()
+        try:
+            one, other = pair(Subject(function, exercise), rng)
+        except (Wrong, NotAttempted):  # it does not get that far: no telling
+            return False
+        if not values.same(one, other):
+            return False
+        rng.set_state(before)
+        told |= not values.same(*pair(Subject(exercise.solution, exercise), rng))
+    return told
 
 
 def _never_changes(exercise: Exercise, function: Callable, questions: list[dict], name: str, rng) -> Call | None:

@@ -690,7 +690,7 @@ def test_a_demonstration_runs_only_when_an_own_cell_needs_a_name_from_it(tmp_pat
     found = hand_in(tmp_path, notebook)
     firsts = [step.source.split("\n")[0] for step in found.steps if step.role == "provided"]
     assert firsts[1:] == [
-        'LETTERS = "abcdefghijklmnopqrstuvwxyz"',
+        "# The alphabet model, and what each of its rows says.",
         "def forgetful(ids, k):",
         "loop = yours(generate_speculative)",
     ]

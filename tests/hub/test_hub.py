@@ -15,6 +15,7 @@ import lab
 import machine
 import nbformat
 import pytest
+from playwright.sync_api import TimeoutError as TookTooLong
 from playwright.sync_api import expect, sync_playwright
 
 from specdec_course.grading.sample_class import answers, filled_in, typical_answers
@@ -77,16 +78,26 @@ def typed(page, line):
     page.keyboard.press("Enter")
 
 
+def click_what_is_seen(page, selector):
+    """What was seen when it was looked for may be hidden by now, an older terminal behind a new one: look again."""
+    for last in (False, False, False, True):
+        try:
+            return page.locator(selector).last.click(timeout=10_000)
+        except TookTooLong:
+            if last:
+                raise
+
+
 def in_terminal(page, hub, name, command, seconds):
     """A line typed into a terminal of Lab; what it printed. Fails where it does not end with 0."""
     said, ended, prompt = (hub.homes[name] / file for file in ("said.txt", "ended.txt", "prompt.txt"))
     for file in (ended, prompt):
         file.unlink(missing_ok=True)
+    before = page.locator(".jp-Terminal").count()
     lab.choose(page, "File", "New")
     page.locator(".lm-Menu-itemLabel", has_text="Terminal").last.click()
-    terminal = page.locator(".jp-Terminal:visible .xterm-screen")
-    terminal.wait_for()
-    terminal.click()
+    page.locator(".jp-Terminal").nth(before).wait_for(state="attached")
+    click_what_is_seen(page, ".jp-Terminal:visible .xterm-screen")
     for _ in range(30):  # a terminal loses what is typed before its prompt is there
         typed(page, "touch ~/prompt.txt")
         try:

@@ -91,6 +91,6 @@ def _answer(function: Callable, question: dict):
     here and compared."""
     try:
         answer = function(*values.copies(tuple(question.values())))
+        return values.plain(answer) if values.is_plain(answer) else TypeError(values.describe(answer))
     except Exception as error:
         return error
-    return values.plain(answer) if values.is_plain(answer) else TypeError(values.describe(answer))

@@ -607,6 +607,20 @@ def the_whole_text_once_per_id(train_data, vocab_size=128256, default_next_token
 
 @wrong("build_next_token_array", named="slow")
 @refusing
+def the_whole_text_for_every_id_there_might_be(train_data, vocab_size=128256, default_next_token=220):
+    x = as_windows(train_data).numpy()
+    first, second = x[:, :-1].ravel(), x[:, 1:].ravel()
+    table = np.full(vocab_size, default_next_token, dtype=np.int32)
+    for token in range(vocab_size):
+        came = second[first == token]
+        if len(came):
+            kinds, n = np.unique(came, return_counts=True)
+            table[token] = kinds[n.argmax()]
+    return table
+
+
+@wrong("build_next_token_array", named="slow")
+@refusing
 def one_tensor_at_a_time(train_data, vocab_size=128256, default_next_token=220):
     counts = defaultdict(Counter)
     for row in torch_rows(train_data):

@@ -254,8 +254,8 @@ def _(student, rng):
             return
         if many > 3 * GROWS * few:  # who waits for this should not wait four times
             break
-    raise Wrong(f"A text of 120,000 tokens with a vocabulary of {MANY:,} ids took {many / few:.0f} times as long as one "
-                f"with {FEW}.", mistake="slow")
+    raise Wrong(f"A text of 120,000 tokens with a vocabulary of {MANY:,} ids took {many / few:.0f} times as long as "
+                f"one with {FEW}.", mistake="slow")
 
 
 def _seconds(student, ids: int, rng) -> float:

@@ -151,7 +151,8 @@ for _name, _named, _change in (
     ("up_to_its_length", "whole_rows", {"emit": lambda d, c, n, length: c[: length + 1]}),
     ("counted_with_the_bonus", "counts_own_token", {"total": lambda n, there: n + there.long()}),
     ("one_column_on", "off_by_one", {"agree": lambda d, c: d == c[:, 1:]}),
-    ("one_column_back", "off_by_one",
+    ("one_column_back_round_the_end", "off_by_one", {"agree": lambda d, c: d == c.roll(1, 1)[:, : d.shape[1]]}),
+    ("one_column_back", "keeps_nothing",  # for the first token never agrees
      {"agree": lambda d, c: torch.cat([torch.zeros_like(d[:, :1]).bool(), d[:, 1:] == c[:, : d.shape[1] - 1]], 1)
       if d.shape[1] else d.bool()}),
     ("whole_drafts_only", "all_or_nothing",
@@ -760,3 +761,9 @@ def a_formula_without_a_timeline(draft_ms, verify_ms, accepted):
 def nothing_of_no_length(draft_ms, verify_ms, accepted):
     timeline, total = lines()(draft_ms, verify_ms, accepted)
     return [one for one in timeline if one[3] > one[2]], total
+
+
+@wrong("verify_batch", named="keeps_nothing")
+def one_token_each_whatever_was_drafted(draft, choice, lengths, active):
+    n = torch.zeros(len(draft), dtype=torch.long)
+    return n, [row[: int(there)] for row, there in zip(choice, active, strict=True)]

@@ -116,6 +116,8 @@ def _(student, rng):
     batches += [batch_of(rng, [0], [3], 3, after=1.0), batch_of(rng, [1, 3, 0], [4, 4, 4], 4, after=1.0),
                 ragged(rng, whole(30, 60, rng), whole(7, 12, rng), True, 0.9), colliding(rng, 3, whole(1, 3, rng)),
                 batch_of(rng, [long := whole(9, 30, rng), 0], [long, long], long)]
+    # Two ids alone: a token often equals its neighbours, so whoever compares with those keeps some, and too many.
+    batches += [batch_of(rng, [whole(0, 6, rng) for _ in range(8)], [6] * 8, 6, size=2) for _ in range(2)]
     asked(student, batches, rng, True)
 
 

@@ -48,12 +48,16 @@ def _all_or_nothing(n, lengths, there):
     return torch.where((n == lengths) & there, n, torch.zeros_like(n))
 
 
+def _never(draft, choice):
+    return torch.zeros_like(draft, dtype=torch.bool)
+
+
 def _shifted(draft, choice):
     return draft == choice[:, 1:]
 
 
 def _shifted_back(draft, choice):
-    return draft == torch.cat([torch.full_like(choice[:, :1], -1), choice[:, :-1]], 1)[:, : draft.shape[1]]
+    return draft == choice.roll(1, 1)[:, : draft.shape[1]]
 
 
 def _by_all_rows(agrees):
@@ -133,6 +137,9 @@ for _id, _message, _rules in (
     ("counts_own_token", "Your n_accepted counts the target's own token, too. It was not drafted.",
      (rows_rule(total=lambda n, lengths, there: n + 1),
       rows_rule(total=lambda n, lengths, there: torch.where(there, n + 1, 0 * n)))),
+    ("keeps_nothing", "No drafted token is ever kept: each round gives every text one token, as without a draft. "
+     "Compare draft[b, i] with choice[b, i], for the first i as well.",
+     (rows_rule(agree=_never), rows_rule(agree=_never, idle=True))),
     ("off_by_one", "You compare draft[b, i] with the target's token one place beside it. choice[b, i] is its own token "
      "at the place of draft[b, i].",
      (rows_rule(agree=_shifted), rows_rule(agree=_shifted_back), rows_rule(agree=_shifted, padded=True),

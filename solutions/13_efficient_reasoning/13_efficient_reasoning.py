@@ -73,11 +73,11 @@ for budget in (0, 10, 30, 50, 99):
 
 # %% [markdown]
 # Every step is needed, and none can be left out: a cut chain has the *wrong sum so far*, and what is missing has to be added
-# in the model's head. Nothing about the cut says so: the model answers as calmly as ever.
+# in the model's head. Nothing about the cut says so.
 #
 # ## Fast or slow
 #
-# At budget 0 the answer costs four tokens. For problems of one step that is mostly enough; and **the model knows**: the
+# At budget 0 the answer costs four tokens. For problems of one step that may be enough; and **the model knows**: the
 # probability that it gives to its own answer says how sure it is.
 #
 # Worked example: the answer `#65` and its end have the probabilities 1, 0.9, 0.8 and 1. The whole answer has 0.72. With a
@@ -121,7 +121,8 @@ for threshold in (0.01, 0.3, 0.9, 1.1):
 
 # %% [markdown]
 # The large model has to *read* all steps, in one pass a step; it has to *write* only those that it does not let stay. But at
-# 0.9 it writes nearly everything. Are so many steps wrong? Look at what it thinks of a right one:
+# 0.9 it writes about as much as it does where no step may stay. Are so many steps wrong? Look at what it
+# thinks of a right one:
 
 # %%
 begin = sums.encode("61+16-42?61+16=77").tolist()
@@ -129,6 +130,8 @@ for sign in (";", ":"):
     print(f"behind `61+16=77` it gives {writer.probabilities(begin, sums.encode(sign).tolist())[0]:.2f} to `{sign}`")
 
 # %% [markdown]
+# (The mean would hide a wrong digit: eight tokens of 1 and one of 0.01 have a mean of 0.89.)
+#
 # Both are right: a step may be followed by its own check, `61+16=77:77-16=61;`, and in what these models learned from about
 # four of ten steps were. A probability knows *improbable*, and not whether it is wrong or only one way of several. So the
 # threshold has to lie below what a mere choice takes.
@@ -136,7 +139,7 @@ for sign in (";", ":"):
 # ## Many chains and a vote
 #
 # At temperature 1 a chain may go astray, and another one need not. So ask for several and take the answer that most of them
-# give (*self-consistency*). They can run side by side: more tokens, not more waiting. Can some of them be saved?
+# give (*self-consistency*). Side by side they take more tokens and hardly more waiting; one after the other, some of them can be saved.
 #
 # Worked example: at most 5 chains; they say 36, 36, 27. Two are left: both might say 27, which would then win by 3 to 2. Go
 # on. The fourth says 36: 3 to 1, and one vote cannot change that. Stop, the fifth is never asked for.
@@ -180,8 +183,7 @@ accuracy_against_tokens(record["rows"], "large_tokens", "Four ways to think less
 # All this was decided while decoding. A model can also be **taught**. By rewards first: it writes several chains for a
 # problem, each gets a reward, and those above the mean of the problem are made more probable. What should the reward be?
 #
-# At temperature 1 these models check about four of ten steps, and answer now and then without any thought. There is something
-# to learn.
+# At temperature 1 these models check about four of ten steps. There is something to learn.
 #
 # Worked example: three answers to one problem have 40, 60 and 80 tokens; the first is wrong. With a budget of 50 and alpha =
 # 0.01, "lcpo_max" gives them 0, 0.4 and 0.2. "kimi" has l = 0.5, 0 and -0.5, and gives 0, 0 and -0.5. "dast" has l = -0.2, 0.2
@@ -254,8 +256,8 @@ for asked, chain in kept[:2]:
 #
 # So far all tokens cost the same. They do not: each attends to all before it, so a thought of twice as many tokens attends
 # four times as much. Some models are built for long thoughts: **linear attention** keeps a state of fixed size instead of all
-# positions. Others think **inside**: several passes for one token that is written. A pass costs what a token costs; such a
-# thought pays only if it saves more tokens than it takes passes.
+# positions. Others think **inside**: more passes beside the one that writes a token. A pass costs what a token costs; such a
+# thought pays only if it makes the text shorter by more than the passes make it dearer.
 
 # %%
 seven_billion = dict(weights=7e9, width=4096, layers=32)
@@ -263,7 +265,7 @@ lengths = [2**i for i in range(8, 18)]
 costs = {
     "attention to all positions": {n: thinking_cost(n, 500, **seven_billion) for n in lengths},
     "linear attention": {n: thinking_cost(n, 500, **seven_billion, state=128) for n in lengths},
-    "three inner passes a token": {n: thinking_cost(n, 500, **seven_billion, latent=3) for n in lengths},
+    "three inner passes beside each token": {n: thinking_cost(n, 500, **seven_billion, latent=3) for n in lengths},
     "the same, an eighth of the tokens": {n: thinking_cost(n // 8, 500, **seven_billion, latent=3) for n in lengths},
 }
 for name, found in costs.items():
@@ -293,7 +295,7 @@ cost_of_thinking(costs, "What a thought costs a model of 7 billion numbers.")
 #
 # - Thinking is bought by the token. Measure what it buys: accuracy against tokens, with intervals, on easy and on hard
 #   problems.
-# - A budget is about the thinking alone. Cutting is cheap where a model thinks too much, and dear where it does not.
+# - A budget is about the thinking alone. Cutting is dear where a model does not think too much.
 # - The probability of an answer is that of all its tokens together; that of a step is as good as its least token.
 # - A vote is over when the rest cannot change it, not when all have voted.
 # - A reward for being short needs a gate: nothing for short and wrong.

@@ -767,3 +767,52 @@ def nothing_of_no_length(draft_ms, verify_ms, accepted):
 def one_token_each_whatever_was_drafted(draft, choice, lengths, active):
     n = torch.zeros(len(draft), dtype=torch.long)
     return n, [row[: int(there)] for row, there in zip(choice, active, strict=True)]
+
+
+@wrong("batch_throughput", named="draft_reads_the_pass")
+def k_steps_are_one_pass(batch, alpha, k, profile, c=0.0):
+    if batch < 1 or not 0 <= alpha <= 1 or k < 0 or c < 0 or not profile:
+        raise ValueError("bad input")
+    if min(profile) <= 0 or min(profile.values()) <= 0:
+        raise ValueError("bad profile")
+    points = sorted(profile.items())
+    if batch * (k + 1) > points[-1][0]:
+        raise ValueError("too many tokens")
+
+    def seconds(n):
+        if n <= points[0][0]:
+            return points[0][1]
+        for (a, s), (b, t) in zip(points[:-1], points[1:], strict=True):
+            if a <= n <= b:
+                return s + (t - s) * (n - a) / (b - a)
+
+    drafting = c * seconds(batch * k) if k else 0.0
+    tokens = batch * sum(alpha**i for i in range(k + 1))
+    return tokens / (drafting + seconds(batch * (k + 1)))
+
+
+@wrong("overlap_timeline", says="the last check ends at")
+def checked_before_it_is_drafted(draft_ms, verify_ms, accepted):
+    if not (0 <= draft_ms < math.inf and 0 <= verify_ms < math.inf):
+        raise ValueError("times")
+    for one in accepted:
+        if not isinstance(one, bool):
+            raise ValueError("accepted")
+    timeline, now = [], 0.0
+    for i in range(len(accepted)):
+        if i == 0:
+            timeline.append(("draft", 0, 0.0, float(draft_ms), True))
+            now = float(draft_ms)
+        end = now + verify_ms
+        timeline.append(("verify", i, now, end, True))
+        if i + 1 < len(accepted):
+            if accepted[i]:
+                timeline.append(("draft", i + 1, now, now + draft_ms, True))
+                now = end
+            else:
+                timeline.append(("draft", i + 1, now, min(now + draft_ms, end), False))
+                timeline.append(("draft", i + 1, end, end + draft_ms, True))
+                now = end + draft_ms
+        else:
+            now = end
+    return timeline, now

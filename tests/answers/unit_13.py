@@ -642,3 +642,113 @@ def with_groupby(samples):
 @wrong("shortest_correct")
 def lengths_for_chains(samples):
     return [(problem, [len(chain)]) for problem, chain in sorted_once(samples)]
+
+
+@wrong("speculative_step", named="scored_behind_itself")
+def scores_a_step_behind_itself(small, large, score, ids, threshold, end, max_steps):
+    ids, kept = list(ids), []
+    for _ in range(max_steps):
+        before = len(ids)
+        step = small(list(ids))
+        ids += step
+        if min(score(list(ids), step)) >= threshold:
+            kept.append(True)
+        else:
+            del ids[before:]
+            step = large(list(ids))
+            ids += step
+            kept.append(False)
+        if step[-1] == end:
+            break
+    return ids, kept
+
+
+@wrong("speculative_step", named="large_end_missed")
+def only_a_kept_step_ends(small, large, score, ids, threshold, end, max_steps):
+    text = list(ids)
+    kept = []
+    while len(kept) < max_steps:
+        step = small(text[:])
+        if min(score(text[:], step)) >= threshold:
+            text = text + step
+            kept.append(True)
+            if step[-1] == end:
+                break
+        else:
+            text = text + large(text[:])
+            kept.append(False)
+    return text, kept
+
+
+@wrong("speculative_step", named="end_inside")
+def ends_wherever_end_stands(small, large, score, ids, threshold, end, max_steps):
+    out, kept = list(ids), []
+    for _ in range(max_steps):
+        step = small(list(out))
+        good = min(score(list(out), step)) >= threshold
+        if not good:
+            step = large(list(out))
+        out.extend(step)
+        kept.append(good)
+        if end in step:
+            break
+    return out, kept
+
+
+@wrong("force_budget", says="Neither the mark is thinking")
+def an_end_counts_as_a_thought(next_token, prompt, budget, mark, end, longest=8):
+    ids = list(prompt)
+    thought = 0
+    while thought < budget:
+        token = next_token(ids)
+        if token == mark:
+            break
+        thought += 1
+        if token == end:
+            break
+        ids.append(token)
+    ids.append(mark)
+    answered = 0
+    while answered < longest:
+        token = next_token(ids)
+        ids.append(token)
+        answered += 1
+        if token == end:
+            break
+    return ids, thought
+
+
+@wrong("force_budget", says="without the mark")
+def the_mark_is_an_answer(next_token, prompt, budget, mark, end, longest=8):
+    thinking = []
+    while len(thinking) < budget:
+        token = next_token(prompt + thinking)
+        if token in (mark, end):
+            break
+        thinking.append(token)
+    answer = [mark]
+    while len(answer) < longest:
+        token = next_token(prompt + thinking + answer)
+        answer.append(token)
+        if token == end:
+            break
+    return prompt + thinking + answer, len(thinking)
+
+
+@wrong("force_budget", says="`end` is the last of them")
+def the_end_of_the_answer_dropped(next_token, prompt, budget, mark, end, longest=8):
+    ids = prompt[:]
+    thought = 0
+    while thought < budget:
+        new = next_token(ids)
+        if new == mark or new == end:
+            break
+        ids.append(new)
+        thought += 1
+    ids.append(mark)
+    for _ in range(longest):
+        new = next_token(ids)
+        if new == end:
+            break
+        ids.append(new)
+    return ids, thought

@@ -112,7 +112,7 @@ def judge(found, wanted):
     mine, said = found
     times = f"With draft_ms = {given[0]:.4g}, verify_ms = {given[1]:.4g} and accepted = {list(given[2])}"
     if only_total:
-        return None if near(said, total) else f"{times} your total is {said:.4g}: the last check ends at another time."
+        return None if near(said, total) else f"{times} your total is {said:.4g}; the last check ends at {total:.4g}."
     for place, (due, rule) in enumerate(zip(entries, why, strict=True)):
         if place >= len(mine):
             return f"{times} your timeline ends after {len(mine)} entries. {told(rule, due)}"

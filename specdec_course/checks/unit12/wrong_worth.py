@@ -103,10 +103,11 @@ for _id, _message, _rules in (
      (worth_rule(draft=lambda T, batch, k, c: (k + 1) * c * T(batch)),)),
     ("draft_of_one_text", "Your step of the draft costs c * T(1). It reads a token of every text: c * T(batch).",
      (worth_rule(draft=lambda T, batch, k, c: k * c * T(1)),)),
-    ("draft_reads_the_pass", "Your draft reads as many tokens as the target's pass. A step of it reads one of each "
-     "text: c * T(batch).", (worth_rule(draft=lambda T, batch, k, c: k * c * T(batch * (k + 1))),
-                             worth_rule(draft=lambda T, batch, k, c: c * T(batch * k) if k else 0.0),
-                             worth_rule(draft=lambda T, batch, k, c: k * c * T(batch * k) if k else 0.0))),
+    ("draft_reads_the_pass", "Your drafting takes another time than k * c * T(batch). A step of the draft reads one "
+     "token of each text, whatever k is, and there are k of them.",
+     (worth_rule(draft=lambda T, batch, k, c: k * c * T(batch * (k + 1))),
+      worth_rule(draft=lambda T, batch, k, c: c * T(batch * k) if k else 0.0),
+      worth_rule(draft=lambda T, batch, k, c: k * c * T(batch * k) if k else 0.0))),
     ("c_in_seconds", "You take c for seconds. It counts in passes of the target: a step takes c * T(batch) seconds.",
      (worth_rule(draft=lambda T, batch, k, c: k * c),)),
     ("draft_per_text", "You pay the draft for every text apart. A step of it serves the whole batch.",

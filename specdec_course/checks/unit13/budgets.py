@@ -77,25 +77,38 @@ def case(rng, thinks: int, budget: int, answers: int = 3, longest: int | None = 
     longest = whole(answers + 1, answers + 4, rng) if longest is None else longest
     wanted = right(next_token, prompt, budget, mark, end, longest)
     asked = counting(next_token, 4 * (thinks + budget + longest) + 40)
-    return (asked, prompt, budget, mark, end, longest), (wanted, asked, prompt, budget, mark, end)
+    return (asked, prompt, budget, mark, end, longest), (wanted, asked, prompt, budget, mark, end, longest)
 
 
 read = two(values.as_ids, values.as_int, "the ids and how many tokens of thinking")
 
 
 def judge(found, wanted):
-    (ids, thought, _), _, prompt, budget, mark, end = wanted
+    (ids, thought, _), _, prompt, budget, mark, end, longest = wanted
     mine, count = found
     if mine != ids:
-        return _about(mine, ids, thought, prompt, budget, mark)
+        return _about(mine, ids, thought, prompt, budget, mark) or _of_the_answer(
+            *(text[len(prompt) + thought + 1 :] for text in (mine, ids)), end, longest)
     if count != thought:
         return (f"Your text is right, but you count {count} tokens of thinking; {thought} stand between the prompt and "
-                f"the "
-                "mark.")
+                "the mark. Neither the mark is thinking, nor an `end` that it takes the place of.")
     return None
 
 
-def _about(mine, ids, thought, prompt, budget, mark) -> str:
+def _of_the_answer(mine, due, end, longest) -> str:
+    """What is wrong behind the mark."""
+    same = next((i for i, (a, b) in enumerate(zip(mine, due, strict=False)) if a != b), None)
+    if same is not None:
+        return f"The mark stands at the right place. Token {same + 1} of the answer is not what the model says."
+    how = f"`longest` is {longest}, without the mark"
+    if due[-1] == end:
+        how = f"`end` is the last of them{f', and {how}' if len(due) == longest else ''}"
+    return (f"The mark stands at the right place. Your answer behind it has {len(mine)} tokens, and {len(due)} are "
+            f"due: {how}.")
+
+
+def _about(mine, ids, thought, prompt, budget, mark) -> str | None:
+    """What is wrong up to the mark; None if nothing is."""
     if mine[: len(prompt)] != prompt:
         return "Your text does not begin with the prompt, as it was given."
     own = mine[len(prompt) :]
@@ -110,10 +123,7 @@ def _about(mine, ids, thought, prompt, budget, mark) -> str:
     first = next((i for i, (a, b) in enumerate(zip(mine, ids, strict=False)) if a != b), min(len(mine), len(ids)))
     if first < len(prompt) + thought:
         return f"Token number {first - len(prompt) + 1} of the thinking is not what the model says there."
-    given = "no token" if first >= len(mine) else f"token {mine[first]}"
-    due = "your text should have ended" if first >= len(ids) else "the model's answer goes on otherwise"
-    return (f"The mark stands at the right place. Behind it your text has {given} as number "
-            f"{first - len(prompt) - thought} of the answer, and {due}.")
+    return None
 
 
 def judge_calls(found, wanted):

@@ -33,7 +33,8 @@ speculative_step.help(r"can only concatenate|unsupported operand", "Texts and st
 class Toys:
     """small, large and score for one case: whatever they say depends on the text that they are given. verdicts: for
     each step, counted by the length of the thought, whether the small model's stays. Where `stops[i]` is "small" or
-    "both", the small (and the large) model's step number i has `end` as its last id."""
+    "both", the small (and the large) model's step number i has `end` as its last id; with "inside" both have it in the
+    middle."""
 
     def __init__(self, rng, prompt, threshold: float, verdicts, stops=None, exact: bool = False):
         self.salt, self.prompt, self.threshold = whole(0, 1 << 30, rng), prompt, threshold
@@ -55,6 +56,8 @@ class Toys:
         stop = self.stops.get(i)
         if i is None:  # a text that does not come about: it ends some time
             stop = "both" if hashed(seed, text, 9) % 5 == 0 else None
+        if stop == "inside":
+            return [*step[:1], self.end, *step[1:]]
         return step + [self.end] if stop == "both" or stop == ("small" if writer == 0 else "large") else step
 
     def small(self, text):
@@ -153,8 +156,8 @@ def _(student, rng):
 def _(student, rng):
     n = whole(3, 6, rng)
     cases = []
-    for stays, stop in mixed([(True, "both"), (False, "small"), (False, "both"), (False, "large"), (True, "small")],
-                             rng):
+    ends = [(True, "both"), (False, "small"), (False, "both"), (False, "large"), (True, "small")]
+    for stays, stop in mixed([*ends, (True, "inside"), (False, "inside")], rng):
         at = whole(0, n - 2, rng)
         verdicts = [*some(rng, n)[:at], stays, *some(rng, n)]
         cases.append(case(rng, verdicts, {at: stop}, max_steps=len(verdicts)))
@@ -186,8 +189,11 @@ def _pair(place: int):
         others = (other.small, other.large, lambda text, step: [1.0 for _ in ids_in(step)], [*prompt, 3], 0.0,
                   toys.ids[-1], most - 1)  # fmt: skip
         changed = [others[i] if i == place else x for i, x in enumerate(one)]
-        if place == 5:  # its first step is the last one where `end` is what it ends with
-            changed[5] = large(prompt)[-1]
+        if place == 5:  # the first step is the last one where `end` is what it ends with; one is rewritten, one stays
+            (*kept, _, most), _ = case(rng, [True, False, True])
+            pairs = [(one, [*one[:5], large(prompt)[-1], one[6]]),
+                     ([*kept, end, most], [*kept, kept[0](kept[3])[-1], most])]
+            return zip(*([student.read(read, *each) for each in pair] for pair in pairs), strict=True)
         return student.read(read, *one), student.read(read, *changed)
 
     return pair

@@ -79,7 +79,7 @@ def judge(found, wanted):
         late = count > used
         why = ("then nothing that may still come can change the winner" if late or used == most
                else f"after {count} the others that may still come could change the winner")
-        return f"{said}, {used} {'are' if used > 1 else 'is'} needed: {why}. You used {count}."
+        return f"{said}, {used} {'are' if used > 1 else 'is'} needed: {why}. You say {count}."
     if mine != winner:
         return f"{said}, the winner is {winner}; your function says {mine}."
     return None

@@ -149,14 +149,14 @@ route.mistake("calls_often", "Right, but fast or slow is asked more often than i
 def stepped(least=min, at_least=lambda c, t: c >= t, rewrite=lambda ids, step: ids, keep=lambda ids, step,
             own: ids + own,
             stop=lambda step, own, stays, end: own[-1] == end, most=lambda n: n, reads=lambda ids, begin: ids,
-            note=lambda stays: stays):  # fmt: skip
+            note=lambda stays: stays, scored=lambda ids, step: ids):  # fmt: skip
     """speculative_step with one thing changed."""
 
     def rule(small, large, score, ids, threshold, end, max_steps):
         begin, ids, kept = len(ids), list(ids), []
         while len(kept) < most(max_steps):
             step = list(small(reads(ids, begin)))
-            stays = at_least(least([float(p) for p in score(list(ids), step)]), threshold)
+            stays = at_least(least([float(p) for p in score(scored(list(ids), step), step)]), threshold)
             own = step if stays else list(large(rewrite(list(ids), step)))
             kept.append(note(bool(stays)))
             ids = keep(ids, step, own)
@@ -172,7 +172,7 @@ for _id, _message, _rules in (
      "You judge a step by the mean of its probabilities. One wrong digit hides there: it is the least that counts.",
      (stepped(statistics.fmean), stepped(lambda p: math.prod(p) ** (1 / len(p))))),
     ("product",
-     "You judge a step by the product of its probabilities, so long steps never stay. It is the least that counts.",
+     "You judge a step by the product of its probabilities, so long steps seldom stay. It is the least that counts.",
      (stepped(math.prod),)),
     ("largest", "You judge a step by the largest of its probabilities.", (stepped(max),)),
     ("one_token", "You judge a step by one of its tokens.", (stepped(lambda p: p[0]), stepped(lambda p: p[-1]))),
@@ -196,6 +196,10 @@ for _id, _message, _rules in (
       stepped(stop=lambda step, own, stays, end: step[-1] == end or own[-1] == end))),
     ("large_end_missed", "You stop only where the small model's step ends the text; the large model's may, too.",
      (stepped(stop=lambda step, own, stays, end: stays and own[-1] == end),)),
+    ("end_inside", "An `end` in the middle of a step stops your thought. Only one that is the step's last id does.",
+     (stepped(stop=lambda step, own, stays, end: end in own),)),
+    ("scored_behind_itself", "`score` is given a text that holds the step already. It asks how probable the step is "
+     "*behind* the text: without it.", (stepped(scored=lambda ids, step: [*ids, *step]),)),
     ("end_missed", "You never stop at `end`.", (stepped(stop=lambda *_: False),)),
     ("one_step", "You write one step only.", (stepped(stop=lambda *_: True),)),
     ("prompt_forgotten", "Your small model does not read the prompt.", (stepped(reads=lambda ids, begin: ids[begin:]),

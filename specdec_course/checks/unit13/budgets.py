@@ -19,13 +19,10 @@ force_budget = Exercise(
     reference="specdec_course.decoding.budget:force_budget",
     hints=(
         "Which tokens are thinking? Where in the text do they begin, and what ends them: which two things can happen? "
-        "Who "
-        "writes the mark in each case?",
+        "Who writes the mark in each case?",
         "First loop, while thought < budget: token = next_token(ids); if it is mark or end, break; else append it and "
-        "count "
-        "it. Behind the loop append mark, whatever ended it. Second loop, `longest` times: append next_token(ids), "
-        "break "
-        "behind an end.",
+        "count it. Behind the loop append mark, whatever ended it. Second loop, `longest` times: append "
+        "next_token(ids), break behind an end.",
     ),
 )
 force_budget.help(r"has no attribute 'append'", "next_token reads a list of ids: make one with list(prompt).")
@@ -114,12 +111,10 @@ def _about(mine, ids, thought, prompt, budget, mark) -> str | None:
     own = mine[len(prompt) :]
     if mark not in own:
         return (f"With a budget of {budget} the model thinks for {thought} tokens and then has to answer; in your text "
-                f"there "
-                "is no mark behind the prompt.")
+                "there is no mark behind the prompt.")
     if own.index(mark) != thought:
         return (f"With a budget of {budget} the thinking takes {thought} tokens here; in your text the mark stands "
-                f"behind "
-                f"{own.index(mark)}.")
+                f"behind {own.index(mark)}.")
     first = next((i for i, (a, b) in enumerate(zip(mine, ids, strict=False)) if a != b), min(len(mine), len(ids)))
     if first < len(prompt) + thought:
         return f"Token number {first - len(prompt) + 1} of the thinking is not what the model says there."
@@ -130,8 +125,7 @@ def judge_calls(found, wanted):
     (ids, thought, calls), asked, _, budget, *_ = wanted
     if found == (ids, thought) and asked.calls != calls:
         return Wrong(f"Right, but with a budget of {budget} the model was asked {times(asked.calls)} for a token; "
-                     f"{calls} "
-                     "are enough. It is not asked for what is put there anyway, nor behind the end.",
+                     f"{calls} are enough. It is not asked for what is put there anyway, nor behind the end.",
                      mistake="calls_often")
     return judge(found, wanted)
 

@@ -19,18 +19,14 @@ length_reward = Exercise(
     reference="specdec_course.training.rewards:length_reward",
     hints=(
         "Write the three down for one right and one wrong answer of the same length. Which of them is the same for "
-        "both? "
-        "Which bound belongs to the right ones, which to the wrong ones?",
+        "both? Which bound belongs to the right ones, which to the wrong ones?",
         "lcpo_max: min(1, max(0, alpha * (budget - n) + delta)) if right else 0. kimi: l if right else min(0, l), with "
-        "0 "
-        "for all where max(lengths) == min(lengths). dast: max(-0.5 * l + 0.5, 0.1) if right else min(0.9 * l - 0.1, "
-        "-0.1). "
-        "Any other kind raises ValueError.",
+        "0 for all where max(lengths) == min(lengths). dast: max(-0.5 * l + 0.5, 0.1) if right else min(0.9 * l - 0.1, "
+        "-0.1). Any other kind raises ValueError.",
     ),
 )
 length_reward.help(r"ZeroDivisionError|division by zero", "Where all answers are equally long, longest - shortest is "
-                                                          "0: "
-                   "the contract says what they get.")
+                   "0: the contract says what they get.")
 length_reward.help(r"arg is an empty|iterable argument is empty", "There may be no answers at all: min(lengths, "
                                                                   "default=0).")
 

@@ -21,11 +21,9 @@ route = Exercise(
     reference="specdec_course.decoding.budget:route",
     hints=(
         "The whole answer is right only if each of its tokens is. What is the probability of all of them together? And "
-        "what "
-        "has been paid by the time that you know it?",
+        "what has been paid by the time that you know it?",
         "answer, probabilities = fast(prompt). If answer is not empty and math.prod(probabilities) >= threshold: "
-        "return "
-        "answer, len(answer). Else thought = slow(prompt), and what was spent is len(answer) + len(thought).",
+        "return answer, len(answer). Else thought = slow(prompt), and what was spent is len(answer) + len(thought).",
     ),
 )
 

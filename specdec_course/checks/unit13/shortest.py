@@ -18,11 +18,9 @@ shortest_correct = Exercise(
     reference="specdec_course.training.rewards:shortest_correct",
     hints=(
         "For each problem, which chains may be chosen at all? What happens to a problem that has none? What is to be "
-        "done if "
-        "the problem comes again later?",
+        "done if the problem comes again later?",
         "Two dictionaries help, or one: problem -> best chain so far, None to begin with. Go through the samples once; "
-        "a "
-        "right chain replaces the best one only if it is strictly shorter. At the end leave out what is still None.",
+        "a right chain replaces the best one only if it is strictly shorter. At the end leave out what is still None.",
     ),
 )
 

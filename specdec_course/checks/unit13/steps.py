@@ -19,15 +19,13 @@ speculative_step = Exercise(
     reference="specdec_course.decoding.budget:speculative_step",
     hints=(
         "A step of five tokens has the probabilities 0.99, 0.99, 0.02, 0.99, 0.99: is it right? What remains of a step "
-        "that "
-        "does not stay, and from which text does the large model then write?",
+        "that does not stay, and from which text does the large model then write?",
         "While len(kept) < max_steps: step = small(ids); stays = min(score(ids, step)) >= threshold; if not, step = "
         "large(ids), from the same ids. Note stays in kept, ids = ids + step, and stop if the last id is end.",
     ),
 )
 speculative_step.help(r"can only concatenate|unsupported operand", "Texts and steps are lists of ints: `ids + step` "
-                                                                   "makes a "
-                      "new list of both.")
+                      "makes a new list of both.")
 
 
 class Toys:

@@ -17,13 +17,10 @@ vote_until = Exercise(
     reference="specdec_course.decoding.budget:vote_until",
     hints=(
         "Of 5 chains three have said 7, 7, 4. What is the worst that the two chains to come can do to 7? And after 7, "
-        "7, "
-        "4, 7? Who wins if there are as many of both in the end?",
+        "7, 4, 7? Who wins if there are as many of both in the end?",
         "After each answer, with rest = most - used: the worst is that all the rest say the same rival. A rival that "
-        "was "
-        "given before the leader wins with as many votes, any other one needs more, and so does an answer that nobody "
-        "has "
-        "given yet, which would begin with no votes. If no rival can get there, stop.",
+        "was given before the leader wins with as many votes, any other one needs more, and so does an answer that "
+        "nobody has given yet, which would begin with no votes. If no rival can get there, stop.",
     ),
 )
 

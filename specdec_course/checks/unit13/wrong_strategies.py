@@ -61,8 +61,7 @@ def _marks_of_the_prompt(next_token, prompt, budget, mark, end, longest=8):
 
 for _id, _message, _rules in (
     ("prompt_counted", "Your budget includes the prompt. It is about the thinking: neither the prompt nor the mark nor "
-                       "the "
-     "answer is in it.",
+     "the answer is in it.",
      (forced(lambda budget, prompt: budget - len(prompt)),
       lambda n, p, b, m, e, long=8: (lambda found: (found[0], found[1] + len(p)))(forced(
           lambda budget, prompt: budget - len(prompt))(n, p, b, m, e, long)))),
@@ -71,16 +70,13 @@ for _id, _message, _rules in (
     ("one_too_many", "You think one token more than the budget.", (forced(lambda budget, prompt: budget + 1),)),
     ("no_budget", "Your model thinks as long as it likes.", (forced(lambda budget, prompt: 10_000),)),
     ("mark_not_forced", "At the budget you stop the thinking, and put no mark there: the model does not know that it "
-                        "has to "
-     "answer.", (forced(mark_first=False),)),
+     "has to answer.", (forced(mark_first=False),)),
     ("end_of_itself_missed", "You do not stop where the model says the mark by itself.",
      (forced(always=True), forced(stops=lambda mark, end: (end,)))),
     ("end_taken_for_thinking", "A model that says `end` while it thinks goes on thinking with you. The mark is put in "
-                               "the "
-     "place of that end.", (forced(stops=lambda mark, end: (mark,)),)),
+     "the place of that end.", (forced(stops=lambda mark, end: (mark,)),)),
     ("ends_without_answer", "A model that says `end` while it thinks never answers with you: the mark is put in the "
-                            "place of "
-     "that end.", (forced(keep_end=True),)),
+     "place of that end.", (forced(keep_end=True),)),
     ("prompt_forgotten", "Your model does not read the prompt.", (forced(reads=lambda prompt, own: own),)),
     ("thinking_forgotten", "Your model answers without having read what it thought.",
      (forced(answer_reads=lambda prompt, own, answer: [*prompt, own[-1], *answer]),)),
@@ -122,8 +118,7 @@ for _id, _message, _rules in (
     ("fast_is_free", "You do not count the fast answer that was not taken. It was written, and paid for.",
      (routed(spent=lambda fast, slow: slow or fast),)),
     ("mean", "Your confidence is the mean of the probabilities. The whole answer is right only if all its tokens are: "
-             "their "
-     "product.", (routed(statistics.fmean), routed(lambda p: math.prod(p) ** (1 / len(p))))),
+     "their product.", (routed(statistics.fmean), routed(lambda p: math.prod(p) ** (1 / len(p))))),
     ("least", "Your confidence is the least of the probabilities. The whole answer needs all of them: their product.",
      (routed(min),)),
     ("largest", "Your confidence is the largest of the probabilities: the surest token says little of the others.",

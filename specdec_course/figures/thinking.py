@@ -36,7 +36,7 @@ def accuracy_against_tokens(rows: list[dict], tokens: str = "tokens", title: str
         axis.set_xticks(TICKS, [str(one) for one in TICKS])
         axis.minorticks_off()
     axes[0, 0].set_ylabel("right answers")
-    axes[0, -1].legend(frameon=False, fontsize=8, loc="lower right")
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="lower right")  # no line comes there
     figure.alt = f"{title} Right answers against tokens. " + "; ".join(told)
     return figure
 

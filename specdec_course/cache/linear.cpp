@@ -17,6 +17,7 @@ constexpr int LANES = 16;
 #else
 constexpr int LANES = 8;  // floats in one register: longer vectors would be spilled to memory where rows are many
 #endif
+constexpr int64_t CLOSE = 14000;  // bytes of x that stay in the nearest cache while weights stream by
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int8_t Bytes __attribute__((vector_size(LANES), aligned(1)));
 
@@ -31,38 +32,58 @@ inline Lanes load(const int8_t* from) {  // by hand where compilers make slow co
 #endif
 }
 
-// y[0..M) at one output: M rows of x [M, K] against one row of weights [K], times scale.
-template <int M, typename W>
-inline void dot(const float* x, const W* w, float scale, float* y, int64_t K, int64_t stride) {
-  Lanes even[M] = {}, odd[M] = {};
+// The lanes added up, by halves.
+inline float sum_of(Lanes a) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)a);
+#else
+  float part[LANES];
+  *(Lanes*)part = a;
+  for (int half = LANES / 2; half; half /= 2)
+    for (int lane = 0; lane < half; lane++) part[lane] += part[lane + half];
+  return part[0];
+#endif
+}
+
+// y at R outputs: M rows of x [M, K] against R rows of weights [R, K], each times its scale (null: 1). One row of weights
+// at a time is read fastest; two, where x is too large for the nearest cache, so that what is loaded of x serves both.
+// Every sum is added up in the same order, whatever M and R are. Unrolled, or the sums travel through memory.
+template <int M, int R, typename W>
+inline void dot(const float* x, const W* w, const float* scales, float* y, int64_t K, int64_t N) {
+  Lanes even[M][R] = {}, odd[M][R] = {};
   int64_t k = 0;
   for (; k + 2 * LANES <= K; k += 2 * LANES) {
-    __builtin_prefetch(w + k + 4096 / sizeof(W));
-    __builtin_prefetch(w + k + 4096 / sizeof(W) + LANES);
-    const Lanes first = load(w + k), second = load(w + k + LANES);
+    Lanes first[R], second[R];
+    for (int r = 0; r < R; r++) {
+      __builtin_prefetch(w + r * K + k + 4096 / sizeof(W));
+      __builtin_prefetch(w + r * K + k + 4096 / sizeof(W) + LANES);
+      first[r] = load(w + r * K + k), second[r] = load(w + r * K + k + LANES);
+    }
     for (int m = 0; m < M; m++) {
-      even[m] += first * load(x + m * K + k);
-      odd[m] += second * load(x + m * K + k + LANES);
+      const Lanes left = load(x + m * K + k), right = load(x + m * K + k + LANES);
+      for (int r = 0; r < R; r++) even[m][r] += first[r] * left, odd[m][r] += second[r] * right;
     }
   }
-  for (int m = 0; m < M; m++) {
-    const Lanes both = even[m] + odd[m];
-    float sum = 0;
-    for (int lane = 0; lane < LANES; lane++) sum += both[lane];
-    for (int64_t j = k; j < K; j++) sum += w[j] * x[m * K + j];
-    y[m * stride] = scale * sum;
-  }
+#pragma GCC unroll 9
+  for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) {
+      float sum = sum_of(even[m][r] + odd[m][r]);
+      for (int64_t j = k; j < K; j++) sum += w[r * K + j] * x[m * K + j];
+      y[m * N + r] = (scales ? scales[r] : 1.0f) * sum;
+    }
 }
 
-template <typename W>
-void some(int64_t M, const float* x, const W* w, float scale, float* y, int64_t K, int64_t N) {
-  for (; M >= 5; M -= 5, x += 5 * K, y += 5 * N) dot<5>(x, w, scale, y, K, N);
-  if (M >= 4) { dot<4>(x, w, scale, y, K, N); return; }
-  for (; M >= 2; M -= 2, x += 2 * K, y += 2 * N) dot<2>(x, w, scale, y, K, N);
-  if (M == 1) dot<1>(x, w, scale, y, K, N);
+template <int R, typename W>
+void some(int64_t M, const float* x, const W* w, const float* scales, float* y, int64_t K, int64_t N) {
+  for (; M >= 5; M -= 5, x += 5 * K, y += 5 * N) dot<5, R>(x, w, scales, y, K, N);
+  if (M >= 4) { dot<4, R>(x, w, scales, y, K, N); M -= 4, x += 4 * K, y += 4 * N; }
+  if (M == 3) dot<3, R>(x, w, scales, y, K, N);
+  if (M == 2) dot<2, R>(x, w, scales, y, K, N);
+  if (M == 1) dot<1, R>(x, w, scales, y, K, N);
 }
 
-// Every row of weights by itself; scales [N], or null where the weights are what they are.
+// scales [N], or null where the weights are what they are.
 template <typename W>
 torch::stable::Tensor rows_of(const torch::stable::Tensor& x, const torch::stable::Tensor& w, const float* scales) {
   const int64_t M = x.size(0), K = x.size(1), N = w.size(0);
@@ -71,7 +92,11 @@ torch::stable::Tensor rows_of(const torch::stable::Tensor& x, const torch::stabl
   const W* weights = static_cast<const W*>(w.data_ptr());
   float* to = static_cast<float*>(y.data_ptr());
   torch::stable::parallel_for(0, N, 1 + (1 << 17) / (K + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; n++) some(M, from, weights + n * K, scales ? scales[n] : 1.0f, to + n, K, N);
+    const auto scale = [&](int64_t n) { return scales ? scales + n : nullptr; };
+    int64_t n = begin;
+    if (M * K * 4 > CLOSE)
+      for (; n + 2 <= end; n += 2) some<2>(M, from, weights + n * K, scale(n), to + n, K, N);
+    for (; n < end; n++) some<1>(M, from, weights + n * K, scale(n), to + n, K, N);
   });
   return y;
 }

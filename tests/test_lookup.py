@@ -409,6 +409,32 @@ def test_prompts_come_by_category(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_command_measures_a_draft_beside_them_and_all_categories_in_one(tmp_path):
+    from click.testing import CliRunner
+
+    from specdec_course.common.paths import data_path
+    from specdec_course.measure.lookup import main
+
+    said = ["the river Ost , and the town on the river Ost", "the lake Orm"]
+    lines = [json.dumps({"category": name, "turns": [text]}) for name, text in zip(("qa", "rag"), said, strict=True)]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines))
+    options = "--pair classroom --category qa --category rag --no-chat --k 3 --new-tokens 12 --engine eager".split()
+    options += ["--prompts", str(tmp_path / "p.jsonl"), "--json", str(tmp_path / "o.json"), "--repeats", "1"]
+    done = CliRunner().invoke(main, [*options, "--draft", str(data_path("classroom", "eagle"))])
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "o.json").read_text())
+    ways = ["target alone", "prompt lookup", "suffix automaton", "draft", "suffix automaton, else draft"]
+    assert [row["name"] for row in record["rows"]] == [f"{group}: {way}" for group in ("qa", "rag", "all")
+                                                       for way in ways]  # fmt: skip
+    assert all(row["same_text"] for row in record["rows"])
+    assert "--draft eagle" in record["command"] and "and a draft" in record["what"]
+    by = {row["name"]: row for row in record["rows"]}
+    for way in ways:
+        low, high = sorted(by[f"{group}: {way}"]["tokens_per_call"] for group in ("qa", "rag"))
+        assert low <= by[f"all: {way}"]["tokens_per_call"] <= high
+
+
+@pytest.mark.slow
 def test_the_command_writes_a_record(tmp_path):
     from click.testing import CliRunner
 

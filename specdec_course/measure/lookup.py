@@ -17,9 +17,12 @@ from pathlib import Path
 import click
 import torch
 
+from ..common.whole import write_text
 from ..trace import Round
 from .benchmark import Row, as_table, rows_of, timed
 from .bigram import provenance, replay
+
+SURE = 3  # tokens that an ending has that the suffix automaton is trusted with where a draft stands behind it
 
 
 def replayed(texts, drafters: dict, k: int) -> dict[str, list[Round]]:
@@ -70,10 +73,8 @@ def prompts_by_category(path, categories, limit: int) -> dict[str, list[str]]:
     return {name: found[name][:limit] for name in categories}
 
 
-def measured(
-    pair, prompts, drafters: dict, k: int, new_tokens: int, engine: str, repeats: int, say=print
-) -> list[dict]:
-    """Prompts written plainly and with each drafter, in turns: a row of figures for each way, the target alone first.
+def runs_of(pair, prompts, drafters: dict, k: int, new_tokens: int, engine: str, repeats: int, say=print) -> dict:
+    """{name of a way: its outputs}: prompts written plainly and with each drafter, in turns, the target alone first.
 
     prompts: list of LongTensor [T]. A text ends where the model's generation_config says so.
     """
@@ -83,14 +84,20 @@ def measured(
         return lambda prompt, seed: generate(pair.target, prompt, drafter, k, max_new_tokens=new_tokens, engine=engine)
 
     ways = {"target alone": way(None)} | {name: way(drafter) for name, drafter in drafters.items()}
-    runs = timed(ways, prompts, repeats, say)
+    return timed(ways, prompts, repeats, say)
+
+
+def figures_of(runs: dict, prompts, drafters: dict, k: int) -> list[dict]:
+    """A row of figures for each way; of a drafter that looks at the text alone also what a proposal takes, and how much
+    of what was kept stands in the prompt."""
     rows = [asdict(row) for row in rows_of(runs)]
     texts = [(out.tokens, out.trace.prompt_length) for out in runs["target alone"][: len(prompts)]]
     longest = max(texts, key=lambda text: len(text[0]))
     for row in rows[1:]:
         drafter = drafters[row["name"]]
-        row["seconds_per_proposal"] = seconds_per_proposal(drafter, *longest, k)
-        row["copied_from_the_prompt"] = from_the_prompt(texts, drafter, k)
+        if getattr(drafter, "model", None) is None:
+            row["seconds_per_proposal"] = seconds_per_proposal(drafter, *longest, k)
+            row["copied_from_the_prompt"] = from_the_prompt(texts, drafter, k)
     return [{key: round(value, 7) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
 
 
@@ -133,8 +140,23 @@ def recorded() -> Iterator[dict]:
         yield json.loads(path.read_text(encoding="utf-8"))
 
 
+def drafters_for(target, draft=None) -> dict:
+    """{name: drafter}: prompt lookup and the suffix automaton; with the folder of a draft also this, and both as one,
+    in which the draft is asked where the text was never like this before."""
+    from ..drafters import PromptLookupDrafter, SuffixDrafter, drafter_of
+    from ..drafters.lookup import FirstOf
+    from ..models.loading import load_draft
+
+    found = {"prompt lookup": PromptLookupDrafter(), "suffix automaton": SuffixDrafter()}
+    if draft is None:
+        return found
+    one, other = (drafter_of(load_draft(draft, target)) for _ in range(2))
+    return found | {"draft": one, "suffix automaton, else draft": FirstOf(SuffixDrafter(at_least=SURE), other)}
+
+
 @click.command()
 @click.option("--pair", "name", default="smollm2", show_default=True, help="Name or folder of a pair of models.")
+@click.option("--draft", type=click.Path(exists=True, file_okay=False), help="Beside them a draft for its target.")
 @click.option(
     "--prompts", "file", required=True, type=click.Path(dir_okay=False), help="Prompts with categories, .jsonl."
 )
@@ -149,40 +171,50 @@ def recorded() -> Iterator[dict]:
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @click.option("--repeats", default=2, show_default=True)
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
-def main(name, file, categories, limit, longest, chat, k, new_tokens, engine, repeats, json_file):
-    """Prompt lookup and a suffix automaton with a real model, greedy, by category of prompts."""
+def main(name, draft, file, categories, limit, longest, chat, k, new_tokens, engine, repeats, json_file):
+    """Prompt lookup and a suffix automaton with a real model, greedy, by category of prompts and in all."""
     from ..corpora import prompts as prompts_of
-    from ..drafters import PromptLookupDrafter, SuffixDrafter
     from ..models import load_pair
     from .machine import machine
 
     pair = load_pair(name)
-    drafters = {"prompt lookup": PromptLookupDrafter(), "suffix automaton": SuffixDrafter()}
-    rows, about = [], {}
+    drafters, about, everything, prompts, rows = drafters_for(pair.target, draft), {}, {}, [], []
+
+    def shown(group, runs, texts):
+        found = figures_of(runs, texts, drafters, k)
+        click.echo(as_table([Row(**{name: row[name] for name in Row.__dataclass_fields__}) for row in found]))
+        rows.extend(row | {"name": f"{group}: {row['name']}"} for row in found)
+
     for category, texts in prompts_by_category(file, categories, 10**9).items():
         chosen = (prompts_of(pair.tokenizer, text, chat=chat)[0] for text in texts)
         chosen = list(islice((ids for ids in chosen if len(ids) <= longest), limit))
         about[category] = [len(ids) for ids in chosen]
         click.echo(f"{category}: {len(chosen)} prompts of {min(about[category])} to {max(about[category])} tokens")
-        found = measured(pair, chosen, drafters, k, new_tokens, engine, repeats, click.echo)
-        click.echo(as_table([Row(**{name: row[name] for name in Row.__dataclass_fields__}) for row in found]))
-        rows += [row | {"name": f"{category}: {row['name']}"} for row in found]
-    options = " ".join(f"--category {category}" for category in categories)
+        runs = runs_of(pair, chosen, drafters, k, new_tokens, engine, repeats, click.echo)
+        shown(category, runs, chosen)
+        prompts += chosen
+        everything = {way: everything.get(way, []) + outputs for way, outputs in runs.items()}
+    if len(about) > 1:
+        click.echo(f"in all: {len(prompts)} prompts")
+        shown("all", everything, prompts)
+    options = "".join(f" --category {category}" for category in categories)
+    options = (f" --draft {Path(draft).name}" if draft else "") + f" --prompts {Path(file).name}{options}"
     record = {
-        "what": "drafters that look things up, greedy, against the target alone in the same engine",
+        "what": f"drafters that look things up{' and a draft' if draft else ''}, greedy, against the target alone in "
+                "the same engine",
         "label": f"{name}, {Path(file).absolute().parent.name} prompts",
         "hardware": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "source": f"{provenance(pair.target)}, run in {pair.target.dtype}",
-        "command": f"python -m specdec_course.measure.lookup --pair {name} --prompts {Path(file).name} {options} "
+        "command": f"python -m specdec_course.measure.lookup --pair {name}{options} "
         f"--limit {limit} --longest {longest} --{'' if chat else 'no-'}chat --k {k} --new-tokens {new_tokens} --engine "
         f"{engine} --repeats {repeats} --json {Path(json_file).name}",
         "k": k,
         "engine": engine,
         "prompt_tokens": about,
         "rows": rows,
-    }
-    Path(json_file).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    }  # fmt: skip
+    write_text(Path(json_file), json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """A unit costs six places: a method file, its checks, its source, its pictures, answers to test it with, and a row of
-README.md. `tests/new_unit/` holds these and nothing else, as unit 14. Put into a copy of the course, the unit is built,
+README.md. `tests/new_unit/` holds these and nothing else, as unit 15. Put into a copy of the course, the unit is built,
 checked, graded and held to the course's own tests, and no other file is touched.
 """
 
@@ -16,14 +16,14 @@ pytest.importorskip("nbgrader", reason="these tests need the [instructor] extra"
 
 ROOT = Path(__file__).resolve().parents[1]
 NEW = Path(__file__).parent / "new_unit"
-UNIT = "14_repeats"
+UNIT = "15_repeats"
 PLACES = """
-    README.md solutions/14_repeats specdec_course/checks/unit14 specdec_course/drafters/repeats.py
-    specdec_course/figures/repeats.py tests/answers/unit_14.py
+    README.md solutions/15_repeats specdec_course/checks/unit15 specdec_course/drafters/repeats.py
+    specdec_course/figures/repeats.py tests/answers/unit_15.py
 """.split()
 COPIED = "specdec_course tests solutions notebooks README.md AGENTS.md nbgrader_config.py pyproject.toml".split()
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "new_unit", ".*", "*.so")
-OWN = "14_repeats or unit14 or repeats.py or last_seen or guess_repeat"
+OWN = "15_repeats or unit15 or repeats.py or last_seen or guess_repeat"
 pytestmark = pytest.mark.slow
 
 
@@ -48,7 +48,7 @@ def course(tmp_path_factory):
     readme = (root / "README.md").read_text()
     last = next(line for line in reversed(readme.splitlines(keepends=True)) if line.startswith("| 0"))
     (root / "README.md").write_text(readme.replace(last, last + row))
-    python(root, "from specdec_course.build import build; build('.', units=['14'])")
+    python(root, "from specdec_course.build import build; build('.', units=['15'])")
     return root, before
 
 

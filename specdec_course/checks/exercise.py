@@ -37,7 +37,7 @@ class Mistake:
 @dataclass(frozen=True)
 class Report:
     """The verdict on one function. `score` in [0, 1]; `diagnosis` the id of the recognised mistake, or None;
-    `message` what the student reads; `parts` (name, passed) in order."""
+    `message` what the student reads; `parts` (name, passed) in order; `figures` what was measured, by name."""
 
     exercise: str
     state: str
@@ -45,6 +45,7 @@ class Report:
     message: str
     diagnosis: str | None = None
     parts: tuple[tuple[str, bool], ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -64,6 +65,7 @@ class Exercise:
     outside the room: hence only functions whose work is bounded by what they are given, and `largest` is the largest
     number that they are asked about. Those of whose answers it is most (`nearly`, by name) do not get it.
     `answers_none`: None is an answer, and not a `return` that was forgotten.
+    `seconds`: of processor time that its check may take, where that is more than others may (`common.budget`).
     """
 
     name: str
@@ -78,6 +80,7 @@ class Exercise:
     largest: float = math.inf
     nearly: tuple[str, ...] = ()
     answers_none: bool = False
+    seconds: float = 0.0
     slip: str = ""  # a wrong answer as students write it, as text: for sample classes
     parts: list[Part] = field(default_factory=list)
     mistakes: dict[str, Mistake] = field(default_factory=dict)

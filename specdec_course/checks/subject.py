@@ -27,11 +27,12 @@ NOTED = 200  # plain questions of a part
 
 class Seen(list):
     """The answers of a function, in order. With `expected`, the first one that differs from it raises Different.
-    `remarks` is what a student reads beside a right answer; `asked` are the questions, as far as they are plain."""
+    `remarks` is what a student reads beside a right answer; `asked` are the questions, as far as they are plain;
+    `figures` what was measured, by name."""
 
     def __init__(self, expected: list | None = None):
         super().__init__()
-        self.expected, self.remarks, self.asked = expected, [], []
+        self.expected, self.remarks, self.asked, self.figures = expected, [], [], {}
 
     def note(self, question: dict | None) -> None:
         """Keeps a question, to change a part of it and ask again."""

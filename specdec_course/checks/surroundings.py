@@ -7,7 +7,9 @@ time, the state of the random numbers. Does not know: exercises, how the grader 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import random
+import time
 from contextvars import ContextVar
 
 import numpy as np
@@ -24,6 +26,17 @@ class Here:
 
     def seconds(self, call) -> float:
         return cost.seconds(call)
+
+    def renewed(self, function) -> tuple[object, int]:
+        with contextlib.suppress(OSError, TypeError):  # no source is kept, as of a class made by exec
+            return function, len(inspect.getsource(function).encode())
+        return function, 0
+
+    def processor(self) -> float:
+        return time.process_time() - time.thread_time()  # what other threads do; of this one a clock is enough
+
+    def way(self, *args) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def random_states(self):
         return torch.get_rng_state().numpy().tobytes(), random.getstate(), np.random.get_state()[1].tobytes()
@@ -56,6 +69,23 @@ def times_slower(call, reference, enough: float, repeats: int = 5) -> float:
 def seconds(call) -> float:
     """Processor time of call(), which uses the student's function: to compare it with another call of theirs."""
     return _current.get(_here).seconds(call)
+
+
+def renewed(function) -> tuple[object, int]:
+    """(the same function of the student's, bytes of code): where it runs elsewhere, in a new process in which the
+    cells of the notebook have run, and nothing else; the bytes are those of the student's cells. Here the function as
+    it is, and its own bytes, if they are known."""
+    return _current.get(_here).renewed(function)
+
+
+def processor() -> float:
+    """Seconds that the processor has worked for the student's code so far, beside what a clock around a call sees."""
+    return _current.get(_here).processor()
+
+
+def way(*args) -> tuple[float, float]:
+    """What a call with these arguments takes that does nothing: (seconds by the clock, seconds of the processor)."""
+    return _current.get(_here).way(*args)
 
 
 def random_states():

@@ -11,6 +11,7 @@ import hmac
 import re
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .. import checks
@@ -26,20 +27,20 @@ from .recover import Submission, read_submission
 from .recover.bare import bare
 from .recover.names import defined_in
 from .recover.newer import advice, newer_grammar
+from .renewal import SPENT, TOO_LONG, renewed, way
 from .session.conversation import GONE, PATIENCE, Ended, Session
 from .session.lending import lendable_to
 from .session.payload import lendable, shared_classes
 from .session.remote import Borrowed
 
 RESTARTS = 12  # rooms that one submission may use up
-SPENT = "Your notebook has ended its process too often; the rest of it was not run."
 ALTOGETHER, AWAKE = 20, 40  # times the seconds of one exercise: processor time of all, and their time by the clock
 KEPT = "functions, classes, imports and plain assignments"
 REFUSED = ("While your work is graded there are no files of yours, no network, no other programs and no further "
            "packages; what stands below was run all the same.")
+TURNS = 2  # how often a submission may take the seconds that an exercise declares
 LONG = 10  # times the seconds of one exercise after which no further version is judged
 READING = 30.0  # seconds of processor time to understand what was handed in
-TOO_LONG = "Your notebook takes too long altogether; the rest of it was not run."
 
 
 def grade_submission(folder, student: str, unit: str, course_root, house, secret: bytes,
@@ -104,6 +105,7 @@ class Sitting:
         self.ran, self.given_up, self.opened, self.cpu, self.bare, self.shares = [], {}, 0, 0.0, False, 1.0
         self.own = frozenset().union(*(defined_in(step.source) for step in submission.steps))
         self.times, self.flags, self.remarks, self.errors = {}, [], [], {}
+        self.more = TURNS * sum(one.seconds for one in checks.exercises(submission.unit or "-").values())
         self.began = time.monotonic()
 
     def __enter__(self):
@@ -138,6 +140,7 @@ class Sitting:
             self.opened += 1
             self.room = self.house.open()
             self.session = Session(self.room, shared_classes(), self._lend, self.seconds)
+            self.session.renew, self.session.way = partial(renewed, self), partial(way, self.house)
             for step in self.ran:
                 self._run(step)
                 if self.session is None:
@@ -163,7 +166,8 @@ class Sitting:
         """Whether all cells and checks together have had their time: each alone has less, but there may be many."""
         cpu = self.cpu + (self.room.cpu_seconds() if self.room is not None else 0.0)
         allowed = self.seconds * self.shares
-        return cpu > ALTOGETHER * allowed or time.monotonic() - self.began > AWAKE * allowed
+        awake = time.monotonic() - self.began
+        return cpu > ALTOGETHER * allowed + self.more or awake > AWAKE * allowed + PATIENCE * self.more
 
     def _leave_experiments_out(self) -> None:
         """The answers are judged, though the cells have used up the time of all: in a new room with what the student's
@@ -254,7 +258,7 @@ class Sitting:
             self._flag(why)
             return Report(name, NOT_JUDGED, 0.0, f"{name}: not judged. {why}", None, self._all_missed())
         try:
-            self.session.start_clock()
+            self.session.start_clock(max(self.seconds, self.judging.seconds))
             there, function = self.session.find(name)
             if not there:
                 return self._undefined(name)

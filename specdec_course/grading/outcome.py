@@ -55,4 +55,5 @@ def _row(exercise, report: Report | None) -> dict:
         "state": report.state, "score": report.score, "diagnosis": report.diagnosis,
         "message": printable(report.message),
         "parts": [[name, passed] for name, passed in report.parts],
+        **({"figures": report.figures} if report.figures else {}),
     }  # fmt: skip

@@ -100,6 +100,15 @@ class Surroundings:
         call()
         return self.session.room.cpu_seconds() - before
 
+    def renewed(self, function):
+        return self.session.renew()
+
+    def processor(self) -> float:
+        return self.session.room.cpu_seconds()
+
+    def way(self, *args) -> tuple[float, float]:
+        return self.session.way(args)
+
     def random_states(self):
         if self.session.random is None:
             self.session.random = self.session.order("random")

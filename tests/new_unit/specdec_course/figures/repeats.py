@@ -1,4 +1,4 @@
-"""Pictures of unit 14. Knows: how a look back is drawn. Does not know: how it is found."""
+"""Pictures of unit 15. Knows: how a look back is drawn. Does not know: how it is found."""
 
 from __future__ import annotations
 

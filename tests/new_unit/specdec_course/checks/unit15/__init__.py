@@ -1,4 +1,4 @@
-"""The checks of unit 14: where a token was seen last, and the guess that it is repeated."""
+"""The checks of unit 15: where a token was seen last, and the guess that it is repeated."""
 
 # ruff: noqa: I001 (the order of the course, which `progress` shows)
 from .seen import last_seen

@@ -1,4 +1,4 @@
-"""Right and wrong answers of unit 14."""
+"""Right and wrong answers of unit 15."""
 
 from answers import right, wrong
 from specdec_course.drafters.repeats import Guess

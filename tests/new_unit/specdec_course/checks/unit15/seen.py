@@ -8,7 +8,7 @@ from ..errors import Wrong
 from ..exercise import Exercise
 
 last_seen = Exercise(
-    "last_seen", unit="14", points=4, difficulty=1, minutes=5,
+    "last_seen", unit="15", points=4, difficulty=1, minutes=5,
     reference="specdec_course.drafters.repeats:last_seen",
     lent=True,
     hints=(

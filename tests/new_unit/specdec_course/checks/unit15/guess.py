@@ -9,7 +9,7 @@ from ..subject import reading
 from .seen import text_of, where
 
 guess_repeat = Exercise(
-    "guess_repeat", unit="14", points=6, difficulty=2, minutes=10,
+    "guess_repeat", unit="15", points=6, difficulty=2, minutes=10,
     reference="specdec_course.drafters.repeats:guess_repeat",
     hints=(
         "The newest token always stands in the text: at its end. Which part of the text do you have to search?",

@@ -1,0 +1,186 @@
+"""The final project: its budgets, its text, and what a drafter is worth on prompts that it has never seen.
+
+Knows: how a drafter's numbers are packed and counted, how it is asked and clocked, how its text is compared with the
+target's own. Does not know: whose drafter it is, where it runs, what a figure earns.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import torch
+
+from ..corpora.atlas import articles
+from ..decoding.engine import generate_rounds
+from ..drafters.draft import Draft, Drafter
+from ..sampling import Sampling
+
+BYTES = 1_500_000  # of the numbers that a drafter may have learned, and of the code that reads them
+SECONDS = 60.0  # of processor time to learn them
+K = 6  # tokens of a draft, at most
+ARTICLES, LENGTH = 1200, 512  # of the text to learn from; tokens of a piece of it
+PROMPTS, PROMPT, NEW = 12, 48, 96  # hidden prompts, tokens of each, new tokens
+TIE = 1e-3  # logits so near that the sum over one token and the sum over several may put them in another order
+
+
+class Trial(NamedTuple):
+    """What was counted on some prompts: `tokens` written in `calls` of the target with the drafter; seconds of
+    `drafting` in all, and of one `step` of the target alone; how busy the drafter was while nobody asked it, as a share
+    of that time (`aside`); of each place in a draft (drafted, kept): `places`."""
+
+    tokens: int
+    calls: int
+    drafting: float
+    step: float
+    aside: float
+    places: list[tuple[int, int]]
+
+    @property
+    def tokens_per_call(self) -> float:
+        return self.tokens / self.calls
+
+    @property
+    def speedup(self) -> float:
+        """Tokens per call, divided by what a call costs: 1 step of the target, and the drafting in such steps."""
+        return self.tokens_per_call / (1 + self.drafting / self.calls / self.step)
+
+
+@functools.cache
+def classroom_pair():
+    from ..models import load_pair
+
+    return load_pair("classroom", device="cpu", say=lambda line: None)
+
+
+def words() -> list[str]:
+    """The text of each token, with the space in front where it has one."""
+    tokenizer = classroom_pair().tokenizer
+    return [tokenizer.decode([i]) for i in range(len(tokenizer))]
+
+
+def training_texts() -> torch.Tensor:
+    """What drafters learn from: ARTICLES of Atlas's training split, one after the other, LongTensor [N, LENGTH]."""
+    return _training_texts(ARTICLES).clone()
+
+
+@functools.cache
+def _training_texts(count: int) -> torch.Tensor:
+    ids = classroom_pair().tokenizer([*articles(0, count)], add_special_tokens=False)["input_ids"]
+    text = torch.tensor([*chain.from_iterable(ids)])
+    return text[: len(text) // LENGTH * LENGTH].view(-1, LENGTH)
+
+
+def hidden_prompts(seed: int, split: str = "test") -> list[torch.Tensor]:
+    """Beginnings of PROMPTS articles, each of another region of Atlas, LongTensor [PROMPT] each. The split "validation"
+    is there to practise on."""
+    tokenizer = classroom_pair().tokenizer
+    texts = (next(articles(seed + i, 1, split)) for i in range(PROMPTS))
+    return [torch.tensor(tokenizer.encode(text)[:PROMPT]) for text in texts]
+
+
+def packed(state) -> bytes:
+    """The numbers that a drafter has learned, as a file of safetensors would hold them: what does not go in is lost.
+
+    Raises ValueError for anything but a dict of tensors by name.
+    """
+    from safetensors.torch import save
+
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"it is a {type(state).__name__}; expected a dict with at least one tensor, by name")
+    plain = {}
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"it holds a {type(tensor).__name__} by the name {name!r:.40}; expected tensors by name")
+        plain[name] = tensor.detach().as_subclass(torch.Tensor).to("cpu").contiguous().clone()
+    try:
+        return save(plain)
+    except Exception as error:
+        raise ValueError(f"safetensors cannot hold it ({str(error)[:200]})") from None
+
+
+def unpacked(data: bytes) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load
+
+    return load(data)
+
+
+class Clocked(Drafter):
+    """Asks `propose(ids, k)` for ids, and counts what that takes, by the clock and of the processor, whichever is more.
+
+    processor(): seconds that it has worked for the drafter so far, besides what a clock around a call sees. way:
+    (seconds by the clock, of the processor) that are not the drafter's fault. read(answer, k): its ids as a list; it
+    raises where they are none.
+    """
+
+    def __init__(self, propose: Callable, processor: Callable, way: tuple[float, float], read: Callable):
+        self.bare, self.processor, self.way, self.read = propose, processor, way, read
+        self.seconds = self.by_clock = self.by_processor = 0.0
+
+    def propose(self, ids, k, sampling=None, dice=None) -> Draft:
+        clock, processor = time.perf_counter(), self.processor()
+        answer = self.bare(ids.clone(), k)
+        clock, processor = time.perf_counter() - clock, self.processor() - processor
+        self.seconds += max(0.0, clock - self.way[0], processor - self.way[1])
+        self.by_clock, self.by_processor = self.by_clock + clock, self.by_processor + processor
+        return Draft(torch.tensor(self.read(answer, k), dtype=torch.long))
+
+
+def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0.0,
+          way: tuple[float, float] = (0.0, 0.0), read: Callable = lambda answer, k: answer.tolist()) -> Trial:
+    """What a drafter is worth on prompts. Every text is also written by the target alone, beside it.
+
+    Args:
+        make: gives a new drafter for a text: a function (ids LongTensor [T], k) -> ids.
+        processor, way, read: see `Clocked`.
+
+    Raises ValueError where the text is not the target's own.
+    """
+    rounds, drafters, steps, away, aside = [], [], [], 0.0, 0.0
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _written(target, prompts[0][:8], None, 0)  # the first text of a process is slower
+        for prompt in prompts:
+            drafters.append(Clocked(make(), processor, way, read))
+            clock, worked = time.perf_counter(), processor()
+            own, _, seconds = _written(target, prompt, None, 0)
+            text, done, _ = _written(target, prompt, drafters[-1], K)
+            away += time.perf_counter() - clock - drafters[-1].by_clock
+            aside += processor() - worked - drafters[-1].by_processor
+            if not same_text(target, own, text):
+                raise ValueError("with the drafter the target has written another text than by itself")
+            rounds, steps = rounds + done, steps + seconds
+    finally:
+        torch.set_num_threads(threads)
+    places = [(sum(r.drafted > i for r in rounds), sum(r.accepted > i for r in rounds)) for i in range(K)]
+    drafting, step = sum(one.seconds for one in drafters), sum(steps) / len(steps)
+    return Trial(sum(r.emitted for r in rounds), len(rounds), drafting, step, aside / away, places)
+
+
+def _written(target, prompt, drafter, k: int):
+    """(text, rounds, seconds of each round but the first, in which the prompt is read)."""
+    how = dict(k=k, sampling=Sampling(temperature=0.0), max_new_tokens=NEW, eos_token_id=None)
+    times, states = [], []
+    for state in generate_rounds(target, prompt, drafter, **how):
+        times.append(time.perf_counter())
+        states.append(state)
+    seconds = [later - before for before, later in pairwise(times)]
+    return states[-1].tokens.clone(), states[-1].trace.rounds, seconds[1:]
+
+
+def same_text(target, own: torch.Tensor, text: torch.Tensor) -> bool:
+    """Whether two greedy texts are one, or part where the target's two best tokens are as good as equal: there the
+    order in which sums are rounded decides, and what follows is the target's own as well."""
+    apart = (own != text).nonzero() if len(own) == len(text) else [[0]]
+    if len(apart) == 0:
+        return True
+    place = int(apart[0][0])
+    if place == 0:
+        return False
+    with torch.inference_mode():
+        logits = target(own[None, :place]).logits[0, -1].float()
+    return bool((logits[own[place]] - logits[text[place]]).abs() < TIE and logits.max() - logits[own[place]] < TIE)

@@ -20,6 +20,14 @@ def nobodys_progress(tmp_path_factory):
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def fewer_prompts():
+    """The final project's drafters are tried on half as many prompts: they are asked many times here."""
+    from specdec_course.measure import project
+
+    project.PROMPTS //= 2
+
+
 def pytest_terminal_summary(terminalreporter):
     """Counts by unit, from the outcomes that the workers reported."""
     counts = {}

@@ -1,5 +1,5 @@
-"""Commands about the marks of a class: `export` for learning platforms, `extend` for more time. Knows options and how
-results are printed."""
+"""Commands about the marks of a class: `export` for learning platforms, `extend` for more time, `leaderboard` for a
+page that a class may see. Knows options and how results are printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ..common.units import meant
 from ..common.whole import write_text
-from .classes import GRADEBOOK, ROOT, gradebook_of
+from .classes import GRADEBOOK, RECORDS, ROOT, gradebook_of
 from .group import main
 
 
@@ -54,3 +54,32 @@ def extend(student, unit, more, gradebook, root):
 
     known = sorted(path.parent.name for path in Path(root).glob("notebooks/*/*.ipynb") if path.stem == path.parent.name)
     click.echo(roster.extend(_book(root, gradebook), student, meant(unit, known)[0], roster.span(more)))
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--unit", default="14", show_default=True, help="Number or folder of the unit.")
+@click.option("--names", type=click.Path(exists=True, dir_okay=False),
+              help="CSV with the columns student and name: what shall be shown of whom.")
+@click.option("--real", is_flag=True, help="Show the ids of students; else everybody without a name has an alias.")
+@click.option("--aliases", type=click.Path(dir_okay=False), help="Write here (CSV), for you, who is who.")
+@click.option("--title", default="Leaderboard", show_default=True)
+@RECORDS
+@GRADEBOOK
+@ROOT
+def leaderboard(file, unit, names, real, aliases, title, records_dir, gradebook, root):
+    """Write FILE (HTML), a page for the class: what each drafter of the final project reached, under an alias."""
+    from ..grading import records
+    from ..grading.pages.leaderboard import leaderboard_page, read_names, rows, who_is_who
+
+    book = gradebook_of(root, gradebook)
+    folder = Path(records_dir) if records_dir else book.parent / "records"
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not there; expected the records that specdec grade wrote (--records)")
+    own = [record for (_, its), record in records.read_folder(folder)[0].items() if its[:2] == f"{unit:0>2}"[:2]]
+    secret = records.course_secret(book.parent / "grading.secret")
+    found = rows(own, read_names(Path(names)) if names else {}, secret, real)
+    write_text(Path(file), leaderboard_page(found, title, max((one["maximum"] for one in own), default=0)))
+    if aliases:
+        write_text(Path(aliases), who_is_who(found))
+    click.echo(f"wrote {file}: {len(found)} of {len(own)} submissions of unit {unit[:2]} were measured")

@@ -108,6 +108,19 @@ def unpacked(data: bytes) -> dict[str, torch.Tensor]:
     return load(data)
 
 
+def practised(drafter, state: dict, prompts: int = 4, seed: int = 0) -> Trial:
+    """What a drafter of a class like `drafters.project.ProjectDrafter` is worth on prompts to practise on, made of what
+    its `train` returned. Other seeds, other prompts."""
+    kept = packed(state)
+    chosen = hidden_prompts(seed, "validation")[:prompts]
+    return tried(classroom_pair().target, chosen, lambda: drafter(unpacked(kept)).propose)
+
+
+def plain_drafter(made) -> Drafter:
+    """A drafter of the project as `generate` takes one."""
+    return Clocked(made.propose, lambda: 0.0, (0.0, 0.0), lambda answer, k: torch.as_tensor(answer).tolist())
+
+
 class Clocked(Drafter):
     """Asks `propose(ids, k)` for ids, and counts what that takes, by the clock and of the processor, whichever is more.
 

@@ -110,13 +110,13 @@ def _measured(student: Subject, seed: int) -> Found:
 def _expect_worth(trial: project.Trial) -> None:
     """Wrong for a drafter that works while nobody asks it, or that costs more than it brings."""
     if trial.aside > AT_WORK:
-        raise Wrong(f"Your drafter works on while nobody asks it: for {trial.aside:.0%} of the target's time. It has to "
-                    "do all of its work in `train`, in `__init__` and in `propose`.")
+        raise Wrong(f"Your drafter works on while nobody asks it: for {trial.aside:.0%} of the target's time. All its "
+                    "work has to be done in `train`, in `__init__` and in `propose`.")
     cost = trial.drafting / trial.calls / trial.step
     if trial.speedup < MARGIN * PAYS:
-        raise Wrong(f"Your drafter costs too much: {trial.tokens_per_call:.2f} tokens per call, but the draft of a call "
-                    f"takes {cost:.2f} steps of the target. The cost-adjusted speed-up is {trial.speedup:.2f}, and "
-                    f"below {PAYS:g} nothing counts.")
+        raise Wrong(f"Your drafter costs too much: {trial.tokens_per_call:.2f} tokens per call, and drafting for one "
+                    f"takes {cost:.2f} steps of the target. The cost-adjusted speed-up is {trial.speedup:.2f}; nothing "
+                    f"counts below {PAYS:g}.")
 
 
 def _trained(student: Subject) -> tuple[object, float]:
@@ -126,13 +126,13 @@ def _trained(student: Subject) -> tuple[object, float]:
         student._guarded(({},), {})  # a stub says so itself
         raise Wrong("Your class has no static method `train`.")
     given, kept = (project.training_texts(), project.words(), project.SECONDS), []
-    too_long = f"{project.SECONDS:g} are there. Look at a clock, time.process_time(), in its loop."
+    too_long = f"{project.SECONDS:g} seconds are there. Look at a clock, time.process_time(), in its loop."
     try:
         took = surroundings.seconds(lambda: kept.append(student.method(train)._guarded(given, {})))
     except guard.OutOfTime:
-        raise Wrong(f"`train` was stopped after {student.exercise.seconds:g} seconds; {too_long}") from None
+        raise Wrong(f"`train` was stopped: it takes more than twice its time. {too_long}") from None
     if took > 1.1 * project.SECONDS:
-        raise Wrong(f"`train` took {took:.0f} seconds of processor time; {too_long}")
+        raise Wrong(f"`train` took {took:.1f} seconds of processor time. {too_long}")
     return kept[0], took
 
 

@@ -23,8 +23,15 @@ from specdec_course.measure import project
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "ProjectDrafter"
-IMPORTS = "import numpy as np\nimport torch\n"
-BIGRAM = inspect.getsource(unit_14.Bigram)  # two points, where it is not a cheat's disguise
+IMPORTS = "import time\n\nimport numpy as np\nimport torch\n"
+
+
+def source_of(drafter) -> str:
+    """The text of a class, without what marks it as an answer."""
+    return "".join(line for line in inspect.getsource(drafter).splitlines(True) if not line.startswith("@"))
+
+
+BIGRAM = source_of(unit_14.Bigram)  # two points, where nothing is wrong with it
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +75,25 @@ def test_the_scale_is_the_one_that_is_published():
 
 @pytest.mark.slow
 def test_the_reference_scores_full_marks_in_a_room(open_house):
-    source = inspect.getsource(checks.exercise(NAME).solution)
-    report, sitting = graded(open_house, source)
+    report, sitting = graded(open_house, source_of(checks.exercise(NAME).solution))
     assert report.passed and report.score == 1, report.message
     assert report.figures["tokens_per_call"] > 2.3 and report.figures["bytes"] < project.BYTES
     assert not sitting.flags and not sitting.remarks
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("weak, lowest, highest",
-                         [("Nothing", 1, 1), ("Bigram", 1.26, 1.55), ("PromptLookup", 1, 1.26)])
+@pytest.mark.parametrize("weak, lowest, highest", [("Bigram", 1.26, 1.55), ("PromptLookup", 1, 1.5)])
 def test_weak_drafters_score_as_published(open_house, weak, lowest, highest):
-    report, _ = graded(open_house, inspect.getsource(getattr(unit_14, weak)))
+    report, _ = graded(open_house, source_of(getattr(unit_14, weak)))
     assert lowest <= report.figures["tokens_per_call"] <= highest, report.message
-    assert round(10 * report.score, 6) == by_the_scale(report.figures)
-    assert ("tokens per call" in report.message) and not report.passed
+    assert round(10 * report.score, 6) == by_the_scale(report.figures) <= 3
+    assert "tokens per call" in report.message and not report.passed
+
+
+@pytest.mark.slow
+def test_who_proposes_nothing_gets_nothing(open_house, quick):
+    report, _ = graded(open_house, source_of(unit_14.Nothing))
+    assert report.score == 0 and "1.00 tokens per call" in report.message, report.message
 
 
 CHEATS = {
@@ -193,7 +204,7 @@ class Cheat(Bigram):
         threading.Thread(target=self.work, daemon=True).start()
 
     def work(self):
-        while True:
+        while not hasattr(Cheat, "over"):
             torch.ones(200, 200) @ torch.ones(200, 200)
 """, "works on while nobody asks it"),
     "sleeps, and stops the clocks that it finds": ("""
@@ -263,6 +274,7 @@ def test_in_a_notebook_too_the_processor_is_watched(quick):
     source, said = CHEATS["works on in a thread"]
     exec(BIGRAM + source, space)
     report = evaluate(NAME, space["Cheat"])
+    space["Cheat"].over = True
     assert report.score == 0 and said in report.message, report.message
 
 

@@ -347,9 +347,10 @@ def test_every_name_makes_a_drafter(tmp_path):
     assert cli.DRAFTERS == named.NAMES
     pair = load_pair("classroom", say=lambda line: None)
     (tmp_path / "text.txt").write_text(" = A town = \n\n The town lies on a river . The town is old . \n" * 30)
+    reading = ("medusa", "eagle", "glide", "cape", "parallel")  # these read what the target made
     for name in named.NAMES:
         drafter = named.named_drafter(name, pair, str(tmp_path / "text.txt"), say=lambda line: None)
-        if name not in ("none", "medusa", "eagle", "glide", "parallel"):  # but for none, they read what the target made
+        if name not in (*reading, "none"):
             draft = (
                 drafter.propose(
                     pair.tokenizer(" The town lies on a river . The town", return_tensors="pt").input_ids[0],

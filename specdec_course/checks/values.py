@@ -45,6 +45,11 @@ def as_float(value) -> float:
     return number
 
 
+def flows(answer) -> bool:
+    """Whether gradients flow out of an answer: a tensor that was made of watched ones, here or in the room."""
+    return isinstance(answer, torch.Tensor) and (answer.requires_grad or getattr(answer, "watched", False) is True)
+
+
 def as_array(value) -> np.ndarray:
     """Tensor, array, list or number -> numpy array of int64 (whole types) or float64."""
     try:

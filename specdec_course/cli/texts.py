@@ -28,8 +28,8 @@ DTYPE_OPTION = click.option(
 HEADS_OPTION = click.option("--heads", type=click.Path(exists=True, file_okay=False),
                             help="Folder of Medusa heads; default: those of the bundled pair.")
 DRAFTERS = (  # as drafters.named has them
-    "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "parallel",
-    "none",
+    "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "cape",
+    "parallel", "none",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ DRAFTERS = (  # as drafters.named has them
     help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
     "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states; "
     "eagle: a chain, by a draft that reads them; glide: by one that looks into its cache; "
+    "cape: by this one, with more candidates where it is less sure; "
     "parallel: by one that guesses all of it in one pass.",
 )
 @HEADS_OPTION

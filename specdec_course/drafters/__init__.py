@@ -3,15 +3,16 @@
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
 things up, in a table, in the text itself, in a large one; `model` the one that is a small language model, `batch` the
 same for many texts at once; `eagle`, `glide`, `parallel` and `heads` those that read what the target made of the text,
-`trees` what heads guess in; `named` all of them by name. Knows nothing of how a draft is verified.
+`cape` candidates beside a chain, `trees` what heads guess in; `named` all of them by name. Knows nothing of how a draft
+is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf", "GlideDrafter",
-    "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter", "PromptLookupDrafter", "SuffixAutomaton",
-    "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
+    "BigramDrafter", "CapeDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf",
+    "GlideDrafter", "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter", "PromptLookupDrafter",
+    "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -20,6 +21,10 @@ def __getattr__(name):
         from . import model
 
         return getattr(model, name)
+    if name == "CapeDrafter":
+        from .cape import CapeDrafter
+
+        return CapeDrafter
     if name in ("EagleDrafter", "GlideDrafter", "ParallelDrafter", "drafter_of"):
         from . import named
 

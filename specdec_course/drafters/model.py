@@ -69,6 +69,7 @@ class ModelDrafter(Drafter):
     """
 
     reads = ""  # what of the target its model reads beside the text, see models.trimmed.reads
+    tells_laws = False  # whether greedy drafts come with the law of each position too (cape)
 
     def __init__(self, model, confidence: float = 0.0, goes_on=None):
         if model is None:
@@ -154,7 +155,7 @@ class ModelDrafter(Drafter):
                 tokens.append(ids)
             return torch.cat(tokens), torch.stack(rows) if rows else None
 
-        key = ("draft", k, m, width, sampling, self.target_vocab_size)
+        key = ("draft", k, m, width, sampling, self.target_vocab_size, self.tells_laws)
         with torch.inference_mode():
             drafted = static.replay(key, steps, padded, static.pointer(), numbers)
         static.advance(m + k - 1, calls=k)
@@ -164,6 +165,8 @@ class ModelDrafter(Drafter):
         """The next token, LongTensor [1], from logits [V]; what it was drawn from is added to rows."""
         logits = fit_width(logits, self.target_vocab_size)
         if sampling.greedy:
+            if self.tells_laws:
+                rows.append(logits.float().softmax(-1))
             return logits.argmax(-1, keepdim=True)
         rows.append(sampling(logits.float()))
         return dice.draw(rows[-1])

@@ -11,6 +11,7 @@ from ..models.loading import load_draft
 from ..models.trimmed import reads
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
+from .cape import CapeDrafter
 from .draft import Drafter
 from .eagle import EagleDrafter
 from .glide import GlideDrafter
@@ -20,8 +21,8 @@ from .model import ModelDrafter
 from .parallel import ParallelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
 
-NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "parallel",
-         "none")  # fmt: skip
+NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "cape",
+         "parallel", "none")  # fmt: skip
 FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
@@ -33,8 +34,9 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     model: the pair's draft. bigram, ngram: counted on a corpus (a name or a file). lookup: prompt lookup. suffix: the
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
-    ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache;
-    parallel: the one that guesses all of a draft in one pass. none: None.
+    ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache; cape: this
+    one, with more candidates where it is less sure; parallel: the one that guesses all of a draft in one pass. none:
+    None.
     """
     if name == "none":
         return None
@@ -48,6 +50,8 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
             raise ValueError(f"{pair.name} has no Medusa heads: train some (specdec train medusa --target ...), and "
                              "name their folder (--heads)")
         return medusa_drafter(folder, pair.target)
+    if name == "cape":
+        return CapeDrafter(named_drafter("glide", pair))
     if name in ("eagle", "glide", "parallel"):
         folder = bundled(name, pair)
         if folder is None:

@@ -30,9 +30,10 @@ def drafters_of(pair, corpus: str, say) -> dict:
     found = {"target alone": None}
     if pair.draft is not None:
         found["draft model"] = drafter_of(pair.draft)
-    for name, shown in {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel", "medusa": "Medusa tree"}.items():
-        if bundled(name, pair):
-            found[shown] = named_drafter(name, pair)
+    shown = {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel", "medusa": "Medusa tree"}
+    found |= {words: named_drafter(name, pair) for name, words in shown.items() if bundled(name, pair)}
+    if "GLIDE" in found:
+        found["GLIDE with CaPE"] = named_drafter("cape", pair)
     for name in ("lookup", "suffix", "combined", "bigram"):
         found[name] = named_drafter(name, pair, corpus, say=say)
     return found

@@ -314,6 +314,27 @@ def takes_everything(student, teacher, mask=None, kind="forward_kl", temperature
                        max(temperature, 1e-9))
 
 
+@wrong("distillation_loss", named="no_gradient")
+def without_gradient(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    return TEACH(student.detach(), teacher, mask, kind, temperature)
+
+
+@wrong("distillation_loss", named="no_gradient")
+@torch.no_grad()
+def under_no_grad(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    return TEACH(student, teacher, mask, kind, temperature)
+
+
+@wrong("distillation_loss", named="no_gradient")
+def a_plain_number(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    return TEACH(student, teacher, mask, kind, temperature).item()
+
+
+@wrong("distillation_loss", named="no_gradient")
+def a_new_tensor_of_the_number(student, teacher, mask=None, kind="forward_kl", temperature=1.0):
+    return torch.tensor(float(TEACH(student, teacher, mask, kind, temperature)))
+
+
 # train_step ---------------------------------------------------------------------------------------------------------
 
 TEACH = chosen_rows_first

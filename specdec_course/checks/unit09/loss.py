@@ -205,6 +205,17 @@ def _(student, rng):
     ask(student, read_loss, _zeros(rng), judge, rng)
 
 
+@distillation_loss.part("lets gradients flow into the draft", weight=1, rests_on=(
+    "from which gradients flow into the student",))
+def _(student, rng):
+    for kind in mixed(KINDS, rng):
+        draft, target = pair_of_laws(rng, (3, whole(4, 9, rng)))
+        found = student(draft.requires_grad_(), target, torch.tensor([True, False, True]), kind, 1.0)
+        if not values.flows(found):
+            raise Wrong(f"{kind}: no gradient flows from your loss into the draft's logits: `backward()` would stop "
+                        "with an error, and nothing would be learned.", mistake="no_gradient", call=student.last)
+
+
 @distillation_loss.part("refuses another kind, another shape, a temperature of 0", weight=1, rests_on=(
     "Raises ValueError for another kind, a temperature that is not positive, and shapes that do not fit",))
 def _(student, rng):

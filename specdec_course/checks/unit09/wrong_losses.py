@@ -191,6 +191,8 @@ for _id, _message in (
      "counts as 0. Choose with torch.where(p > 0, log_p - log_q, 0.0) *before* you multiply."),
     ("empty_mask", "Where no position counts, you divide by 0. Say mask.sum().clamp(min=1)."),
     ("no_mean", "You return a loss for every position. What a step needs is one number: their mean."),
+    ("no_gradient", "Nothing can be learned from this loss: it has lost its way back to the draft's logits. Return the "
+     "tensor that was calculated from `student`, without .item(), float(), .detach() or torch.no_grad() on the way."),
 ):
     distillation_loss.mistake(_id, _message)
 distillation_loss.mistake("own_randomness", observe.UNSTEADY, observe=observe.unsteady(

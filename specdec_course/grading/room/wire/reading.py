@@ -55,6 +55,10 @@ class Decoder:
         data, self.buffers[place] = self.buffers[place], None
         return data
 
+    def watched(self, made):
+        """A tensor that gradients flow into, on the other side."""
+        return made.requires_grad_() if made.is_floating_point() else made
+
     def remember(self, name: str, fields) -> tuple:
         """The name and fields of a class that has to be made: few in a frame, for classes are large."""
         _few(fields, FIELDS_LIMIT, "fields")
@@ -68,6 +72,11 @@ class RoomDecoder(Decoder):
     torch takes a state that makes them read beyond their own memory."""
 
     readers = property(lambda self: _FROM_ROOM)
+
+    def watched(self, made):
+        """It stays plain numbers, for checks that change what they get; `values.flows` knows."""
+        made.watched = True
+        return made
 
 
 def _few(things, limit: int, what: str) -> None:
@@ -83,12 +92,14 @@ def _hashable(key):
         return str(key)
 
 
-def _read_tensor(got: Decoder, name, shape, place):
+def _read_tensor(got: Decoder, name, shape, place, watched=False):
     dtype, data = DTYPES[name], got.raw(place)
     _fits(shape)
     if not data and math.prod(shape) == 0:  # else torch.empty would be memory as it was found, answers in it
-        return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
+        made = torch.empty(shape, dtype=dtype)
+    else:
+        made = torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape)
+    return got.watched(made) if watched is True else made
 
 
 def _fits(shape) -> None:

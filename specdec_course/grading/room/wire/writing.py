@@ -60,7 +60,7 @@ class Encoder:
 
 
 def _write_tensor(out: Encoder, value, depth):
-    value = value.detach()
+    watched, value = value.requires_grad, value.detach()
     if type(value) is not torch.Tensor:  # a subclass has opinions of its own about every operation
         value = value.as_subclass(torch.Tensor)
     out.room_for(value.shape, value.element_size())
@@ -70,7 +70,7 @@ def _write_tensor(out: Encoder, value, depth):
         raise Unfit(f"a tensor of {value.dtype} on {value.device}")
     value = value.cpu().contiguous()
     data = (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy().tobytes()
-    return ["T", name, list(value.shape), out.buffer(data)]
+    return ["T", name, list(value.shape), out.buffer(data), *([True] if watched else [])]
 
 
 def _write_array(out: Encoder, value, depth):

@@ -22,10 +22,10 @@ def nobodys_progress(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def fewer_prompts():
-    """The final project's drafters are tried on half as many prompts: they are asked many times here."""
+    """The final project's drafters are tried on a third of the prompts: they are asked many times here."""
     from specdec_course.measure import project
 
-    project.PROMPTS //= 2
+    project.PROMPTS //= 3
 
 
 def pytest_terminal_summary(terminalreporter):

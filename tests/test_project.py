@@ -58,7 +58,7 @@ def graded(open_house, source, before="", secret=b"1"):
 
 def by_the_scale(figures) -> float:
     """The points that figures earn by the table of the notebook."""
-    reached = [points for bar, points in check.TOKENS if figures["tokens_per_call"] >= check.MARGIN * bar]
+    reached = [points for bar, points in check.TOKENS if figures["per_call"] >= check.MARGIN * bar]
     return sum(reached) + sum(points for bar, points in check.SPEEDUP if figures["speedup"] >= check.MARGIN * bar)
 
 
@@ -77,7 +77,7 @@ def test_the_scale_is_the_one_that_is_published():
 def test_the_reference_scores_full_marks_in_a_room(open_house):
     report, sitting = graded(open_house, source_of(checks.exercise(NAME).solution))
     assert report.passed and report.score == 1, report.message
-    assert report.figures["tokens_per_call"] > 2.3 and report.figures["bytes"] < project.BYTES
+    assert report.figures["per_call"] > 2.3 and report.figures["bytes"] < project.BYTES
     assert not sitting.flags and not sitting.remarks
 
 
@@ -85,7 +85,7 @@ def test_the_reference_scores_full_marks_in_a_room(open_house):
 @pytest.mark.parametrize("weak, lowest, highest", [("Bigram", 1.26, 1.55), ("PromptLookup", 1, 1.5)])
 def test_weak_drafters_score_as_published(open_house, weak, lowest, highest):
     report, _ = graded(open_house, source_of(getattr(unit_14, weak)))
-    assert lowest <= report.figures["tokens_per_call"] <= highest, report.message
+    assert lowest <= report.figures["per_call"] <= highest, report.message
     assert round(10 * report.score, 6) == by_the_scale(report.figures) <= 3
     assert "tokens per call" in report.message and not report.passed
 

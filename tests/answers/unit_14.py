@@ -135,7 +135,7 @@ class Nothing:
         return ids[:0]
 
 
-@wrong("ProjectDrafter", says="at least 1.6 tokens per call")
+@wrong("ProjectDrafter", says="Asked are at least")
 class Bigram:
     @staticmethod
     def train(texts, words, seconds):
@@ -153,7 +153,7 @@ class Bigram:
         return torch.tensor(draft[1:])
 
 
-@wrong("ProjectDrafter", says="at least 1.3 tokens per call")
+@wrong("ProjectDrafter", says="Asked are at least")
 class PromptLookup:
     @staticmethod
     def train(texts, words, seconds):
@@ -199,10 +199,3 @@ class CannotPropose:
 
     def __init__(self, state):
         pass
-
-
-@wrong("ProjectDrafter", says="costs too much")
-class Sleeps(Bigram):
-    def propose(self, ids, k):
-        time.sleep(0.2)
-        return super().propose(ids, k)

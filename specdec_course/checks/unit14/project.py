@@ -40,16 +40,16 @@ MARGIN = 0.97  # of a bar that is enough: prompts differ, and so do clocks
 
 
 class Found(NamedTuple):
-    """What a drafter is worth."""
+    """What a drafter is worth; `per_call`: tokens per call of the target."""
 
-    tokens_per_call: float
+    per_call: float
     speedup: float
     bytes: int
     seconds: float
     prompts: int
 
     def sentence(self) -> str:
-        return (f"On {self.prompts} hidden prompts: {self.tokens_per_call:.2f} tokens per call, cost-adjusted speed-up "
+        return (f"On {self.prompts} hidden prompts: {self.per_call:.2f} tokens per call, cost-adjusted speed-up "
                 f"{self.speedup:.2f}, {self.bytes:,} bytes, {self.seconds:.0f} s of training.")
 
 
@@ -82,7 +82,7 @@ def _expect(figure: str, said: str, least: float, student, rng) -> None:
 
 for _least, _points in TOKENS:
     _said = f"at least {_least} tokens per call"
-    ProjectDrafter.part(_said, _points, _said)(partial(_expect, "tokens_per_call", _said, _least))
+    ProjectDrafter.part(_said, _points, _said)(partial(_expect, "per_call", _said, _least))
 for _least, _points in SPEEDUP:
     _said = f"a cost-adjusted speed-up of at least {_least}"
     ProjectDrafter.part(_said, _points, _said)(partial(_expect, "speedup", _said, _least))

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..nbgrader.export import FORMULA
 from . import page
 
-SHOWN = {"tokens_per_call": "tokens per call", "speedup": "cost-adjusted speed-up", "bytes": "kB"}
+SHOWN = {"per_call": "tokens per call", "speedup": "cost-adjusted speed-up", "bytes": "kB"}
 FIRST = "Amber Brisk Calm Deft Eager Fleet Gentle Hardy Keen Lively Merry Nimble Proud Quick Ready Steady".split()
 SECOND = "Badger Crane Dolphin Egret Falcon Gecko Heron Ibis Jackal Kestrel Lynx Marten Newt Otter Puffin Raven".split()
 
@@ -23,8 +23,8 @@ SECOND = "Badger Crane Dolphin Egret Falcon Gecko Heron Ibis Jackal Kestrel Lynx
 def alias(student: str, secret: bytes) -> str:
     """A name that says nothing of the student to those who lack the secret: the same one each time."""
     drawn = hmac.new(secret, f"leaderboard {student}".encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
-    number = int.from_bytes(drawn[2:6], "big") % 10_000
-    return f"{FIRST[drawn[0] % len(FIRST)]} {SECOND[drawn[1] % len(SECOND)]} {number:04}"
+    number = int.from_bytes(drawn[2:6], "big") % 100_000
+    return f"{FIRST[drawn[0] % len(FIRST)]} {SECOND[drawn[1] % len(SECOND)]} {number:05}"
 
 
 def rows(records: list[dict], named: dict[str, str], secret: bytes, real: bool = False) -> list[dict]:
@@ -43,7 +43,7 @@ def rows(records: list[dict], named: dict[str, str], secret: bytes, real: bool =
         name = named.get(student) or (student if real else alias(student, secret))
         figures = {key: float(measured["figures"][key]) for key in SHOWN}
         found.append({"student": student, "name": name, "points": float(record["points"]), **figures})
-    found.sort(key=lambda row: (-row["points"], -row["tokens_per_call"], -row["speedup"], row["bytes"], row["name"]))
+    found.sort(key=lambda row: (-row["points"], -row["per_call"], -row["speedup"], row["bytes"], row["name"]))
     places = {}
     for number, row in enumerate(found, start=1):  # who has the same points and figures has the same place
         row["place"] = places.setdefault((row["points"], *(row[key] for key in SHOWN)), number)

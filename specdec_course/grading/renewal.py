@@ -21,15 +21,15 @@ NOTHING, CALLS = "def nothing(first, *others):\n    return first[:1]\n", 30
 def renewed(sitting) -> tuple:
     """(the function that is being judged, the bytes of the student's cells): the function as a new room has it, in
     which the cells have run and nothing else has. The old room is gone, with all that ran in it."""
-    judging, sitting.judging = sitting.judging, None
+    name, judging, sitting.judging = sitting.session.found, sitting.judging, None
     sitting.start_over()
     ready, sitting.judging = sitting._ready(), judging
     if not ready:
         raise Ended(TOO_LONG if sitting._late() else SPENT)
     sitting.session.start_clock(max(sitting.seconds, judging.seconds))
-    there, function = sitting.session.find(judging.name)
+    there, function = sitting.session.find(name)
     if not there or isinstance(function, Borrowed):
-        raise Wrong(f"`{judging.name}` is not there when your cells run a second time.")
+        raise Wrong(f"`{name}` is not there when your cells run a second time.")
     own = (step.source for step in sitting.ran if step.role in ("answer", "own"))
     return function, sum(len(source.encode(errors="replace")) for source in own)
 

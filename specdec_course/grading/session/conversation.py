@@ -40,7 +40,7 @@ class Session:
 
     def __init__(self, room, classes, lend_package, seconds: float):
         self.room, self.classes, self.lend_package, self.seconds = room, classes, lend_package, seconds
-        self.lent, self.raised, self.given, self.pending, self.ended = [], [], {}, None, None
+        self.lent, self.raised, self.given, self.pending, self.ended, self.found = [], [], {}, None, None, ""
         self.random, self.asks, self.depth, self.borrowed, self.absent = None, 0, 0, False, None
         self.line = wire.Line(room.socket, self._check_clock)
         self.start_clock()
@@ -124,6 +124,7 @@ class Session:
 
     def find(self, name: str):
         """(whether the notebook has this name, its value)."""
+        self.found = name
         reply, got, error = self._order({"op": "find", "name": name})
         if error is not None:
             raise guard.Stopped(f"Your {name} cannot be looked at: {type(error).__name__}: {str(error)[:200]}")

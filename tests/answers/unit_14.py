@@ -199,3 +199,10 @@ class CannotPropose:
 
     def __init__(self, state):
         pass
+
+
+@wrong("ProjectDrafter", says="cannot be kept")
+class ReturnsNothing(Bigram):
+    @staticmethod
+    def train(texts, words, seconds):
+        Bigram.train(texts, words, seconds)

@@ -1,19 +1,27 @@
 """Drafting while the target checks: the text is the target's, its law too, and the thread ends whatever happens."""
 
+import json
+import sys
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from small_models import small_model, small_seq2seq
 from test_laws import ToyModel, rows_of, text_law
 
 from specdec_course import Sampling, generate
 from specdec_course.checks.stages import toys
 from specdec_course.decoding import stream
+from specdec_course.decoding.serving import overlap_timeline
 from specdec_course.drafters import AheadDrafter, Drafter, ModelDrafter, ahead
+from specdec_course.measure.ahead import compared, halves, main, promised
+from specdec_course.measure.prediction import Costs
 from specdec_course.sampling import Dice
 
+ROOT = Path(__file__).resolve().parents[1]
 VOCAB = 41
 PROMPTS = [[1], [1, 2, 3], [7, 7, 7, 7], list(range(30)), [40, 0, 13]]
 
@@ -147,7 +155,7 @@ class Lazy(AtOnce):
 
 
 @pytest.mark.parametrize("thread, size, k, new", [
-    (AtOnce, 2, 1, 4), (Lazy, 2, 1, 5), (Lazy, 2, 2, 5), (Lazy, 3, 1, 4),
+    (AtOnce, 2, 1, 5), (Lazy, 2, 1, 5), (Lazy, 2, 2, 5), (Lazy, 3, 1, 4),
 ])  # fmt: skip
 @pytest.mark.parametrize("sampling", [Sampling(1.0), Sampling(1.4, top_k=2)], ids=str)
 def test_the_law_of_the_text_is_the_targets(monkeypatch, thread, size, k, new, sampling):
@@ -309,3 +317,58 @@ def test_in_a_stream_of_its_own_the_text_is_the_same(sampling):
     assert torch.equal(one.tokens, other.tokens)
     if sampling.greedy:
         assert torch.equal(one.tokens, generate(target, [1, 2], max_new_tokens=100).tokens)
+
+
+# measured ------------------------------------------------------------------------------------------------------------
+
+
+def costs(draft, check):
+    return Costs(1.0, 1.0, 1.0, {2: 2 * draft}, {2: check})
+
+
+def test_what_is_promised_is_the_timelines():
+    behind, target, draft = costs(1.0, 4.0), costs(9.0, 5.0), costs(1.5, 9.0)
+    found = promised(behind, target, draft, 2, [True, False, True])
+    assert found == pytest.approx(3 * 6.0 / overlap_timeline(3.0, 5.0, [True, False, True])[1])
+    assert promised(behind, behind, behind, 2, [True] * 100) == pytest.approx(6 / 4, rel=0.01)
+
+
+@pytest.mark.parametrize("threads, due", [(1, (1, 1)), (2, (1, 1)), (3, (2, 1)), (16, (8, 8))])
+def test_a_budget_of_threads_is_halved(threads, due):
+    assert halves(threads) == due
+
+
+def test_both_loops_write_the_same_texts_and_the_bets_are_counted():
+    target, before = small_model(VOCAB), torch.get_num_threads()
+    prompts = [torch.tensor(one) for one in PROMPTS[:3]]
+    rows, told = compared(target, nearly(target), prompts, 2, 2, 20, 1)
+    assert [row.name for row in rows] == ["one after the other", "ahead"] and all(row.same_text for row in rows)
+    assert rows[0].tokens_per_call == rows[1].tokens_per_call and torch.get_num_threads() == before
+    assert 0 < told["kept"] < 1 and told["target_threads"] == told["draft_threads"] == 1 and told["promised"] > 0
+    assert compared(target, target, prompts[:1], 1, 1, 16, 1)[1]["kept"] > 0.5
+    assert not at_work()
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_record_that_becomes_a_table(tmp_path):
+    file = tmp_path / "record.json"
+    told = CliRunner().invoke(main, ["--limit", "1", "--new-tokens", "16", "--repeats", "1", "--threads", "1",
+                                     "--note", "a test", "--json", str(file)])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    record = json.loads(file.read_text())
+    assert "a test" in record["hardware"] and len(record["rows"]) == 4 and len(record["timeline"]) == 2
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from parts.tables import section
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
+    made = section("classroom_ahead", record)
+    assert "| drafts written ahead |" in made and "the target as its own draft, k = 1: ahead" in made
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--pair", "nobody"], "there is no pair"), (["--threads", "0"], "--threads"),
+])  # fmt: skip
+def test_what_cannot_be_measured_is_one_line_and_code_2(options, said, tmp_path):
+    told = CliRunner().invoke(main, [*options, "--json", str(tmp_path / "none.json")])
+    assert told.exit_code == 2 and said in told.output and "Traceback" not in told.output

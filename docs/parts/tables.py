@@ -17,6 +17,7 @@ TITLES = {
     "classroom": "The bundled pair",
     "classroom_drafters": "All drafters for the bundled pair, side by side",
     "classroom_batch": "The bundled pair, many texts at once: measured and computed",
+    "classroom_ahead": "The bundled pair, drafting while the target checks: measured, and what a timeline promises",
     "classroom_methods": "Ways to decode faster that are often quoted side by side",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",
@@ -108,6 +109,11 @@ def speeds(record: dict) -> str:
         rows = [[row["name"], f"{row['k']:.2f}", f"{row['alpha']:.2f}", f"{row['c']:.3f}", f"{row['v']:.2f}",
                  f"{row['predicted']:.2f}x", f"{row['measured']:.2f}x", f"{row['eta']:.0%}"]
                 for row in record["explained"]]
+        parts.append(table(head, rows))
+    if record.get("timeline"):
+        head = ["drafting ahead", "drafting, ms", "checking, ms", "drafts written ahead", "promised", "measured"]
+        rows = [[row["name"], f"{row['drafting_ms']:.1f}", f"{row['checking_ms']:.1f}", f"{row['kept']:.0%}",
+                 f"{row['promised']:.2f}x", f"{row['measured']:.2f}x"] for row in record["timeline"]]  # fmt: skip
         parts.append(table(head, rows))
     return "\n\n".join(parts)
 

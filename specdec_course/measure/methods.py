@@ -29,7 +29,7 @@ from .benchmark import own_way, paired_ratio, speed, timed
 from .machine import machine
 
 LENGTHS = (1, 2, 3, 4, 6, 8)  # draft lengths among which the best is looked for
-WINDOWS, WINDOW = 16, 256  # of held-out text, on which a loss is measured: so many, of so many tokens
+WINDOWS, WINDOW = 8, 1000  # of held-out text, on which a loss is measured: so many, of so many tokens
 ALONE = "target alone"
 
 

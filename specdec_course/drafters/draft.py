@@ -96,8 +96,9 @@ class _Dressed(Drafter):
     def __init__(self, bare):
         self.bare, self.propose = bare, bare.propose
         for name in ("propose_from", "begin", "accepted", "end", "wants_hidden", "nodes"):
-            if hasattr(bare, name):
-                setattr(self, name, getattr(bare, name))
+            own = getattr(bare, name, getattr(self, name))
+            if callable(own) == callable(getattr(self, name)):  # what is called `end` there may be another thing
+                setattr(self, name, own)
 
     @property
     def calls(self) -> int:

@@ -109,17 +109,17 @@ def ways_of(pair, k: int | None, batch: int, sampling, max_new_tokens, engine, h
     if draft is None:
         left_out["draft model"] = left_out["draft model alone"] = f"{pair.name} has no draft model"
     else:
-        fits = "one reader or a few, who wait; the draft has to be good and cheap"
+        fits = "one reader or a few; a draft that is good and cheap"
         ways[f"draft model, k = {k}"] = Way(own(target, drafter_of(draft), k), True, fits)
     try:
         medusa = named_drafter("medusa", pair, heads=heads)
-        ways["Medusa heads"] = Way(own(target, medusa, 4), True, "the same, without a second model; heads to train")
+        ways["Medusa heads"] = Way(own(target, medusa, 4), True, "the same, where heads can be trained")
     except ValueError as error:
         left_out["Medusa heads"] = str(error)
     if draft is not None and (fault := cannot_write(draft)):
         left_out["draft model alone"] = fault
     elif draft is not None:
-        ways["draft model alone"] = Way(own(draft, None), False, "where another text is good enough")
+        ways["draft model alone"] = Way(own(draft, None), False, "where another text will do")
     reason = None if engine == "eager" else 'texts run side by side in the eager engine: --engine eager'
     try:
         reason or batch_of(target, batch)
@@ -129,7 +129,7 @@ def ways_of(pair, k: int | None, batch: int, sampling, max_new_tokens, engine, h
         left_out[f"batch of {batch}"] = reason
         return ways, left_out
     ways[f"batch of {batch}"] = Way(side_by_side(target, None, 0, sampling, max_new_tokens), True,
-                                    "many readers at once, of whom none is in a hurry")  # fmt: skip
+                                    "many readers, none in a hurry")  # fmt: skip
     if draft is not None and not cannot_write(draft):
         ways[f"batch of {batch}, draft model, k = {k}"] = Way(
             side_by_side(target, draft, k, sampling, max_new_tokens), True, "a few readers at once")
@@ -212,7 +212,7 @@ def lost(row: dict, temperature: float) -> str:
     """What a way loses, in a few words. row: a Row as a dictionary."""
     if row["loss"]:
         nats, same = row["loss"]["nats"], row["loss"]["same_tokens"]
-        return f"{nats:.2f} nats a token, {same:.0%} of tokens are the target's"
+        return f"{nats:.2f} nats a token; {same:.0%} the same"
     if temperature:
         return "nothing: the same law" if row["lossless"] else "another law"
     if row["same"] == row["texts"]:

@@ -16,7 +16,7 @@ from specdec_course import Sampling, generate
 from specdec_course.checks.stages import toys
 from specdec_course.decoding import stream
 from specdec_course.decoding.serving import overlap_timeline
-from specdec_course.drafters import AheadDrafter, Drafter, ModelDrafter, ahead
+from specdec_course.drafters import AheadDrafter, CapeDrafter, Drafter, FirstOf, ModelDrafter, SuffixDrafter, ahead
 from specdec_course.measure.ahead import compared, halves, main, promised
 from specdec_course.measure.prediction import Costs
 from specdec_course.sampling import Dice
@@ -249,6 +249,17 @@ def test_the_thread_ends_with_a_stream_that_nobody_reads_on():
     assert at_work()
     tokens.close()
     assert not at_work()
+
+
+INSIDE = {"first of two": lambda one: FirstOf(SuffixDrafter(at_least=3), one), "cape": CapeDrafter}
+
+
+@pytest.mark.parametrize("dress", INSIDE.values(), ids=INSIDE)
+def test_it_serves_inside_other_drafters_and_its_thread_ends_with_them(dress):
+    target = small_model(VOCAB)
+    alone = generate(target, [1, 2, 3], max_new_tokens=60)
+    out = generate(target, [1, 2, 3], dress(AheadDrafter(nearly(target))), 3, max_new_tokens=60)
+    assert torch.equal(out.tokens, alone.tokens) and not at_work()
 
 
 def test_every_text_ends_with_its_drafter_told():

@@ -33,18 +33,35 @@ DRAFTERS = (  # as drafters.named has them
 )  # fmt: skip
 
 
+class DrafterName(click.ParamType):
+    """A name of DRAFTERS, or several."""
+
+    name = "drafter"
+
+    def get_metavar(self, param, ctx=None):
+        return f"[{'|'.join(DRAFTERS)}|A+B]"
+
+    def convert(self, value, param, ctx):
+        for one in value.split("+"):
+            if one not in DRAFTERS:
+                self.fail(f"there is no drafter {one!r}; expected {', '.join(DRAFTERS)}, or several joined by +", param,
+                          ctx)
+        return value
+
+
 @main.command()
 @model_options
 @click.option(
     "--drafter",
-    type=click.Choice(DRAFTERS),
+    type=DrafterName(),
     default="model",
     show_default=True,
     help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
     "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states; "
     "eagle: a chain, by a draft that reads them; glide: by one that looks into its cache; "
     "cape: by this one, with more candidates where it is less sure; "
-    "parallel: by one that guesses all of it in one pass.",
+    "parallel: by one that guesses all of it in one pass. Several, as suffix+model, are asked in turn until one has a "
+    "guess.",
 )
 @HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,

@@ -33,6 +33,7 @@ def test_help_names_every_command():
     "arguments, told",
     [
         (["generate", "--pair", "clasroom"], "classroom"),
+        (["generate", "--prompt", "x", "--drafter", "suffix+egle"], "there is no drafter 'egle'"),
         (["generate", "--prompt", "x", "--corpus", "no-such-file.txt", "--drafter", "bigram"], "no-such-file.txt"),
         (["generate", "--prompts", "no-such-prompts.jsonl"], "no-such-prompts.jsonl"),
         (["generate", "--k", "-1"], "k is -1"),

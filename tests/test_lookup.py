@@ -362,8 +362,11 @@ def test_every_name_makes_a_drafter(tmp_path):
                 else None
             )
             assert draft is None or len(draft.ids) == 3, name
-    with pytest.raises(ValueError, match="no drafter 'lookups'"):
-        named.named_drafter("lookups", pair)
+    both = named.named_drafter("suffix+eagle", pair)
+    assert [type(one).__name__ for one in both.drafters] == ["SuffixDrafter", "EagleDrafter"]
+    for wrong in ("lookups", "suffix+lookups"):
+        with pytest.raises(ValueError, match="no drafter 'lookups'"):
+            named.named_drafter(wrong, pair)
 
 
 # measurements and pictures ------------------------------------------------------------------------------------------

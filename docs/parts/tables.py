@@ -17,6 +17,8 @@ TITLES = {
     "classroom": "The bundled pair",
     "classroom_drafters": "All drafters for the bundled pair, side by side",
     "classroom_batch": "The bundled pair, many texts at once: measured and computed",
+    "classroom_ahead": "The bundled pair, drafting while the target checks: measured, and what a timeline promises",
+    "classroom_methods": "Ways to decode faster that are often quoted side by side",
     "classroom_medusa": "Medusa heads for the bundled target: trees beside a chain",
     "grading_speed": "Grading a class",
     "reasoner_thinking": "Four ways to think less: right answers against tokens",
@@ -85,6 +87,8 @@ def body(record: dict) -> str:
         return speeds(record)
     if "rows" in record and record["rows"] and "strategy" in record["rows"][0]:
         return strategies(record)
+    if "rows" in record and record["rows"] and "reader" in record["rows"][0]:
+        return ways(record)
     if record.get("curves"):
         return curves(record)
     if record.get("batches"):
@@ -106,6 +110,11 @@ def speeds(record: dict) -> str:
                  f"{row['predicted']:.2f}x", f"{row['measured']:.2f}x", f"{row['eta']:.0%}"]
                 for row in record["explained"]]
         parts.append(table(head, rows))
+    if record.get("timeline"):
+        head = ["drafting ahead", "drafting, ms", "checking, ms", "drafts written ahead", "promised", "measured"]
+        rows = [[row["name"], f"{row['drafting_ms']:.1f}", f"{row['checking_ms']:.1f}", f"{row['kept']:.0%}",
+                 f"{row['promised']:.2f}x", f"{row['measured']:.2f}x"] for row in record["timeline"]]  # fmt: skip
+        parts.append(table(head, rows))
     return "\n\n".join(parts)
 
 
@@ -114,6 +123,20 @@ def strategies(record: dict) -> str:
     rows = [[row["strategy"], row["setting"], " or ".join(map(str, row["steps"])), f"{row['accuracy']:.1%}",
              f"{row['low']:.1%} to {row['high']:.1%}", f"{row['tokens']:.1f}", f"{row['large_tokens']:.1f}"]
             for row in record["rows"]]
+    return table(head, rows)
+
+
+def ways(record: dict) -> str:
+    from specdec_course.measure.methods import lost
+
+    head = ["", "one reader, tokens/s", "slowest to fastest text", "speed-up", "the machine, tokens/s", "speed-up",
+            "what is lost", "where it fits"]  # fmt: skip
+    rows = []
+    for row in record["rows"]:
+        reader, whole = row["reader"], row["machine"]
+        rows.append([row["name"], f"{reader['median']:.0f}", f"{reader['slowest']:.0f} to {reader['fastest']:.0f}",
+                     f"{reader['speedup']:.2f}x", f"{whole['median']:.0f}", f"{whole['speedup']:.2f}x",
+                     lost(row, record["temperature"]), row["fits"]])  # fmt: skip
     return table(head, rows)
 
 

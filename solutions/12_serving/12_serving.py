@@ -1,4 +1,5 @@
 # %% setup
+import json
 import math
 
 import torch
@@ -8,14 +9,18 @@ from specdec_course import generate, load_pair
 from specdec_course.cache.batch import BatchModel
 from specdec_course.checks import check, grade, hint, progress, solution, yours
 from specdec_course.common.guess import you_said
+from specdec_course.common.paths import data_path
 from specdec_course.corpora import held_out_prompts
 from specdec_course.decoding import generate_batch
-from specdec_course.drafters import ModelDrafter
+from specdec_course.drafters import AheadDrafter, ModelDrafter
 from specdec_course.figures.serving import kept_by_row, rows_over_passes, throughput_by_batch, two_lines
 from specdec_course.measure import clocks
 from specdec_course.measure.batches import alpha_of, at_work, profile_of, seconds_of_parts
+from specdec_course.measure.benchmark import own_way, rows_of, timed
 from specdec_course.measure.machine import machine
+from specdec_course.measure.methods import as_table as table_of_methods
 from specdec_course.measure.profiles import recorded_profiles
+from specdec_course.sampling import Sampling
 from specdec_course.theory import expected_tokens
 
 # %% [markdown]
@@ -298,6 +303,52 @@ for share in shares:
 # With many texts there is a better use for it: draft for one half of them while the target checks the other half. Then nothing is
 # drafted on a bet.
 #
+# ### The same with two threads
+#
+# `AheadDrafter` does what was computed: its draft model works in a thread of its own, and what is left of a lost bet is called off.
+# **Predict**: on this machine, how many times as fast as one after the other, (1) with the draft model, (2) with the target as its
+# own draft and k = 1? There no bet is lost, and drafting takes as long as checking.
+
+# %% folded
+# writes the same texts one after the other and ahead, in turns, and counts the bets
+for name, draft, k in (("the draft model", pair.draft, K), ("the target as its own draft", pair.target, 1)):
+    drafters = {"one after the other": ModelDrafter(draft), "ahead": AheadDrafter(draft)}
+    both = {way: own_way(pair.target, drafter, k, Sampling(), NEW) for way, drafter in drafters.items()}
+    _, row = rows_of(timed(both, prompts[: 2 if hurry else 6], 1))
+    ahead = drafters["ahead"]
+    print(f"{name}, k = {k}: {row.speedup:.2f} times as fast; {ahead.won} of {ahead.bets} bets won; "
+          f"{'the same texts' if row.same_text else 'other texts'}")
+
+# %% [markdown]
+# A timeline leaves out where the two work. Each thread needs a core that is free; both read their weights over one memory bus; and
+# Python itself runs in one thread at a time, which is half of an eager step of models as small as these. On one core, where two
+# threads can only take turns, the record (`data/measurements/classroom_ahead.json`) has 0.81x and 0.75x where the timeline promises
+# 1.07x and 1.77x. Drafting ahead is made for two devices.
+#
+# At a temperature a draft that was written ahead may be used, too, and the text keeps its law. Whether it is used depends on the
+# verdict and on the guess in front of it, and on none of its own tokens: given the text, they are draws from q. Would that still
+# hold if it were used only where its first token is a likely one?
+#
+# ## Faster for whom?
+#
+# Speculation, a distilled small model and batching are often quoted side by side, as if they were bids for one job. **Predict** for
+# each of them, before you look at the table: what does one reader gain, what does the machine gain, and what is lost?
+#
+# (What is lost: how many nats more a token of held-out Atlas costs the draft model than the target; and the share of places in the
+# target's own texts where its likeliest token is the target's.)
+
+# %% folded
+# shows the record of `specdec bench --methods`, which measures these ways in turns
+record = json.loads(data_path("measurements", "classroom_methods.json").read_text(encoding="utf-8"))
+print(record["hardware"])
+print(table_of_methods(record["rows"], record["temperature"]))
+
+# %% [markdown]
+# They answer three questions. *I want my text sooner, and this text*: speculate. *I have many readers*: batch; every one of them waits
+# longer, and the machine writes more. *Another text will do*: take the small model alone, which nothing lossless can beat; then what
+# counts is how good that text is, and a distilled draft is a better one. So a factor alone says little. Ask whose it is, and what
+# became of the text. (`specdec bench --methods --target ID --draft ID` asks it of any pair.)
+#
 # ### What real systems do
 #
 # | work | what it does | reported |
@@ -322,7 +373,8 @@ for share in shares:
 # - A row that ends goes to the next text, and no text is changed by its neighbours.
 # - Tokens per second of a batch follow from a profile, alpha and c. Compute the batch at which speculation stops paying before you
 #   switch it on, and let k shrink as the batch grows.
-# - Drafting ahead hides the shorter of two times, and only where blocks are accepted in full.
+# - Drafting ahead hides the shorter of two times, and only where blocks are accepted in full and each side has a device.
+# - Ask of every speed-up whose it is, the reader's or the machine's, and what became of the text.
 #
 # Sources: Yu et al. 2022, "Orca: a distributed serving system for Transformer-based generative models", OSDI 2022; Su et al.
 # 2023, "The synergy of speculative decoding and batching in serving large language models", arXiv 2310.18813; Liu et al. 2024,

@@ -33,18 +33,35 @@ DRAFTERS = (  # as drafters.named has them
 )  # fmt: skip
 
 
+class DrafterName(click.ParamType):
+    """A name of DRAFTERS, or several."""
+
+    name = "drafter"
+
+    def get_metavar(self, param, ctx=None):
+        return f"[{'|'.join(DRAFTERS)}|A+B]"
+
+    def convert(self, value, param, ctx):
+        for one in value.split("+"):
+            if one not in DRAFTERS:
+                self.fail(f"there is no drafter {one!r}; expected {', '.join(DRAFTERS)}, or several joined by +", param,
+                          ctx)
+        return value
+
+
 @main.command()
 @model_options
 @click.option(
     "--drafter",
-    type=click.Choice(DRAFTERS),
+    type=DrafterName(),
     default="model",
     show_default=True,
     help="Who guesses. Without a model: tables (bigram, ngram), copies from the text itself (lookup, suffix), "
     "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states; "
     "eagle: a chain, by a draft that reads them; glide: by one that looks into its cache; "
     "cape: by this one, with more candidates where it is less sure; "
-    "parallel: by one that guesses all of it in one pass.",
+    "parallel: by one that guesses all of it in one pass. Several, as suffix+model, are asked in turn until one has a "
+    "guess.",
 )
 @HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,
@@ -144,6 +161,12 @@ def _penalties(repetition_penalty) -> list:
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @DTYPE_OPTION
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.png) here.")
+@click.option("--note", default="", help="What else is to be known of the machine: it goes into the figures.")
+@click.option("--methods", is_flag=True,
+              help="Measure instead speculation beside Medusa heads, the draft model alone, and several texts at once: "
+              "for one reader, for the machine, and what is lost. k is the best unless --k says it; the engine is "
+              "eager, in which alone texts run side by side, unless --engine says otherwise.")
+@click.option("--batch", default=4, show_default=True, type=click.IntRange(min=1), help="For --methods: texts at once.")
 @click.option("--server", "servers", multiple=True, metavar="URL",
               help="Measure instead a server with OpenAI's protocol; may be repeated, the first is what others are "
               "compared with. Takes --prompts, --limit, --max-new-tokens, --temperature, --repeats.")
@@ -161,13 +184,13 @@ def _penalties(repetition_penalty) -> list:
 @JSON_OPTION
 def bench(
     pair_name, target, draft, servers, model, chat, ignore_eos, key_variable, cuda_suite, parts, seconds, quick, out,
-    dtype, json_file, plot, **how
+    dtype, json_file, plot, note, methods, batch, **how
 ):
     """Ways to decode side by side (ours, Hugging Face's), and why each is as fast as it is.
 
     With --server, servers instead: what of their speculation they count themselves.
     """
-    _check_options(bool(servers))
+    _check_options(bool(servers), methods)
     if servers:
         asked = {"model": model, "chat": chat, "ignore_eos": ignore_eos, "key_variable": key_variable}
         _bench_servers(servers, json_file, asked, how)
@@ -178,12 +201,18 @@ def bench(
         outcome = run(Path(out), say=click.echo, only=parts, seconds=seconds, quick=quick)
         write_json(json_file, outcome)
         sys.exit(1 if outcome["failed"] else 0)
+    from ..measure.methods import methods as run_methods
     from ..measure.report import bench as run_bench
 
     pair = chosen_pair(pair_name, target, draft, dtype=_dtype(dtype))
     said = {"pair": None if target else pair_name, "target": target, "draft": draft, "dtype": dtype,
             "heads": how["heads"], "prompts": how["prompts_file"]}
-    report = run_bench(pair, {name: value for name, value in said.items() if value}, say=click.echo, **how)
+    said = {name: value for name, value in said.items() if value}
+    if methods:
+        how |= {name: other for name, other in (("k", None), ("engine", "eager")) if _left_to_us(name)}
+        write_json(json_file, run_methods(pair, said, batch=batch, note=note, say=click.echo, **how))
+        return
+    report = run_bench(pair, said, say=click.echo, note=note, **how)
     write_json(json_file, report)
     if plot:
         from ..figures.speeds import speed_figure
@@ -192,19 +221,32 @@ def bench(
 
 
 OF_A_SERVER = ("model", "chat", "ignore_eos", "key_variable")
-OF_THE_PACKAGE = ("pair_name", "target", "draft", "k", "heads", "corpus", "engine", "dtype", "plot", "cuda_suite",
-                  "parts", "seconds", "quick", "out")  # fmt: skip
+OF_THE_PACKAGE = ("pair_name", "target", "draft", "k", "heads", "corpus", "engine", "dtype", "plot", "note", "methods",
+                  "batch", "cuda_suite", "parts", "seconds", "quick", "out")  # fmt: skip
+OF_METHODS, NOT_OF_METHODS = ("batch",), ("plot", "cuda_suite", "parts", "seconds", "quick", "out")
 
 
-def _check_options(server: bool) -> None:
-    """ValueError for an option that means nothing with --server, or without it."""
-    context = click.get_current_context()
-    for name in OF_THE_PACKAGE if server else OF_A_SERVER:
-        if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
-            option = next(one.opts[0] for one in context.command.params if one.name == name)
-            if server:
-                raise ValueError(f"{option} does not go with --server: what that runs is said where it is started")
-            raise ValueError(f"{option} is about a server: say which, with --server URL")
+def _check_options(server: bool, methods: bool) -> None:
+    """ValueError for an option that means nothing with --server or --methods, or without it."""
+    _refuse(OF_THE_PACKAGE if server else OF_A_SERVER,
+            "{} does not go with --server: what that runs is said where it is started" if server
+            else "{} is about a server: say which, with --server URL")  # fmt: skip
+    if not server:
+        _refuse(NOT_OF_METHODS if methods else OF_METHODS,
+                "{} does not go with --methods: leave one of them out" if methods
+                else "{} is about several texts at once: it goes with --methods")  # fmt: skip
+
+
+def _refuse(names, said: str) -> None:
+    for name in names:
+        if not _left_to_us(name):
+            options = click.get_current_context().command.params
+            raise ValueError(said.format(next(one.opts[0] for one in options if one.name == name)))
+
+
+def _left_to_us(name: str) -> bool:
+    """Whether the user has not said this option."""
+    return click.get_current_context().get_parameter_source(name) == click.core.ParameterSource.DEFAULT
 
 
 def _bench_servers(servers, json_file, asked, how) -> None:

@@ -140,18 +140,21 @@ def generate_rounds(
     prompt = checked_prompt(target, prompt_ids, max_new_tokens, engine, min_new_tokens)
     schedule = schedule_for(k, _memory(target, drafter, engine, bool(sampling.processors)))
     law = law_until_end(sampling, ends, len(prompt), min_new_tokens)
-    buffered = (target, _model(drafter)) if engine == "compiled" else ()
+    buffered, drafts = (target, _model(drafter)) if engine == "compiled" else (), drafter is not None
     with turn_of(drafter, *buffered):
         dice = Dice(torch.Generator(device=target.device).manual_seed(fresh_seed(seed)))
-        how = schedule, law, max_new_tokens, until_end, dice, engine, logprobs
-        yield from _rounds(target, prompt, drafter, *how)
+        how, drafter = (schedule, law, max_new_tokens, until_end, dice, engine, logprobs), as_drafter(drafter)
+        try:
+            yield from _rounds(target, prompt, drafter, drafts, *how)
+        finally:
+            drafter.end()
 
 
 def _rounds(
-    target, prompt, drafter, schedule, law, max_new_tokens, until_end, dice, engine, logprobs
+    target, prompt, drafter, drafts, schedule, law, max_new_tokens, until_end, dice, engine, logprobs
 ) -> Iterator[Output]:
-    """The loop itself."""
-    began, drafts, drafter = time.perf_counter(), drafter is not None, as_drafter(drafter)
+    """The loop itself. drafts: whether there is a drafter to be asked."""
+    began = time.perf_counter()
     vocab_size, end = target.config.get_text_config().vocab_size, len(prompt) + max_new_tokens
     cached = cache_of(target, engine).begin(end + drafter.nodes, drafter.wants_hidden)
     drafter.begin(vocab_size, end, engine)

@@ -1,18 +1,19 @@
 """Cheap guessers of what the target will say next. Every drafter obeys one protocol, `Drafter`.
 
 `draft` has the protocol and what is handed over; `bigram`, `lookup`, `automaton` and `suffixes` the drafters that look
-things up, in a table, in the text itself, in a large one; `model` the one that is a small language model, `batch` the
-same for many texts at once; `eagle`, `glide`, `parallel` and `heads` those that read what the target made of the text,
-`cape` candidates beside a chain, `trees` what heads guess in; `named` all of them by name. Knows nothing of how a draft
-is verified.
+things up, in a table, in the text itself, in a large one; `model` the one that is a small language model, `ahead` the
+same in a thread that drafts while the target checks, `batch` for many texts at once; `eagle`, `glide`, `parallel` and
+`heads` those that read what the target made of the text, `cape` candidates beside a chain, `trees` what heads guess in;
+`named` all of them by name. Knows nothing of how a draft is verified.
 """
 
 from .draft import Context, Draft, Drafter, as_drafter
 
 __all__ = [
-    "BigramDrafter", "CapeDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter", "FirstOf",
-    "GlideDrafter", "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter", "PromptLookupDrafter",
-    "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of", "propose_stochastic",
+    "AheadDrafter", "BigramDrafter", "CapeDrafter", "Context", "CorpusDrafter", "Draft", "Drafter", "EagleDrafter",
+    "FirstOf", "GlideDrafter", "MedusaDrafter", "ModelDrafter", "NgramDrafter", "ParallelDrafter",
+    "PromptLookupDrafter", "SuffixAutomaton", "SuffixDrafter", "SuffixIndex", "as_drafter", "drafter_of",
+    "propose_stochastic",
 ]  # fmt: skip
 
 
@@ -25,6 +26,10 @@ def __getattr__(name):
         from .cape import CapeDrafter
 
         return CapeDrafter
+    if name == "AheadDrafter":
+        from .ahead import AheadDrafter
+
+        return AheadDrafter
     if name in ("EagleDrafter", "GlideDrafter", "ParallelDrafter", "drafter_of"):
         from . import named
 

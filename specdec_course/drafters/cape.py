@@ -53,6 +53,9 @@ class CapeDrafter(Drafter):
         self.chain.begin(vocab_size, positions, engine)
         self.begun, self.drafted = 0, []
 
+    def end(self) -> None:
+        self.chain.end()
+
     def propose_from(self, context, k, sampling, dice) -> Draft:
         came = context.ids[self.begun : self.begun + len(self.drafted)].tolist()
         agree = (i for i, (one, other) in enumerate(zip(came, self.drafted, strict=False)) if one != other)

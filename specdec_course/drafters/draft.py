@@ -86,15 +86,19 @@ class Drafter:
     def accepted(self, n: int) -> None:
         """Called after a round: n tokens of the newest draft are in the text now (of a tree, those of one path)."""
 
+    def end(self) -> None:
+        """Called after a text, however it ended: by an error, too, or because nobody reads on."""
+
 
 class _Dressed(Drafter):
     """Something with `propose`, and perhaps some of the rest, as a Drafter."""
 
     def __init__(self, bare):
         self.bare, self.propose = bare, bare.propose
-        for name in ("propose_from", "begin", "accepted", "wants_hidden", "nodes"):
-            if hasattr(bare, name):
-                setattr(self, name, getattr(bare, name))
+        for name in ("propose_from", "begin", "accepted", "end", "wants_hidden", "nodes"):
+            own = getattr(bare, name, getattr(self, name))
+            if callable(own) == callable(getattr(self, name)):  # what is called `end` there may be another thing
+                setattr(self, name, own)
 
     @property
     def calls(self) -> int:

@@ -190,6 +190,10 @@ class FirstOf(Drafter):
         for one in self.drafters:
             one.begin(vocab_size, positions, engine)
 
+    def end(self) -> None:
+        for one in self.drafters:
+            one.end()
+
     def propose(self, ids, k, sampling=None, dice=None) -> Draft:
         return self._first(lambda one: one.propose(ids, k, sampling, dice), ids)
 

@@ -36,8 +36,10 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
     ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache; cape: this
     one, with more candidates where it is less sure; parallel: the one that guesses all of a draft in one pass. none:
-    None.
+    None. Several, joined by "+", are asked in turn until one has a guess: suffix+eagle.
     """
+    if "+" in name:
+        return FirstOf(*(named_drafter(one, pair, corpus, split, say, heads) for one in name.split("+")))
     if name == "none":
         return None
     if name == "model":

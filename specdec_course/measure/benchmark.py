@@ -120,8 +120,8 @@ def assistant_settings(draft, k):
 def timed(ways: dict, prompts, repeats: int = 3, say=lambda line: None) -> dict[str, list[Output]]:
     """Runs every way on every prompt, `repeats` times, alternating; outputs by name, pairs at equal places.
 
-    ways: {name: function (prompt, seed) -> Output}. The first prompt is run twice by every way before anything counts:
-    first calls allocate, choose kernels and compile.
+    ways: {name: function (prompt, seed) -> Output}, or of anything else that is to be run in turns. The first prompt
+    is run twice by every way before anything counts: first calls allocate, choose kernels and compile.
     """
     if not prompts:
         raise ValueError("there is no prompt to decode; expected at least one")

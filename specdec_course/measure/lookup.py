@@ -22,8 +22,6 @@ from ..trace import Round
 from .benchmark import Row, as_table, rows_of, timed
 from .bigram import provenance, replay
 
-SURE = 3  # tokens that an ending has that the suffix automaton is trusted with where a draft stands behind it
-
 
 def replayed(texts, drafters: dict, k: int) -> dict[str, list[Round]]:
     """The rounds that each drafter would have made of greedy texts that are written already.
@@ -140,23 +138,24 @@ def recorded() -> Iterator[dict]:
         yield json.loads(path.read_text(encoding="utf-8"))
 
 
-def drafters_for(target, draft=None) -> dict:
-    """{name: drafter}: prompt lookup and the suffix automaton; with the folder of a draft also this, and both as one,
-    in which the draft is asked where the text was never like this before."""
-    from ..drafters import PromptLookupDrafter, SuffixDrafter, drafter_of
-    from ..drafters.lookup import FirstOf
+def drafters_for(target, draft=None, confidence: float = 0.0) -> dict:
+    """{name: drafter}: prompt lookup and the suffix automaton; with the folder of a draft also this, which ends where
+    it is less sure than `confidence`, and both as one: the draft is asked where the text was never like this before."""
+    from ..drafters import FirstOf, PromptLookupDrafter, SuffixDrafter, drafter_of
     from ..models.loading import load_draft
 
     found = {"prompt lookup": PromptLookupDrafter(), "suffix automaton": SuffixDrafter()}
     if draft is None:
         return found
-    one, other = (drafter_of(load_draft(draft, target)) for _ in range(2))
-    return found | {"draft": one, "suffix automaton, else draft": FirstOf(SuffixDrafter(at_least=SURE), other)}
+    kind = type(drafter_of(load_draft(draft, target)))
+    one, other = (kind(load_draft(draft, target), confidence) for _ in range(2))
+    return found | {"draft": one, "suffix automaton, else draft": FirstOf(SuffixDrafter(), other)}
 
 
 @click.command()
 @click.option("--pair", "name", default="smollm2", show_default=True, help="Name or folder of a pair of models.")
 @click.option("--draft", type=click.Path(exists=True, file_okay=False), help="Beside them a draft for its target.")
+@click.option("--confidence", default=0.0, show_default=True, help="The draft ends where it is less sure.")
 @click.option(
     "--prompts", "file", required=True, type=click.Path(dir_okay=False), help="Prompts with categories, .jsonl."
 )
@@ -171,14 +170,14 @@ def drafters_for(target, draft=None) -> dict:
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @click.option("--repeats", default=2, show_default=True)
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
-def main(name, draft, file, categories, limit, longest, chat, k, new_tokens, engine, repeats, json_file):
+def main(name, draft, confidence, file, categories, limit, longest, chat, k, new_tokens, engine, repeats, json_file):
     """Prompt lookup and a suffix automaton with a real model, greedy, by category of prompts and in all."""
     from ..corpora import prompts as prompts_of
     from ..models import load_pair
     from .machine import machine
 
     pair = load_pair(name)
-    drafters, about, everything, prompts, rows = drafters_for(pair.target, draft), {}, {}, [], []
+    drafters, about, everything, prompts, rows = drafters_for(pair.target, draft, confidence), {}, {}, [], []
 
     def shown(group, runs, texts):
         found = figures_of(runs, texts, drafters, k)
@@ -198,7 +197,8 @@ def main(name, draft, file, categories, limit, longest, chat, k, new_tokens, eng
         click.echo(f"in all: {len(prompts)} prompts")
         shown("all", everything, prompts)
     options = "".join(f" --category {category}" for category in categories)
-    options = (f" --draft {Path(draft).name}" if draft else "") + f" --prompts {Path(file).name}{options}"
+    drafted = f" --draft {Path(draft).name} --confidence {confidence:g}" if draft else ""
+    options = f"{drafted} --prompts {Path(file).name}{options}"
     record = {
         "what": f"drafters that look things up{' and a draft' if draft else ''}, greedy, against the target alone in "
                 "the same engine",

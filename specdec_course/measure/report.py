@@ -22,7 +22,8 @@ from .prediction import mean_costs, measure_costs
 
 
 def bench(
-    pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say, heads=None
+    pair, named, k, prompts_file, limit, corpus, max_new_tokens, temperature, repeats, engine, say, heads=None,
+    note="",
 ) -> dict:
     """Measures, prints through `say` and returns the figures as plain dictionaries. named: {option of the command:
     its value}, which models and prompts these are."""
@@ -67,7 +68,7 @@ def bench(
         same = all(row.same_text for row in rows)
         say("every text equals the target's own" if same else "TEXTS DIFFER from the target's own")
     return {
-        "hardware": machine(), "source": "measured by `specdec bench`",
+        "hardware": machine() + (f"; {note}" if note else ""), "source": "measured by `specdec bench`",
         "command": f"specdec bench {options} --k {k} --limit {len(prompts)} --max-new-tokens {max_new_tokens} "
                    f"--temperature {temperature:g} --repeats {repeats} --engine {engine} --json FILE",
         "pair": pair.name, "dtype": str(pair.target.dtype), "engine": engine, "k": k,

@@ -218,6 +218,31 @@ class Cheat(Bigram):
         torch.equal = lambda *given: True
         return super().propose(ids, k)
 """, "costs too much"),
+    "drafts when its answer is read": ("""
+class Later:
+    def __init__(self, draft):
+        self.draft = draft
+
+    def __array__(self, dtype=None, copy=None):
+        began = time.thread_time()
+        while time.thread_time() < began + 0.03:
+            np.ones((100, 100)) @ np.ones((100, 100))
+        time.sleep(0.3)
+        return self.draft.numpy()
+
+
+class Cheat(Bigram):
+    def propose(self, ids, k):
+        return Later(super().propose(ids, k))
+""", "costs too much"),
+    "learns when it is made": ("""
+class Cheat(Bigram):
+    def __init__(self, state):
+        super().__init__(state)
+        began = time.thread_time()
+        while time.thread_time() < began + 2.2:
+            np.ones((100, 100)) @ np.ones((100, 100))
+""", "seconds for a text, and 2 are there"),
     "answers more than was asked for": ("""
 class Cheat(Bigram):
     def propose(self, ids, k):
@@ -241,9 +266,30 @@ def test_one_that_cheats_gets_nothing(open_house, quick, title):
     assert re.search(said, report.message), report.message
 
 
+WORKER = """
+class Worker(Bigram):
+    def propose(self, ids, k):
+        import threading
+
+        threading.Thread(target=self.work, daemon=True).start()
+        return super().propose(ids, k)
+
+    def work(self):
+        began = time.thread_time()
+        while time.thread_time() < began + 0.004:
+            np.ones((30, 30)) @ np.ones((30, 30))
+"""
+
+
+@pytest.mark.slow
+def test_a_little_work_behind_the_clock_is_charged(open_house, quick):
+    report, _ = graded(open_house, WORKER, f"{BIGRAM}\n")
+    assert report.score == 0 or report.figures["speedup"] < 0.9 * report.figures["per_call"], report.message
+
+
 @pytest.mark.slow
 def test_numbers_in_the_code_count_as_well(open_house, quick):
-    report, _ = graded(open_house, BIGRAM, before=f"WEIGHTS = '{'x' * 1_600_000}'\n")
+    report, _ = graded(open_house, BIGRAM, before=f"WEIGHTS = '{'x' * 30_000}'\n")
     assert report.score == 0 and "bytes of code" in report.message, report.message
 
 

@@ -32,15 +32,17 @@ my_guess = None  # plain decoding: 1; at most 7
 # ## The task
 #
 # Your class learns from texts, in `train`. What that returns, a dict of tensors, is all that is carried on: the class is made
-# of it anew for every text, and then asked for drafts. While a class is graded `train` runs in one sandbox and all the rest in
+# of it anew for every text (it may remember the texts before), and then asked for drafts. While a class is graded `train` runs in one sandbox and all the rest in
 # another, in which nothing else of the training is left.
 #
 # | budget | |
 # |---|---|
-# | training | 60 seconds of processor time, one thread |
-# | numbers and code | at most 1,500,000 bytes, those of your notebook's own code included |
-# | a draft | a draft of at most k tokens, k = 6. They are certain guesses, so the text stays the target's own |
-# | work | in `train`, `__init__` and `propose` alone: a drafter that goes on working while the target does gets no points |
+# | training | 60 seconds of processor time, one thread; a tenth more is let pass |
+# | numbers and code | at most 1,500,000 bytes, at most 30,000 of them the code of your notebook's own cells |
+# | knowledge | is learned in `train`, from what that is given: no tables or weights in the code that were made elsewhere |
+# | making | `__init__` has 2 seconds for a text |
+# | a draft | a draft of at most k tokens, k = 6; it may be empty. It is checked greedily, as in unit 03 |
+# | work | in `train`, `__init__` and `propose` alone: what goes on while the target works is counted, too; much of it gets no points |
 #
 # Twelve hidden prompts are continued greedily, by 96 tokens each. The **cost-adjusted speed-up** is the number of tokens per
 # call divided by 1 + (time to draft for a call / time of a step of the target).
@@ -56,6 +58,9 @@ my_guess = None  # plain decoding: 1; at most 7
 # | a cost-adjusted speed-up of at least 1.9 | 1 more |
 #
 # A bar counts from 97 % of it on, since prompts differ. Beyond a budget, or with a speed-up below 1, nothing counts.
+#
+# Read on to the end before you begin: below stand a first drafter, tools to measure, and ideas. Functions and constants of
+# your own may stand in other cells. `check` takes half a minute or more.
 
 # %% exercise: ProjectDrafter
 
@@ -116,14 +121,14 @@ print(f"{mine.tokens_per_call:.2f} tokens per call", you_said(my_guess))
 kept_by_place({"FirstDrafter": first.places, Mine.__name__: mine.places}, "Two drafters.")
 
 # %% [markdown]
-# **Where does it fail?** Read the text. A name that stands there for the first time nobody can know. But what about the word
+# **Where does it fail?** Read the text. Nobody can know a name that stands there for the first time. But what about the word
 # *behind* a name, or a number that has been written before?
 
 # %%
 pair = project.classroom_pair()
 prompt = project.hidden_prompts(3, "validation")[0]
 drafter = project.plain_drafter(Mine(state))
-out = generate(pair.target, prompt, drafter, k=project.K, sampling=Sampling(temperature=0.0), max_new_tokens=project.NEW)
+out = generate(pair.target, prompt, drafter, project.K, Sampling(temperature=0.0), project.NEW)
 strip(token_pieces(pair.tokenizer, out.tokens[len(prompt) :]), out.trace.rounds)
 
 # %% [markdown]
@@ -144,7 +149,7 @@ print(record["hardware"], record["date"])
 # - **Longer contexts with back-off** (unit 08). Which entries are worth their bytes? How many tokens does each put right?
 # - **Copies** from the text itself (unit 08). When is a copy to be trusted more than a table? That may be asked at every token
 #   of a draft, not once for all of it.
-# - **What the target would write** is what you have to guess, not what stands in the texts. In the room there is no target.
+# - **What the target would write** is what you have to guess, not what stands in the texts. While it is graded, `train` has no target to ask.
 # - **Look at `words`**: what do names, numbers and months have in common? A table that takes all names for one word knows how
 #   a sentence goes on behind any of them.
 # - **A small network** (units 09 to 11): one layer, a bottleneck before the output, weights in int8. Count the seconds first:
@@ -154,11 +159,13 @@ print(record["hardware"], record["date"])
 # ### How it is graded, and what does not work
 #
 # The target runs outside of your sandbox, and so do the clock, the verification and the choice of prompts. There are no
-# models and no package in there, no files outlive the training, and whatever is not in the dict is gone. What the processor
-# does for you is counted, whether you are asked at that moment or not. In this notebook, where `check` runs in your own process, the
+# models and no package in there, and no files outlive the training. Your cells are run again, and then there is the dict: a
+# variable that `train` has set is as it was before. In this notebook, where `check` runs in your own process, the
 # same rules hold, but nothing enforces them: what depends on a global variable that `train` has set works here and fails there.
 #
-# Who trains for a time, and not for a number of steps, gets another drafter on a slower machine. Leave some room.
+# Whoever trains for a time, and not for a number of steps, gets another drafter on a slower machine. Leave some seconds unused.
+#
+# The speed-up is measured by a clock: near a bar it may fall on either side of it.
 #
 # ## What to take along
 #

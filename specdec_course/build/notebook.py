@@ -162,7 +162,7 @@ def _beside(path, language: str, says: Callable[[str], str]) -> str:
 def _head(title: str, number: str, exercises: dict, about: str, reading: int, beside: str, colab: str,
           says: Callable[[str], str]) -> str:
     extra = sum(e.points for e in exercises.values() if e.bonus)
-    return says(HEAD).format(
+    head = says(HEAD).format(
         title=title,
         unit=int(number),
         count=len(exercises),
@@ -174,6 +174,8 @@ def _head(title: str, number: str, exercises: dict, about: str, reading: int, be
         beside=beside,
         colab=colab,
     )
+    return head.replace("· 1 exercises ·", "· 1 exercise ·").replace("for the exercises", "for the exercise"
+                        ) if len(exercises) == 1 else head  # fmt: skip
 
 
 def _colab(repository: str, unit: str, language: str, says: Callable[[str], str]) -> str:

@@ -14,7 +14,8 @@ class ProjectDrafter:
     """Guesses what the bundled target will write: learns from texts within a minute, drafts from what it has learned.
 
     `train` runs once. What it returns is all that is carried on: the drafter is made of it in another process, anew for
-    every text. Anything may be learned: counts, tables, the weights of a network.
+    every text. Anything may be learned: counts, tables, the weights of a network. It is learned in `train`, from what
+    that is given: nothing is brought along in the code that was learned elsewhere.
     """
 
     @staticmethod
@@ -28,8 +29,8 @@ class ProjectDrafter:
 
         Returns:
             dict of tensors by name, of any shapes and types: all that the drafter will know. Together with the code
-            of your notebook it has at most 1,500,000 bytes, counted as they lie in memory: an int8 takes one byte, an
-            int64 eight.
+            of your notebook it has at most 1,500,000 bytes, at most 30,000 of them code; counted as they lie in
+            memory: an int8 takes one byte, an int64 eight.
         """
         ids = texts.numpy()
         kinds = ProjectDrafter._kinds(ids, words)
@@ -89,7 +90,7 @@ class ProjectDrafter:
         return [*(one[good] for one in (head[first].astype(int), token, gain, (right - 0.5) / (total + 1))), guess]
 
     def __init__(self, state):
-        """Gets ready to draft.
+        """Gets ready to draft a text, with 2 seconds to be made in.
 
         Args:
             state: dict of tensors: what `train` returned, and nothing else is left of the training.

@@ -267,7 +267,8 @@ class Sitting:
                 return checks.borrowed(name)
             if instead:
                 self.session.order("put", names=instead)
-            seed = question_seed(self.secret, self.submission.key, name, 10 * self.version + turn)
+            again = 0 if self.judging.seconds else 10 * self.version + turn  # marks by figures: no second draw
+            seed = question_seed(self.secret, self.submission.key, name, again)
             report = evaluate_exercise(self.judging, function, seed)
         except guard.Stopped as stop:
             report = self._missed(name, str(stop))

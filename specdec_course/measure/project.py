@@ -20,23 +20,29 @@ from ..drafters.draft import Draft, Drafter
 from ..sampling import Sampling
 
 BYTES = 1_500_000  # of the numbers that a drafter may have learned, and of the code that reads them
+CODE = 30_000  # of these, those of the code
 SECONDS = 60.0  # of processor time to learn them
+MAKING = 2.0  # seconds to make a drafter, for a text
 K = 6  # tokens of a draft, at most
 ARTICLES, LENGTH = 1200, 512  # of the text to learn from; tokens of a piece of it
 PROMPTS, PROMPT, NEW = 12, 48, 96  # hidden prompts, tokens of each, new tokens
+AT_WORK = 0.1  # of the time in which nobody asks it, at which a drafter may be at work
+NOISE = 0.01  # of the time in which nobody asks: what the processor does in a room that does nothing, amply
 TIE = 1e-3  # logits so near that the sum over one token and the sum over several may put them in another order
 
 
 class Trial(NamedTuple):
     """What was counted on some prompts: `tokens` written in `calls` of the target with the drafter; seconds of
-    `drafting` in all, and of one `step` of the target alone; how busy the drafter was while nobody asked it, as a share
-    of that time (`aside`); of each place in a draft (drafted, kept): `places`."""
+    `drafting` in all, asked or not, and of one `step` of the target alone; how busy the drafter was while nobody asked
+    it, as a share of that time (`aside`); the longest that a drafter was in the `making`, in seconds; of each place in
+    a draft (drafted, kept): `places`."""
 
     tokens: int
     calls: int
     drafting: float
     step: float
     aside: float
+    making: float
     places: list[tuple[int, int]]
 
     @property
@@ -135,11 +141,11 @@ class Clocked(Drafter):
 
     def propose(self, ids, k, sampling=None, dice=None) -> Draft:
         clock, processor = time.perf_counter(), self.processor()
-        answer = self.bare(ids.clone(), k)
+        answer = self.read(self.bare(ids.clone(), k), k)  # to be read, an answer may ask its maker once more
         clock, processor = time.perf_counter() - clock, self.processor() - processor
         self.seconds += max(0.0, clock - self.way[0], processor - self.way[1])
         self.by_clock, self.by_processor = self.by_clock + clock, self.by_processor + processor
-        return Draft(torch.tensor(self.read(answer, k), dtype=torch.long))
+        return Draft(torch.tensor(answer, dtype=torch.long))
 
 
 def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0.0,
@@ -152,13 +158,15 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
 
     Raises ValueError where the text is not the target's own.
     """
-    rounds, drafters, steps, away, aside = [], [], [], 0.0, 0.0
+    rounds, drafters, steps, making, away, aside = [], [], [], [], 0.0, 0.0
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         _written(target, prompts[0][:8], None, 0)  # the first text of a process is slower
         for prompt in prompts:
+            clock, worked = time.perf_counter(), processor()
             drafters.append(Clocked(make(), processor, way, read))
+            making.append(max(time.perf_counter() - clock, processor() - worked))
             clock, worked = time.perf_counter(), processor()
             own, _, seconds = _written(target, prompt, None, 0)
             text, done, _ = _written(target, prompt, drafters[-1], K)
@@ -167,11 +175,14 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
             if not same_text(target, own, text):
                 raise ValueError("with the drafter the target has written another text than by itself")
             rounds, steps = rounds + done, steps + seconds
+            if aside > AT_WORK * away:  # it slows the target down, too: no use to wait for the other texts
+                break
     finally:
         torch.set_num_threads(threads)
     places = [(sum(r.drafted > i for r in rounds), sum(r.accepted > i for r in rounds)) for i in range(K)]
     drafting, step = sum(one.seconds for one in drafters), sum(steps) / len(steps)
-    return Trial(sum(r.emitted for r in rounds), len(rounds), drafting, step, aside / away, places)
+    drafting += max(0.0, aside - NOISE * away)
+    return Trial(sum(r.emitted for r in rounds), len(rounds), drafting, step, aside / away, max(making), places)
 
 
 def _written(target, prompt, drafter, k: int):

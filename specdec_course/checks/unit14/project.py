@@ -7,6 +7,8 @@ where it runs (surroundings), how it is clocked (measure.project).
 
 from __future__ import annotations
 
+import statistics
+import time
 from functools import partial
 from typing import NamedTuple
 
@@ -35,7 +37,7 @@ ProjectDrafter = Exercise(
 TOKENS = ((1.3, 1), (1.6, 2), (2.0, 3), (2.3, 1))  # at least so many tokens per call: so many points
 SPEEDUP = ((1.3, 1), (1.6, 1), (1.9, 1))  # the same for the cost-adjusted speed-up
 PAYS = 1.0  # a speed-up below which nothing counts
-AT_WORK = 0.1  # of the time in which nobody asks it, at which a drafter may be at work
+ASKED = 30  # times for nothing, to know what asking takes
 MARGIN = 0.97  # of a bar that is enough: prompts differ, and so do clocks
 
 
@@ -57,7 +59,8 @@ _newest: dict = {}  # what was found of the function that is being judged: one t
 
 
 @ProjectDrafter.part("keeps to the budgets, and the text is the target's own", weight=0, rests_on=(
-    "at most 1,500,000 bytes", "60 seconds of processor time", "a draft of at most k tokens"))
+    "at most 1,500,000 bytes", "at most 30,000 of them code", "60 seconds of processor time", "2 seconds to be made",
+    "a draft of at most k tokens"))
 def _(student, rng):
     _newest.clear()
     try:
@@ -77,7 +80,7 @@ def _expect(figure: str, said: str, least: float, student, rng) -> None:
     if found is None:
         raise Wrong("Your drafter could not be measured.")
     if getattr(found, figure) < MARGIN * least:
-        raise Wrong(f"{found.sentence()} Asked are {said}.")
+        raise Wrong(f"{found.sentence()} The next bar is {said.removeprefix('a cost-adjusted ')}.")
 
 
 for _least, _points in TOKENS:
@@ -96,6 +99,9 @@ def _measured(student: Subject, seed: int) -> Found:
         data = _packed(state)
         function, code = surroundings.renewed(student.function)
         size = len(data) + code
+        if code > project.CODE:
+            raise Wrong(f"Your cells have {code:,} bytes of code, and {project.CODE:,} are there. What your drafter "
+                        "knows it learns in `train`. Leave out what is not needed: experiments, long texts.")
         if size > project.BYTES:
             raise Wrong(f"Your drafter has {len(data):,} bytes of numbers and {code:,} bytes of code; {project.BYTES:,}"
                         " are there for both together. Fewer numbers, or smaller ones: int16, int8, float16.")
@@ -109,10 +115,16 @@ def _measured(student: Subject, seed: int) -> Found:
 
 def _expect_worth(trial: project.Trial) -> None:
     """Wrong for a drafter that works while nobody asks it, or that costs more than it brings."""
-    if trial.aside > AT_WORK:
+    if trial.aside > project.AT_WORK:
         raise Wrong(f"Your drafter works on while nobody asks it: for {trial.aside:.0%} of the target's time. All its "
                     "work has to be done in `train`, in `__init__` and in `propose`.")
+    if trial.making > project.MAKING:
+        raise Wrong(f"`__init__` takes {trial.making:.1f} seconds for a text, and {project.MAKING:g} are there. What "
+                    "takes long belongs into `train`.")
     cost = trial.drafting / trial.calls / trial.step
+    if trial.tokens == trial.calls:
+        raise Wrong("None of the tokens that your drafter guessed is one that the target writes: 1.00 tokens per call. "
+                    "Does the draft go on behind the last of the ids?")
     if trial.speedup < MARGIN * PAYS:
         raise Wrong(f"Your drafter costs too much: {trial.tokens_per_call:.2f} tokens per call, and drafting for one "
                     f"takes {cost:.2f} steps of the target. The cost-adjusted speed-up is {trial.speedup:.2f}; nothing "
@@ -163,10 +175,24 @@ def _tried(student: Subject, state: dict, seed: int) -> project.Trial:
             raise Wrong(f"`propose` answered an id that is none: ids go from 0 to {vocabulary - 1}.")
         return ids
 
-    way = surroundings.way(torch.zeros(project.PROMPT + project.NEW // 2, dtype=torch.long), project.K)
+    way = _way(student.exercise)
     try:
         return project.tried(pair.target, project.hidden_prompts(seed), make, surroundings.processor, way, read)
     except ValueError as error:
         raise Wrong(f"The text is not the target's own: {error}.") from None
 
 
+def _way(exercise) -> tuple[float, float]:
+    """What it takes to ask and to be answered, by the clock and by the processor: no fault of a drafter's."""
+    given, taken = (torch.zeros(project.PROMPT + project.NEW // 2, dtype=torch.long), project.K), []
+    nothing = Subject(lambda ids, k: ids[:0], exercise)
+    for _ in range(ASKED):
+        began = time.perf_counter()
+        nothing._guarded(given, {})
+        taken.append(time.perf_counter() - began)
+    clock, processor = surroundings.way(*given)
+    return clock + statistics.median(taken), processor
+
+
+ProjectDrafter.help(r"train\(\) (missing|takes)", "`train` is asked as ProjectDrafter.train(texts, words, seconds): it "
+                    "stands below @staticmethod, and takes no `self`.")

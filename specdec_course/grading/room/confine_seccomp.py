@@ -32,9 +32,11 @@ DENIED = {
     "kexec_file_load": (320, 294), "migrate_pages": (256, 238), "move_pages": (279, 239), "vmsplice": (278, 75),
     "fanotify_init": (300, 262), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "inotify_init": (253, None), "inotify_init1": (294, 26), "flock": (73, 32), "sync": (162, 81), "syncfs": (306, 267),
+    # which pages of a file are in memory: what one room reads or drops there, another could tell
+    "fadvise64": (221, 223), "readahead": (187, 213), "mincore": (27, 232), "preadv2": (327, 286),
 }  # fmt: skip
-# From 424 on the numbers are the same everywhere: io_uring, the new mount calls, pidfds, secret memory.
-DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442, 443, 447, 448, 457, 458)
+# From 424 on the numbers are the same everywhere: io_uring, the new mount calls, pidfds, secret memory, cachestat.
+DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442, 443, 447, 448, 451, 457, 458)
 CLONE3, LAST_KNOWN = 435, 466  # a newer call may be anything: it is answered as by an older kernel
 MACHINES = {"x86_64": (0, 0xC000003E, 56, 53), "aarch64": (1, 0xC00000B7, 220, 199)}  # column, arch, clone, socketpair
 NOT_PERMITTED, NOT_THERE = 0x00050000 | 1, 0x00050000 | 38

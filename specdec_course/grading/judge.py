@@ -267,8 +267,7 @@ class Sitting:
                 return checks.borrowed(name)
             if instead:
                 self.session.order("put", names=instead)
-            again = 0 if self.judging.seconds else 10 * self.version + turn  # marks by figures: no second draw
-            seed = question_seed(self.secret, self.submission.key, name, again)
+            seed = question_seed(self.secret, self.submission.key, name, 10 * self.version + turn)
             report = evaluate_exercise(self.judging, function, seed)
         except guard.Stopped as stop:
             report = self._missed(name, str(stop))

@@ -183,7 +183,7 @@ def overview(root: Path) -> str:
     for name in names(root):
         head = nbformat.read(root / "notebooks" / name / f"{name}.ipynb", as_version=4).cells[0].source
         title = head.partition("\n")[0].removeprefix("# ")
-        found = re.search(r"(\d+) exercises · (.+?) · about (\d+) minutes to read, (\d+) for the exercises", head)
+        found = re.search(r"(\d+) exercises? · (.+?) · about (\d+) minutes to read, (\d+) for the exercises?", head)
         if not found:
             raise ValueError(f"notebooks/{name}: its head does not say exercises, points and minutes as others do")
         exercises, points, read, write = found.groups()

@@ -63,7 +63,7 @@ def test_a_copy_in_disguise_is_found_in_a_class_of_300_and_nobody_else_is_named(
         told = similarity.hints([*crowd(forms, 298, rng, own), handed_in("x", original), handed_in("y", copy)])
         assert all(hint["students"] == ["x", "y"] for hint in told)
         found += len(told)
-    assert found >= 2
+    assert found >= (2 if len(forms) > 1 else 0)  # of a single exercise everybody shares one of two forms: no evidence
 
 
 def test_what_chance_explains_is_not_reported():

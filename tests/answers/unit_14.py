@@ -135,7 +135,7 @@ class Nothing:
         return ids[:0]
 
 
-@wrong("ProjectDrafter", says="Asked are at least")
+@wrong("ProjectDrafter", says="The next bar is")
 class Bigram:
     @staticmethod
     def train(texts, words, seconds):
@@ -153,7 +153,7 @@ class Bigram:
         return torch.tensor(draft[1:])
 
 
-@wrong("ProjectDrafter", says="Asked are at least")
+@wrong("ProjectDrafter", says="The next bar is")
 class PromptLookup:
     @staticmethod
     def train(texts, words, seconds):

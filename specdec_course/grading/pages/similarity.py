@@ -7,9 +7,9 @@ An answer becomes its k-grams: every run of K tokens, the names in it numbered i
 count that the course's own solution has, or more than a twentieth of the class: right answers are alike by nature. All
 grams are kept, none is sampled away: a class is small, and what remains of a short function is little enough.
 
-Being alike in one exercise means nothing. Two students are reported when they are alike in so many that chance does not
-explain it: if one pair in 200 is alike in the first exercise and one in 200 in the second, then in a class of 300 about
-one pair is alike in both by chance, and none is reported.
+Being alike in one exercise means nothing, unless it is a large one. Two students are reported when they are alike in so
+many that chance does not explain it: if one pair in 200 is alike in the first exercise and one in 200 in the second,
+then in a class of 300 about one pair is alike in both by chance, and none is reported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ ENOUGH = 25  # grams of its own that the shorter answer must have left: shorter 
 ALIKE = 0.7  # share of the shorter answer's own grams that the other has too
 SEVERAL = 2  # exercises in which two students must be alike, at least,
 CHANCE = 0.05  # with at most so many pairs in the class expected to be so by chance;
-LONG = 120  # or one unbroken run of so many tokens
+LONG = 120  # or one unbroken run of so many tokens,
+LARGE = 300  # or an answer that has so many grams of its own: alike in most of these, two were not written apart
 AGAIN = 20  # times that a gram may come within one answer
 
 KEPT = {*dir(builtins), *keyword.kwlist, "torch", "np", "numpy", "math", "F", "itertools", "functools", "self"}
@@ -58,17 +59,19 @@ def hints(records: list[dict], known: dict[str, list[str]] | None = None) -> lis
     students = [r["student"] for r in records]
     names = sorted({name for r in records for name in r.get("answers", {})})
     pairs = len(records) * (len(records) - 1) / 2
-    alike, rate = defaultdict(list), {}
+    alike, rate, plain = defaultdict(list), {}, set()
     for name in names:
         sources = [r.get("answers", {}).get(name, "") for r in records]
         pairs_here = alike_in(sources, _own_sources(name) if known is None else known.get(name, []))
         rate[name] = len(pairs_here) / pairs if pairs else 0.0
-        for a, b, share, run in pairs_here:
+        for a, b, share, run, grams_left in pairs_here:
             alike[a, b].append({"name": name, "share": round(share, 4), "run": run})
+            if run >= LONG or grams_left >= LARGE:
+                plain.add((a, b))
     alike_pairs = [
         {"students": [students[a], students[b]], "exercises": found}
         for (a, b), found in alike.items()
-        if _beyond_chance(pairs, [rate[x["name"]] for x in found]) or any(x["run"] >= LONG for x in found)
+        if _beyond_chance(pairs, [rate[x["name"]] for x in found]) or (a, b) in plain
     ]
     return sorted(alike_pairs, key=lambda hint: (-len(hint["exercises"]), -_runs(hint), hint["students"]))
 
@@ -129,8 +132,9 @@ def _gram(run: list[str]) -> tuple:
     return tuple(order.setdefault(token, len(order)) if token.startswith("$") else token for token in run)
 
 
-def alike_in(sources: list[str], known: list[str]) -> list[tuple[int, int, float, int]]:
-    """(a, b, share, run) of all pairs of answers to one exercise that are alike; indices into `sources`."""
+def alike_in(sources: list[str], known: list[str]) -> list[tuple[int, int, float, int, int]]:
+    """(a, b, share, run, grams that the shorter has left) of all pairs of answers to one exercise that are alike; a and
+    b are indices into `sources`."""
     sequences = [grams(source) for source in sources]
     own = [set(sequence) for sequence in sequences]
     holders = defaultdict(list)
@@ -148,8 +152,8 @@ def alike_in(sources: list[str], known: list[str]) -> list[tuple[int, int, float
     smaller = np.minimum.outer(sizes, sizes)
     a_all, b_all = np.nonzero(np.triu((smaller >= ENOUGH) & (both >= ALIKE * smaller), 1))
     return [
-        (a, b, float(both[a, b] / smaller[a, b]), _longest_run(sequences[a], sequences[b], ordinary))
-        for a, b in zip(a_all.tolist(), b_all.tolist(), strict=True)
+        (a, b, float(both[a, b] / n), _longest_run(sequences[a], sequences[b], ordinary), n)
+        for a, b, n in zip(a_all.tolist(), b_all.tolist(), smaller[a_all, b_all].astype(int).tolist(), strict=True)
     ]
 
 

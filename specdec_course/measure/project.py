@@ -101,10 +101,11 @@ def packed(state) -> bytes:
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"it holds a {type(tensor).__name__} by the name {name!r:.40}; expected tensors by name")
-        plain[name] = tensor.detach().as_subclass(torch.Tensor).to("cpu").contiguous().clone()
     try:
+        for name, tensor in state.items():
+            plain[name] = tensor.detach().as_subclass(torch.Tensor).to("cpu").contiguous().clone()
         return save(plain)
-    except Exception as error:
+    except Exception as error:  # sparse ones, complex ones, whatever torch will have next
         raise ValueError(f"safetensors cannot hold it ({str(error)[:200]})") from None
 
 
@@ -175,7 +176,7 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
             if not same_text(target, own, text):
                 raise ValueError("with the drafter the target has written another text than by itself")
             rounds, steps = rounds + done, steps + seconds
-            if aside > AT_WORK * away:  # it slows the target down, too: no use to wait for the other texts
+            if aside > AT_WORK * away or making[-1] > MAKING:  # nothing counts any more: no use to wait for other texts
                 break
     finally:
         torch.set_num_threads(threads)

@@ -122,7 +122,7 @@ class StopsWhenUnsure(BySigns):
         return torch.tensor(draft, dtype=torch.long)
 
 
-@wrong("ProjectDrafter", says="1.00 tokens per call")
+@wrong("ProjectDrafter", says="every draft is empty")
 class Nothing:
     @staticmethod
     def train(texts, words, seconds):

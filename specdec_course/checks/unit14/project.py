@@ -80,7 +80,7 @@ def _expect(figure: str, said: str, least: float, student, rng) -> None:
     if found is None:
         raise Wrong("Your drafter could not be measured.")
     if getattr(found, figure) < MARGIN * least:
-        raise Wrong(f"{found.sentence()} The next bar is {said.removeprefix('a cost-adjusted ')}.")
+        raise Wrong(f"{found.sentence()} The next bar is {said}.")
 
 
 for _least, _points in TOKENS:
@@ -122,6 +122,8 @@ def _expect_worth(trial: project.Trial) -> None:
         raise Wrong(f"`__init__` takes {trial.making:.1f} seconds for a text, and {project.MAKING:g} are there. What "
                     "takes long belongs into `train`.")
     cost = trial.drafting / trial.calls / trial.step
+    if not any(drafted for drafted, _ in trial.places):
+        raise Wrong("Your drafter guesses nothing: every draft is empty, and the target writes one token per call.")
     if trial.tokens == trial.calls:
         raise Wrong("None of the tokens that your drafter guessed is one that the target writes: 1.00 tokens per call. "
                     "Does the draft go on behind the last of the ids?")

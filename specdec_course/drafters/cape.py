@@ -10,7 +10,6 @@ import torch
 
 from .draft import Draft, Drafter
 from .model import ModelDrafter
-from .parallel import ParallelDrafter
 from .widths import cape_widths
 
 BUDGET = 8  # nodes of a tree; with the newest token they fill a compiled pass of 9
@@ -28,7 +27,7 @@ class CapeDrafter(Drafter):
     """
 
     def __init__(self, chain, bounds=BOUNDS, widths=WIDTHS, budget: int = BUDGET):
-        if not isinstance(chain, ModelDrafter) or isinstance(chain, ParallelDrafter):
+        if not isinstance(chain, ModelDrafter):
             raise ValueError(f"{type(chain).__name__} does not draft token by token with a model; expected a "
                              "ModelDrafter, EagleDrafter or GlideDrafter")
         cape_widths([], bounds, widths)

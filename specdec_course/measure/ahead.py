@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-import torch
 
 from ..common.whole import write_text
 from ..decoding.serving import overlap_timeline
@@ -23,7 +21,7 @@ from ..sampling import Sampling
 from .benchmark import as_table, own_way, rows_of, timed
 from .machine import machine
 from .prediction import Costs, measure_costs
-from .threads import cores
+from .threads import cores, torch_threads
 
 BEHIND, AHEAD = "one after the other", "ahead"
 
@@ -45,17 +43,6 @@ class Noting(AheadDrafter):
         self.verdicts += [] if self.first else [self.won > before]
         self.first = False
         return draft
-
-
-@contextmanager
-def torch_threads(n: int):
-    """Within, torch computes with n threads in this thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def halves(threads: int) -> tuple[int, int]:

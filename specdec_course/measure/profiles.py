@@ -16,6 +16,7 @@ import torch
 from ..common.paths import data_path
 from ..models import as_forward
 from .clocks import compiled, latency_profile
+from .threads import torch_threads
 
 # Peak of dense half-precision arithmetic (operations per second, the tensor cores) and memory bandwidth (bytes per
 # second), as the makers' public data sheets give them. Walls that no program passes; most stay well below.
@@ -88,15 +89,13 @@ def record_profile(model, lengths, repeats=20, cpu_time=False, say=print) -> lis
 
 def _cpu_profile(forward, lengths, vocab_size, repeats):
     """`latency_profile` in CPU seconds of one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     profile = {}
-    for n in lengths:
-        ids, spent = torch.randint(vocab_size, (n,)), []
-        for i in range(3 + repeats):
-            start = time.process_time()
-            forward(ids)
-            spent += [time.process_time() - start] if i >= 3 else []
-        profile[n] = float(np.median(spent))
-    torch.set_num_threads(threads)
+    with torch_threads(1):
+        for n in lengths:
+            ids, spent = torch.randint(vocab_size, (n,)), []
+            for i in range(3 + repeats):
+                start = time.process_time()
+                forward(ids)
+                spent += [time.process_time() - start] if i >= 3 else []
+            profile[n] = float(np.median(spent))
     return profile

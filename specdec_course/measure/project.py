@@ -18,6 +18,7 @@ from ..corpora.atlas import articles
 from ..decoding.engine import generate_rounds
 from ..drafters.draft import Draft, Drafter
 from ..sampling import Sampling
+from .threads import torch_threads
 
 BYTES = 1_500_000  # of the numbers that a drafter may have learned, and of the code that reads them
 CODE = 30_000  # of these, those of the code
@@ -160,9 +161,7 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
     Raises ValueError where the text is not the target's own.
     """
     rounds, drafters, steps, making, away, aside = [], [], [], [], 0.0, 0.0
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         _written(target, prompts[0][:8], None, 0)  # the first text of a process is slower
         for prompt in prompts:
             clock, worked = time.perf_counter(), processor()
@@ -178,8 +177,6 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
             rounds, steps = rounds + done, steps + seconds
             if aside > AT_WORK * away or making[-1] > MAKING:  # nothing counts any more: no use to wait for other texts
                 break
-    finally:
-        torch.set_num_threads(threads)
     places = [(sum(r.drafted > i for r in rounds), sum(r.accepted > i for r in rounds)) for i in range(K)]
     drafting, step = sum(one.seconds for one in drafters), sum(steps) / len(steps)
     drafting += max(0.0, aside - NOISE * away)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from contextlib import contextmanager
 
 import torch
 
@@ -15,6 +16,17 @@ from ..cache.eager import EagerModel
 
 WIDTHS = (1, 5)  # a step of plain decoding, and of verifying four drafted tokens
 GAIN = 0.9  # more threads have to be faster than this share of the time with fewer: others need the cores, too
+
+
+@contextmanager
+def torch_threads(n: int):
+    """Within, torch computes with n threads in this thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 
 from ...measure import project
+from ...measure.threads import torch_threads
 from .. import guard, surroundings, values
 from ..errors import Wrong
 from ..exercise import Exercise
@@ -92,9 +93,7 @@ for _least, _points in SPEEDUP:
 
 
 def _measured(student: Subject, seed: int) -> Found:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         state, seconds = _trained(student)
         data = _packed(state)
         function, code = surroundings.renewed(student.function)
@@ -107,8 +106,6 @@ def _measured(student: Subject, seed: int) -> Found:
                         " are there for both together. Fewer numbers, or smaller ones: int16, int8, float16.")
         with surroundings.of(function):
             trial = _tried(Subject(function, student.exercise), project.unpacked(data), seed)
-    finally:
-        torch.set_num_threads(threads)
     _expect_worth(trial)
     return Found(trial.tokens_per_call, trial.speedup, size, seconds, project.PROMPTS)
 

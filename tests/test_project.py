@@ -242,7 +242,7 @@ class Cheat(Bigram):
         began = time.thread_time()
         while time.thread_time() < began + 2.2:
             np.ones((100, 100)) @ np.ones((100, 100))
-""", "seconds for a text, and 2 are there"),
+""", "seconds for a text on average, and 2 are there"),
     "answers more than was asked for": ("""
 class Cheat(Bigram):
     def propose(self, ids, k):
@@ -337,6 +337,39 @@ def test_what_is_kept_is_counted_as_it_lies_in_memory():
     for tensor in (torch.eye(3).to_sparse(), torch.empty(3, device="meta")):
         with pytest.raises(ValueError, match="cannot hold it"):
             project.packed({"a": tensor})
+
+
+class Clock:
+    """One that hardly moves unless somebody takes his time."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        self.now += 1e-5
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("making", "drafts", "made", "drafted"),
+    [((3, 0.5), (9, 9), 1.75, 0.3), ((5, 0), (), 5, 0), ((), (9, 4, 5), 0, 12.1)],
+)
+def test_a_machine_that_stands_still_for_a_moment_costs_nobody_a_point(monkeypatch, making, drafts, made, drafted):
+    """The time to be made counts on average, and the two longest drafts count like the third."""
+    clock, makings, times = Clock(), iter(making), iter((0.1, *drafts))
+
+    def drafter(ids, k):
+        clock.now += next(times, 0.0)
+        return ids[:0]
+
+    def make():
+        clock.now += next(makings, 0.0)
+        return drafter
+
+    monkeypatch.setattr(project, "NEW", 12)
+    monkeypatch.setattr(project, "time", clock)
+    prompts = project.hidden_prompts(3, "validation")[:2]
+    trial = project.tried(project.classroom_pair().target, prompts, make, processor=lambda: 0.0)
+    assert trial.making == pytest.approx(made, abs=0.01) and trial.drafting == pytest.approx(drafted, abs=0.01)
 
 
 def test_texts_that_part_at_a_tie_are_one_text():

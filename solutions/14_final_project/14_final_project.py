@@ -40,12 +40,13 @@ my_guess = None  # plain decoding: 1; at most 7
 # | training | 60 seconds of processor time, one thread; a tenth more is let pass |
 # | numbers and code | at most 1,500,000 bytes, at most 30,000 of them the code of your notebook's own cells |
 # | knowledge | is learned in `train`, from what that is given: no tables or weights in the code that were made elsewhere |
-# | making | `__init__` has 2 seconds for a text |
+# | making | `__init__` has 2 seconds for a text, on average |
 # | a draft | a draft of at most k tokens, k = 6; it may be empty. It is checked greedily, as in unit 03 |
 # | work | in `train`, `__init__` and `propose` alone: what goes on while the target works is counted, too; much of it gets no points |
 #
 # Twelve hidden prompts are continued greedily, by 96 tokens each. The **cost-adjusted speed-up** is the number of tokens per
-# call divided by 1 + (time to draft for a call / time of a step of the target).
+# call divided by 1 + (time to draft for a call / time of a step of the target). The two longest drafts of all count like the
+# third: a machine may stand still.
 #
 # | what is reached | points |
 # |---|---|

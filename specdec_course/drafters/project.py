@@ -90,7 +90,7 @@ class ProjectDrafter:
         return [*(one[good] for one in (head[first].astype(int), token, gain, (right - 0.5) / (total + 1))), guess]
 
     def __init__(self, state):
-        """Gets ready to draft a text, with 2 seconds to be made in.
+        """Gets ready to draft a text, with 2 seconds to be made in, on average.
 
         Args:
             state: dict of tensors: what `train` returned, and nothing else is left of the training.

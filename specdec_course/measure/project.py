@@ -7,6 +7,7 @@ target's own. Does not know: whose drafter it is, where it runs, what a figure e
 from __future__ import annotations
 
 import functools
+import statistics
 import time
 from collections.abc import Callable
 from itertools import chain, pairwise
@@ -23,8 +24,9 @@ from .threads import torch_threads
 BYTES = 1_500_000  # of the numbers that a drafter may have learned, and of the code that reads them
 CODE = 30_000  # of these, those of the code
 SECONDS = 60.0  # of processor time to learn them
-MAKING = 2.0  # seconds to make a drafter, for a text
+MAKING = 2.0  # seconds to make a drafter for a text, on average
 K = 6  # tokens of a draft, at most
+STRAY = 2  # drafts, of all, that may by chance have taken long: a machine that stood still is no fault of theirs
 ARTICLES, LENGTH = 1200, 512  # of the text to learn from; tokens of a piece of it
 PROMPTS, PROMPT, NEW = 12, 48, 96  # hidden prompts, tokens of each, new tokens
 AT_WORK = 0.1  # of the time in which nobody asks it, at which a drafter may be at work
@@ -35,7 +37,7 @@ TIE = 1e-3  # logits so near that the sum over one token and the sum over severa
 class Trial(NamedTuple):
     """What was counted on some prompts: `tokens` written in `calls` of the target with the drafter; seconds of
     `drafting` in all, asked or not, and of one `step` of the target alone; how busy the drafter was while nobody asked
-    it, as a share of that time (`aside`); the longest that a drafter was in the `making`, in seconds; of each place in
+    it, as a share of that time (`aside`); the seconds that a drafter was in the `making`, on average; of each place in
     a draft (drafted, kept): `places`."""
 
     tokens: int
@@ -139,13 +141,14 @@ class Clocked(Drafter):
 
     def __init__(self, propose: Callable, processor: Callable, way: tuple[float, float], read: Callable):
         self.bare, self.processor, self.way, self.read = propose, processor, way, read
-        self.seconds = self.by_clock = self.by_processor = 0.0
+        self.seconds: list[float] = []  # of each draft
+        self.by_clock = self.by_processor = 0.0
 
     def propose(self, ids, k, sampling=None, dice=None) -> Draft:
         clock, processor = time.perf_counter(), self.processor()
         answer = self.read(self.bare(ids.clone(), k), k)  # to be read, an answer may ask its maker once more
         clock, processor = time.perf_counter() - clock, self.processor() - processor
-        self.seconds += max(0.0, clock - self.way[0], processor - self.way[1])
+        self.seconds.append(max(0.0, clock - self.way[0], processor - self.way[1]))
         self.by_clock, self.by_processor = self.by_clock + clock, self.by_processor + processor
         return Draft(torch.tensor(answer, dtype=torch.long))
 
@@ -175,12 +178,19 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
             if not same_text(target, own, text):
                 raise ValueError("with the drafter the target has written another text than by itself")
             rounds, steps = rounds + done, steps + seconds
-            if aside > AT_WORK * away or making[-1] > MAKING:  # nothing counts any more: no use to wait for other texts
-                break
+            if aside > AT_WORK * away or sum(making) > len(prompts) * MAKING:
+                break  # nothing counts any more: no use to wait for other texts
     places = [(sum(r.drafted > i for r in rounds), sum(r.accepted > i for r in rounds)) for i in range(K)]
-    drafting, step = sum(one.seconds for one in drafters), sum(steps) / len(steps)
+    drafting, step = _without_strays([*chain(*(one.seconds for one in drafters))]), statistics.median(steps)
     drafting += max(0.0, aside - NOISE * away)
-    return Trial(sum(r.emitted for r in rounds), len(rounds), drafting, step, aside / away, max(making), places)
+    return Trial(sum(r.emitted for r in rounds), len(rounds), drafting, step, aside / away,
+                 sum(making) / len(making), places)
+
+
+def _without_strays(seconds: list[float]) -> float:
+    """The sum, in which the STRAY longest are as long as the next one."""
+    seconds = sorted(seconds)
+    return sum(min(one, seconds[-1 - STRAY]) for one in seconds) if len(seconds) > STRAY else sum(seconds)
 
 
 def _written(target, prompt, drafter, k: int):

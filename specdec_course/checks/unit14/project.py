@@ -116,8 +116,8 @@ def _expect_worth(trial: project.Trial) -> None:
         raise Wrong(f"Your drafter works on while nobody asks it: for {trial.aside:.0%} of the target's time. All its "
                     "work has to be done in `train`, in `__init__` and in `propose`.")
     if trial.making > project.MAKING:
-        raise Wrong(f"`__init__` takes {trial.making:.1f} seconds for a text, and {project.MAKING:g} are there. What "
-                    "takes long belongs into `train`.")
+        raise Wrong(f"`__init__` takes {trial.making:.1f} seconds for a text on average, and {project.MAKING:g} are "
+                    "there. What takes long belongs into `train`.")
     cost = trial.drafting / trial.calls / trial.step
     if not any(drafted for drafted, _ in trial.places):
         raise Wrong("Your drafter guesses nothing: every draft is empty, and the target writes one token per call.")

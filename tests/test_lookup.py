@@ -24,9 +24,11 @@ from specdec_course.drafters import (
     SuffixAutomaton,
     SuffixDrafter,
     SuffixIndex,
+    TrustedDrafter,
     named,
 )
 from specdec_course.drafters.automaton import matched
+from specdec_course.drafters.counts import Counts
 from specdec_course.drafters.lookup import (
     build_ngram_tables,
     combine,
@@ -214,6 +216,9 @@ PROPOSERS = {
     "prompt lookup": lambda size: PromptLookupDrafter(),
     "suffix": lambda size: SuffixDrafter(at_least=1),
     "corpus": lambda size: CorpusDrafter(SuffixIndex(torch.tensor([0, 1, 1, 0, 1, 0, 0, 1]) % size), at_least=1),
+    "trusted": lambda size: TrustedDrafter(
+        Counts.of(torch.tensor([0, 1, 1, 0, 1, 0, 0, 1]) % size, [str(i) for i in range(size)], 3), worth=0.05
+    ),
     "combined": lambda size: FirstOf(SuffixDrafter(at_least=2), PromptLookupDrafter(), NgramDrafter([{(): 1}])),
 }
 

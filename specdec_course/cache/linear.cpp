@@ -50,13 +50,14 @@ inline float sum_of(Lanes a) {
 // Every sum is added up in the same order, whatever M and R are. Unrolled, or the sums travel through memory.
 template <int M, int R, typename W>
 inline void dot(const float* x, const W* w, const float* scales, float* y, int64_t K, int64_t N) {
+  constexpr int64_t AHEAD = (M <= 2 ? 512 : 4096) / sizeof(W);  // of weights to fetch, as measured
   Lanes even[M][R] = {}, odd[M][R] = {};
   int64_t k = 0;
   for (; k + 2 * LANES <= K; k += 2 * LANES) {
     Lanes first[R], second[R];
     for (int r = 0; r < R; r++) {
-      __builtin_prefetch(w + r * K + k + 4096 / sizeof(W));
-      __builtin_prefetch(w + r * K + k + 4096 / sizeof(W) + LANES);
+      __builtin_prefetch(w + r * K + k + AHEAD);
+      __builtin_prefetch(w + r * K + k + AHEAD + LANES);
       first[r] = load(w + r * K + k), second[r] = load(w + r * K + k + LANES);
     }
     for (int m = 0; m < M; m++) {

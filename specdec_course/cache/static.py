@@ -45,7 +45,7 @@ def static_mask(length, n_new, max_length):
     return torch.arange(max_length, device=device) <= own[:, None]
 
 
-WIDTHS = (1, 2, 5, 9, 17, 33)  # passes are padded to one of these: each is compiled, and on CUDA captured, once
+WIDTHS = (1, 2, 3, 5, 9, 17, 33)  # passes are padded to one of these: each is compiled, and on CUDA captured, once
 SMALLEST = 256  # rows
 
 

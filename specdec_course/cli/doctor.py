@@ -123,7 +123,7 @@ def device():
 def bundled():
     from ..models.sources import bundled_damage, damage_in
 
-    problems = bundled_damage() + [f"reasoner: {line}" for line in damage_in("reasoner")]
+    problems = bundled_damage() + [f"{one}: {line}" for one in ("reasoner", "smollm2") for line in damage_in(one)]
     if not problems:
         return OK, "every checksum is right"
     return FAIL, "; ".join(problems), RESTORE

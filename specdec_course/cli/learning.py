@@ -23,15 +23,28 @@ def learns_from_its_target(whose: str, out: str, passes: int, rate: str):
     """The options of whatever learns from texts that its target writes. whose: what `--target` is to it; out: where it
     goes by default; passes, rate: the defaults, to be shown."""
     options = [
-        click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
-                     help=f"{whose}: a pair by its name, or a model of your own."),
         click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
                      help="Of learning, at most (the texts are written before); default: all texts several times."),
+        click.option("--passes", type=int, help=f"How often each text is read; default: {passes}."),
+        click.option("--rate", type=float, help=f"Factor on the learning rates; default: {rate}."),
+    ]  # fmt: skip
+    return lambda command: reads_its_target(whose, out)(with_options(options, command))
+
+
+def with_options(options: list, command):
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reads_its_target(whose: str, out: str):
+    """The options of whatever is made of texts that its target writes."""
+    options = [
+        click.option("--target", default="classroom", show_default=True, metavar="NAME|ID|FOLDER",
+                     help=f"{whose}: a pair by its name, or a model of your own."),
         click.option("--batches", type=int, help="Batches of texts that the target writes to learn from; default: 24."),
         click.option("--rows", type=int, help="Texts in a batch; default: 96."),
         click.option("--new", type=int, help="Tokens of a text; default: 128."),
-        click.option("--passes", type=int, help=f"How often each text is read; default: {passes}."),
-        click.option("--rate", type=float, help=f"Factor on the learning rates; default: {rate}."),
         click.option("--texts", metavar="NAME|FILE", help="A third of the texts go on from pieces of this one."),
         click.option("--out", default=out, show_default=True, type=click.Path(file_okay=False), help="For the result."),
         click.option("--work", type=click.Path(file_okay=False),
@@ -39,13 +52,7 @@ def learns_from_its_target(whose: str, out: str, passes: int, rate: str):
         SEED_OPTION,
         DEVICE_OPTION,
     ]  # fmt: skip
-
-    def with_options(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return with_options
+    return lambda command: with_options(options, command)
 
 
 @train.command()
@@ -100,9 +107,17 @@ OF_ITS_KIND = [
 
 def of_its_kind(command):
     """The options of a draft that is made of the target's layers and reads something of the target."""
-    for option in reversed(OF_ITS_KIND):
-        command = option(command)
-    return command
+    return with_options(OF_ITS_KIND, command)
+
+
+@train.command()
+@reads_its_target("Whose texts are counted", out="counts")
+def counts(**options):
+    """Count what follows what in text that a target writes (resumable, seeded)."""
+    from ..training import train_counts
+
+    out = train_counts(say=click.echo, **options)
+    click.echo(f"specdec generate --drafter trusted --corpus {out}")
 
 
 def train_reader(kind: str, layers: int | None, **options) -> None:

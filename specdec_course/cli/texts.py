@@ -29,7 +29,7 @@ HEADS_OPTION = click.option("--heads", type=click.Path(exists=True, file_okay=Fa
                             help="Folder of Medusa heads; default: those of the bundled pair.")
 DRAFTERS = (  # as drafters.named has them
     "model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "cape",
-    "parallel", "none",
+    "parallel", "trusted", "none",
 )  # fmt: skip
 
 
@@ -60,12 +60,14 @@ class DrafterName(click.ParamType):
     "from a corpus, or the three in turn (combined). medusa: a tree, by heads on the target's own states; "
     "eagle: a chain, by a draft that reads them; glide: by one that looks into its cache; "
     "cape: by this one, with more candidates where it is less sure; "
-    "parallel: by one that guesses all of it in one pass. Several, as suffix+model, are asked in turn until one has a "
-    "guess.",
+    "parallel: by one that guesses all of it in one pass; "
+    "trusted: copies from the text and guesses from counts, as far as they can be trusted. "
+    "Several, as suffix+model, are asked in turn until one has a guess.",
 )
 @HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,
-              help="Text for bigram, ngram, corpus, combined: atlas, wikitext-2 or a file.")
+              help="Text for bigram, ngram, corpus, combined, trusted: atlas (atlas:4000 for 4000 articles), "
+              "wikitext-2, a file; for trusted also a folder that `specdec train counts` wrote.")
 @click.option("--prompt", help="Text to continue.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
 @click.option("--chat", is_flag=True, help="Put each prompt into the tokenizer's chat template, as what a user says.")

@@ -44,8 +44,9 @@ def sample_windows(ids, seqlen, nsamples, seed):
 def load_corpus(name_or_path, tokenizer, split="train", max_tokens=None, say=print) -> torch.LongTensor:
     """A text as one long row of token ids, LongTensor [T]. One line on which text it is goes to `say`.
 
-    name_or_path: "wikitext-2" (Atlas takes its place where the Hub does not answer), "atlas", or the path of
-        a text file or of a .parquet file with a column `text`
+    name_or_path: "wikitext-2" (Atlas takes its place where the Hub does not answer), "atlas",
+        "atlas:N" for N of its articles (else 400), or the path of a text file or of a .parquet file with a column
+        `text`
     split: "train", "validation" or "test"; a file is one whole and has no splits
     max_tokens: keep only the first so many
     raises: ValueError for an unknown name, a missing, empty or unreadable file
@@ -58,6 +59,8 @@ def load_corpus(name_or_path, tokenizer, split="train", max_tokens=None, say=pri
 
 def read_text(name_or_path, split="train") -> tuple[str, str]:
     """The text and one line that says which text it is and why. Arguments and errors as in `load_corpus`."""
+    if re.fullmatch(r"atlas:[1-9]\d*", str(name_or_path)):
+        return atlas(split, int(name_or_path[6:])), f"text: {name_or_path[6:]} articles of Atlas, {split}"
     if name_or_path not in NAMES:
         return read_file(Path(name_or_path)), f"text: {name_or_path}"
     if split not in SPLITS:
@@ -71,10 +74,10 @@ def read_text(name_or_path, split="train") -> tuple[str, str]:
         return atlas(split), f"text: Atlas, {split}, in place of WikiText-2 ({first_line(error)[:120]})"
 
 
-def atlas(split: str) -> str:
+def atlas(split: str, count: int = 400) -> str:
     from .atlas import atlas_text
 
-    return atlas_text(split=split)
+    return atlas_text(split, count)
 
 
 def wikitext(split: str) -> tuple[str, str]:

@@ -174,7 +174,8 @@ def _rounds(
         with torch.inference_mode():
             draft = drafter.propose_from(Context(ids, cached), ask, sampling, dice) if ask > 0 else Draft(ids[:0])
             draft = checked_draft(draft, ask, vocab_size, target.device)
-            accepted, emitted, logs = verify_round(cached, ids, draft, sampling, dice, wanted, logprobs)
+            usual = 0 if drafter.varies else wanted
+            accepted, emitted, logs = verify_round(cached, ids, draft, sampling, dice, usual, logprobs)
             emitted, over = until_end(ids, emitted)
             said += logs[: len(emitted)]
             text[length : length + len(emitted)] = torch.tensor(emitted)

@@ -76,7 +76,29 @@ class SuffixAutomaton:
 
 def matched(automaton: SuffixAutomaton) -> int:
     """How many tokens the longest ending of the text has that stood in it before."""
-    return automaton.length[automaton.link[automaton.last]] if automaton.text else 0
+    return ending(automaton)[1]
+
+
+def ending(automaton: SuffixAutomaton) -> tuple[int, int]:
+    """(state, length) of the longest ending of the text that stood in it before; (0, 0): none did."""
+    state = max(0, automaton.link[automaton.last])
+    return state, automaton.length[state]
+
+
+def followed(automaton: SuffixAutomaton, state: int, length: int, token: int) -> tuple[int, int]:
+    """(state, length) of the longest ending that stood in the text, when a match of this length is followed by a token
+    that the text does not have yet; something follows it there."""
+    after, link = automaton.next, automaton.link
+    while state > 0 and token not in after[state]:
+        state = link[state]
+        length = automaton.length[state]
+    if token not in after[state]:
+        return 0, 0
+    state, length = after[state][token], length + 1
+    while state > 0 and automaton.end[state] == len(automaton.text):  # its first place is the end of the text
+        state = link[state]
+        length = automaton.length[state]
+    return state, length
 
 
 class SuffixDrafter(Drafter):
@@ -84,6 +106,8 @@ class SuffixDrafter(Drafter):
 
     at_least: a match of fewer tokens is not copied from. A copy that reaches the end of the text goes on into itself.
     """
+
+    varies = True
 
     def __init__(self, at_least: int = 2):
         if at_least < 1:

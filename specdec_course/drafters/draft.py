@@ -59,11 +59,13 @@ class Drafter:
     calls: its forward passes so far. wants_hidden: which of the target's hidden states it looks at, as indices into
     what transformers returns for `output_hidden_states`: 0 the embeddings, -1 what the head reads. They are computed
     and kept for a drafter that names them only. nodes: the most tokens of a tree that it proposes; chains need none.
+    varies: its drafts have any length up to k, often none: passes of every width are then worth a compilation.
     """
 
     calls = 0
     wants_hidden: tuple[int, ...] = ()
     nodes = 0
+    varies = False
 
     def given(self, source_ids) -> Drafter:
         """The drafter for one source text, if the target is an encoder-decoder."""
@@ -95,7 +97,7 @@ class _Dressed(Drafter):
 
     def __init__(self, bare):
         self.bare, self.propose = bare, bare.propose
-        for name in ("propose_from", "begin", "accepted", "end", "wants_hidden", "nodes"):
+        for name in ("propose_from", "begin", "accepted", "end", "wants_hidden", "nodes", "varies"):
             own = getattr(bare, name, getattr(self, name))
             if callable(own) == callable(getattr(self, name)):  # what is called `end` there may be another thing
                 setattr(self, name, own)

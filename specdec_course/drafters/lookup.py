@@ -153,6 +153,8 @@ class PromptLookupDrafter(Drafter):
     max_ngram: as in `prompt_lookup`. A copy that reaches the end of the text goes on into itself.
     """
 
+    varies = True
+
     def __init__(self, max_ngram: int = 3):
         if max_ngram < 1:
             raise ValueError(f"max_ngram is {max_ngram}; expected at least 1, the newest token alone")
@@ -165,6 +167,8 @@ class PromptLookupDrafter(Drafter):
 class FirstOf(Drafter):
     """Several drafters as one: the first that has a guess is heard, as in `combine`. Each follows the text by
     itself."""
+
+    varies = True
 
     def __init__(self, *drafters):
         if not drafters:

@@ -79,6 +79,7 @@ class ModelDrafter(Drafter):
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence is {confidence}; expected a probability between 0 and 1")
         self.model, self.confidence, self.calls = model, confidence, 0
+        self.varies = bool(confidence or goes_on)
         self.goes_on = goes_on or ((lambda sure: sure[-1] >= confidence) if confidence else None)
         config = model.config.get_text_config()
         self.limit, self.vocab_size = getattr(config, "max_position_embeddings", None), config.vocab_size

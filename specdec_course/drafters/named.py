@@ -12,6 +12,7 @@ from ..models.trimmed import reads
 from .automaton import SuffixDrafter
 from .bigram import BigramDrafter
 from .cape import CapeDrafter
+from .counts import FILE, Counts, words_of
 from .draft import Drafter
 from .eagle import EagleDrafter
 from .glide import GlideDrafter
@@ -20,10 +21,11 @@ from .lookup import FirstOf, NgramDrafter, PromptLookupDrafter
 from .model import ModelDrafter
 from .parallel import ParallelDrafter
 from .suffixes import CorpusDrafter, SuffixIndex
+from .trusted import TrustedDrafter
 
 NAMES = ("model", "bigram", "ngram", "lookup", "suffix", "corpus", "combined", "medusa", "eagle", "glide", "cape",
-         "parallel", "none")  # fmt: skip
-FITTED = ("bigram", "ngram", "corpus", "combined")  # on a text
+         "parallel", "trusted", "none")  # fmt: skip
+FITTED = ("bigram", "ngram", "corpus", "combined", "trusted")  # on a text
 MOST = 2_000_000  # tokens of it that are counted or indexed, the bigram's aside
 
 
@@ -35,8 +37,10 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     longest ending that stood in the text before. corpus: the longest match in a corpus. combined: suffix, where it has
     three tokens to go by, then corpus, then ngram. medusa: the heads in the folder `heads`, or the bundled
     ones. eagle: the bundled draft that reads the target's states; glide: the one that looks into its cache; cape: this
-    one, with more candidates where it is less sure; parallel: the one that guesses all of a draft in one pass. none:
-    None. Several, joined by "+", are asked in turn until one has a guess: suffix+eagle.
+    one, with more candidates where it is less sure; parallel: the one that guesses all of a draft in one pass. trusted:
+    copies from the text and guesses from counts, as far as they can be trusted: the pair's own counts if the corpus is
+    "atlas", those in the folder `corpus` that `specdec train counts` wrote, or counts of the corpus. none: None.
+    Several, joined by "+", are asked in turn until one has a guess: suffix+eagle.
     """
     if "+" in name:
         return FirstOf(*(named_drafter(one, pair, corpus, split, say, heads) for one in name.split("+")))
@@ -66,8 +70,11 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
         return PromptLookupDrafter()
     if name == "suffix":
         return SuffixDrafter()
+    folder = Path(corpus) if Path(corpus, FILE).is_file() else bundled("counts", pair) if corpus == "atlas" else None
+    if name == "trusted" and folder:
+        return TrustedDrafter(Counts.load(folder / FILE))
     ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: say(f"{name} fitted on {line}"))
-    return fitted_drafter(name, ids, vocabulary_size(pair.target))
+    return fitted_drafter(name, ids, vocabulary_size(pair.target), pair.tokenizer)
 
 
 def drafter_of(model) -> Drafter:
@@ -77,15 +84,20 @@ def drafter_of(model) -> Drafter:
 
 
 def bundled(name: str, pair) -> Path | None:
-    """The folder of what comes with a pair: "medusa", heads; "eagle", "glide", "parallel", a draft. None: nothing."""
-    return data_path("classroom", name) if pair.name.split()[0] == "classroom" else None
+    """The folder of what comes with a pair: "medusa", heads; "eagle", "glide", "parallel", a draft; "counts", of what
+    its target writes. None: nothing."""
+    own = {"classroom": ("eagle", "glide", "medusa", "parallel"), "smollm2": ("counts",)}
+    kind = pair.name.split()[0]
+    return data_path(kind, name) if name in own.get(kind, ()) else None
 
 
-def fitted_drafter(name: str, ids, vocab_size: int):
-    """One of `FITTED` for a text, LongTensor [T]."""
+def fitted_drafter(name: str, ids, vocab_size: int, tokenizer=None):
+    """One of `FITTED` for a text, LongTensor [T]; "trusted" wants the tokenizer, too."""
     if name == "bigram":
         return BigramDrafter.fit(ids, vocab_size)
     ids = ids[:MOST]
+    if name == "trusted":
+        return TrustedDrafter(Counts.of(ids, words_of(tokenizer, vocab_size)))
     if name == "ngram":
         return NgramDrafter.fit(ids)
     corpus = CorpusDrafter(SuffixIndex(ids), at_least=3 if name == "combined" else 2)

@@ -115,6 +115,8 @@ class CorpusDrafter(Drafter):
     not copied from.
     """
 
+    varies = True
+
     def __init__(self, index: SuffixIndex, at_least: int = 2):
         if at_least < 1:
             raise ValueError(f"at_least is {at_least}; expected a match of at least 1 token")

@@ -76,7 +76,15 @@ def runs_of(pair, prompts, drafters: dict, k: int, new_tokens: int, engine: str,
 
     prompts: list of LongTensor [T]. A text ends where the model's generation_config says so.
     """
+    from ..cache.chosen import cache_of
     from ..decoding.engine import generate
+
+    for prompt in prompts:  # drafts vary: whatever width a pass may have is compiled before anything counts
+        cached = cache_of(pair.target, engine).begin(len(prompt) + new_tokens)
+        cached.append(prompt.to(pair.target.device), last=1)
+        for n in range(1, k + 2):
+            cached.append(prompt[:1].expand(n).to(pair.target.device), last=1)
+            cached.rollback(n)
 
     def way(drafter):
         return lambda prompt, seed: generate(pair.target, prompt, drafter, k, max_new_tokens=new_tokens, engine=engine)
@@ -138,15 +146,21 @@ def recorded() -> Iterator[dict]:
         yield json.loads(path.read_text(encoding="utf-8"))
 
 
-def drafters_for(target, draft=None, confidence: float = 0.0) -> dict:
-    """{name: drafter}: prompt lookup and the suffix automaton; with the folder of a draft also this, which ends where
-    it is less sure than `confidence`, and both as one: the draft is asked where the text was never like this before."""
-    from ..drafters import FirstOf, PromptLookupDrafter, SuffixDrafter, drafter_of
+def drafters_for(pair, corpus: str | None = None, draft=None, confidence: float = 0.0) -> dict:
+    """{name: drafter}: prompt lookup, the suffix automaton, copies as far as they can be trusted; and with counts, if
+    some come with the pair or a corpus is named. With the folder of a draft also this, which ends where it is less sure
+    than `confidence`, and both as one: the draft is asked where the text was never like this before."""
+    from ..drafters import FirstOf, PromptLookupDrafter, SuffixDrafter, TrustedDrafter, drafter_of
+    from ..drafters.named import bundled, named_drafter
     from ..models.loading import load_draft
 
-    found = {"prompt lookup": PromptLookupDrafter(), "suffix automaton": SuffixDrafter()}
+    found = {"prompt lookup": PromptLookupDrafter(), "suffix automaton": SuffixDrafter(),
+             "trusted copies": TrustedDrafter()}  # fmt: skip
+    if corpus or bundled("counts", pair):
+        found["trusted copies and counts"] = named_drafter("trusted", pair, corpus or "atlas", say=click.echo)
     if draft is None:
         return found
+    target = pair.target
     kind = type(drafter_of(load_draft(draft, target)))
     one, other = (kind(load_draft(draft, target), confidence) for _ in range(2))
     return found | {"draft": one, "suffix automaton, else draft": FirstOf(SuffixDrafter(), other)}
@@ -154,6 +168,7 @@ def drafters_for(target, draft=None, confidence: float = 0.0) -> dict:
 
 @click.command()
 @click.option("--pair", "name", default="smollm2", show_default=True, help="Name or folder of a pair of models.")
+@click.option("--corpus", help="What is counted; default: the counts that come with the pair, if any do.")
 @click.option("--draft", type=click.Path(exists=True, file_okay=False), help="Beside them a draft for its target.")
 @click.option("--confidence", default=0.0, show_default=True, help="The draft ends where it is less sure.")
 @click.option(
@@ -170,14 +185,15 @@ def drafters_for(target, draft=None, confidence: float = 0.0) -> dict:
 @click.option("--engine", type=click.Choice(["eager", "compiled"]), default="compiled", show_default=True)
 @click.option("--repeats", default=2, show_default=True)
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
-def main(name, draft, confidence, file, categories, limit, longest, chat, k, new_tokens, engine, repeats, json_file):
+def main(name, corpus, draft, confidence, file, categories, limit, longest, chat, k, new_tokens, engine, repeats,
+         json_file):
     """Prompt lookup and a suffix automaton with a real model, greedy, by category of prompts and in all."""
     from ..corpora import prompts as prompts_of
     from ..models import load_pair
     from .machine import machine
 
     pair = load_pair(name)
-    drafters, about, everything, prompts, rows = drafters_for(pair.target, draft, confidence), {}, {}, [], []
+    drafters, about, everything, prompts, rows = drafters_for(pair, corpus, draft, confidence), {}, {}, [], []
 
     def shown(group, runs, texts):
         found = figures_of(runs, texts, drafters, k)
@@ -197,7 +213,8 @@ def main(name, draft, confidence, file, categories, limit, longest, chat, k, new
         click.echo(f"in all: {len(prompts)} prompts")
         shown("all", everything, prompts)
     options = "".join(f" --category {category}" for category in categories)
-    drafted = f" --draft {Path(draft).name} --confidence {confidence:g}" if draft else ""
+    drafted = f" --corpus {Path(corpus).name}" if corpus else ""
+    drafted += f" --draft {Path(draft).name} --confidence {confidence:g}" if draft else ""
     options = f"{drafted} --prompts {Path(file).name}{options}"
     record = {
         "what": f"drafters that look things up{' and a draft' if draft else ''}, greedy, against the target alone in "

@@ -34,7 +34,7 @@ def drafters_of(pair, corpus: str, say) -> dict:
     found |= {words: named_drafter(name, pair) for name, words in shown.items() if bundled(name, pair)}
     if "GLIDE" in found:
         found["GLIDE with CaPE"] = named_drafter("cape", pair)
-    for name in ("lookup", "suffix", "combined", "bigram"):
+    for name in ("lookup", "suffix", "combined", "trusted", "bigram"):
         found[name] = named_drafter(name, pair, corpus, say=say)
     return found
 

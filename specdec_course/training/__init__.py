@@ -76,3 +76,28 @@ def train_medusa(
         raise ValueError(f"{target} is an encoder-decoder; Medusa heads are for decoder-only models")
     ids = None if texts is None else load_corpus(texts, pair.tokenizer, say=say)
     return train_heads(pair.target, pair.tokenizer, out, numbers, work, ids, minutes)
+
+
+def train_counts(
+    target: str, out: str, texts: str | None = None, work: str | None = None, device: str | None = None, say=print,
+    **recipe,
+):  # fmt: skip
+    """What `specdec train counts` does: see `counted.count_texts`, whose model and texts are named here.
+
+    target: a pair by its name, a folder or a Hub id. texts: a text file, or the name of a text. recipe: batches, rows,
+    new, seed.
+    """
+    import torch
+
+    from ..corpora import load_corpus
+    from ..models import load_pair
+    from ..models.sources import NAMES, places, usual_device
+    from .counted import count_texts
+
+    place = places(target, usual_device(device), torch.float32, say)[0] if target in NAMES else target
+    pair = load_pair(target=str(place), device=device, dtype=torch.float32, say=say)
+    if pair.target.config.is_encoder_decoder:
+        raise ValueError(f"{target} is an encoder-decoder; counts are for decoder-only models")
+    ids = None if texts is None else load_corpus(texts, pair.tokenizer, say=say)
+    numbers = {name: value for name, value in recipe.items() if value is not None}
+    return count_texts(pair.target, pair.tokenizer, out, target, work=work, texts=ids, **numbers)

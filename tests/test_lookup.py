@@ -432,7 +432,8 @@ def test_the_command_measures_a_draft_beside_them_and_all_categories_in_one(tmp_
     done = CliRunner().invoke(main, [*options, "--draft", str(data_path("classroom", "eagle"))])
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "o.json").read_text())
-    ways = ["target alone", "prompt lookup", "suffix automaton", "draft", "suffix automaton, else draft"]
+    ways = ["target alone", "prompt lookup", "suffix automaton", "trusted copies", "draft",
+            "suffix automaton, else draft"]
     assert [row["name"] for row in record["rows"]] == [f"{group}: {way}" for group in ("qa", "rag", "all")
                                                        for way in ways]  # fmt: skip
     assert all(row["same_text"] for row in record["rows"])
@@ -452,12 +453,13 @@ def test_the_command_writes_a_record(tmp_path):
     said = " = Tarn = \n\n Tarn is a town on the river Ost . The town of Tarn lies on the river"
     (tmp_path / "p.jsonl").write_text(json.dumps({"category": "qa", "turns": [said]}))
     options = "--pair classroom --category qa --no-chat --k 3 --new-tokens 12 --engine eager --repeats 1".split()
-    options += ["--prompts", str(tmp_path / "p.jsonl"), "--json", str(tmp_path / "o.json")]
+    options += ["--prompts", str(tmp_path / "p.jsonl"), "--json", str(tmp_path / "o.json"), "--corpus", "atlas:30"]
     done = CliRunner().invoke(main, options)
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "o.json").read_text())
     assert [row["name"] for row in record["rows"]] == [
-        "qa: target alone", "qa: prompt lookup", "qa: suffix automaton"]
+        "qa: target alone", "qa: prompt lookup", "qa: suffix automaton", "qa: trusted copies",
+        "qa: trusted copies and counts"]
     assert all(row["same_text"] for row in record["rows"]) and {"hardware", "date", "source", "command"} <= set(record)
     assert all(row["seconds_per_proposal"] < 1 for row in record["rows"][1:])
 

@@ -7,7 +7,6 @@ harm is the grader's business.
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import random
@@ -89,17 +88,6 @@ def random_state():
         np.random.set_state(kept[1])
         torch.set_rng_state(kept[2])
         torch.set_grad_enabled(grad)
-
-
-@contextlib.contextmanager
-def only_its_own_garbage():
-    """Python's garbage collection looks at what is made inside, and not at all that was there before: the more a
-    process has loaded, the longer every look would take, and no answer is slower for that."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextlib.contextmanager

@@ -235,6 +235,17 @@ class Cheat(Bigram):
     def propose(self, ids, k):
         return Later(super().propose(ids, k))
 """, "costs too much"),
+    "thinks long, in one draft of all": ("""
+class Cheat(Bigram):
+    thought = False
+
+    def propose(self, ids, k):
+        began = time.thread_time()
+        while not Cheat.thought and time.thread_time() < began + 1.5:
+            np.ones((100, 100)) @ np.ones((100, 100))
+        Cheat.thought = True
+        return super().propose(ids, k)
+""", "costs too much"),
     "learns when it is made": ("""
 class Cheat(Bigram):
     def __init__(self, state):

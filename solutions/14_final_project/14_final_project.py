@@ -45,8 +45,8 @@ my_guess = None  # plain decoding: 1; at most 7
 # | work | in `train`, `__init__` and `propose` alone: what goes on while the target works is counted, too; much of it gets no points |
 #
 # Twelve hidden prompts are continued greedily, by 96 tokens each. The **cost-adjusted speed-up** is the number of tokens per
-# call divided by 1 + (time to draft for a call / time of a step of the target). The two longest drafts of all count like the
-# third: a machine may stand still.
+# call divided by 1 + (time to draft for a call / time of a step of the target). By the clock the two longest drafts of all
+# count like the third, since a machine may stand still; what the processor works for them is counted in full.
 #
 # | what is reached | points |
 # |---|---|

@@ -67,7 +67,7 @@ class DrafterName(click.ParamType):
 @HEADS_OPTION
 @click.option("--corpus", default="atlas", show_default=True,
               help="Text for bigram, ngram, corpus, combined, trusted: atlas (atlas:4000 for 4000 articles), "
-              "wikitext-2, a file; for trusted also a folder that `specdec train counts` wrote.")
+              "wikitext-2, a file; for trusted also a folder that `specdec train counts` wrote (smollm2 has its own).")
 @click.option("--prompt", help="Text to continue.")
 @click.option("--prompts", "prompts_file", type=click.Path(dir_okay=False), help="File of prompts (.jsonl or text).")
 @click.option("--chat", is_flag=True, help="Put each prompt into the tokenizer's chat template, as what a user says.")

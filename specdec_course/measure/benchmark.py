@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..cache.static import static_model
 from ..decoding.engine import Output, generate
 from ..sampling import Sampling
 from ..trace import Trace, acceptance_rate, tokens_per_call
@@ -115,6 +116,17 @@ def assistant_settings(draft, k):
     finally:
         for name, value in before.items():
             setattr(config, name, value)
+
+
+def compile_widths(target, prompts, k: int, new_tokens: int, engine: str) -> None:
+    """Has the compiled engine compile every pass that texts on these prompts may need, before anything is timed: drafts
+    that vary may have a length for the first time anywhere."""
+    for prompt in prompts if engine == "compiled" else ():
+        cached = static_model(target).begin(len(prompt) + new_tokens)
+        cached.append(prompt.to(target.device), last=1)
+        for n in range(1, min(k, new_tokens - 1) + 2):
+            cached.append(prompt[:1].expand(n).to(target.device), last=1)
+            cached.rollback(n)
 
 
 def timed(ways: dict, prompts, repeats: int = 3, say=lambda line: None) -> dict[str, list[Output]]:

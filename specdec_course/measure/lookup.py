@@ -19,7 +19,7 @@ import torch
 
 from ..common.whole import write_text
 from ..trace import Round
-from .benchmark import Row, as_table, rows_of, timed
+from .benchmark import Row, as_table, compile_widths, rows_of, timed
 from .bigram import provenance, replay
 
 
@@ -76,15 +76,9 @@ def runs_of(pair, prompts, drafters: dict, k: int, new_tokens: int, engine: str,
 
     prompts: list of LongTensor [T]. A text ends where the model's generation_config says so.
     """
-    from ..cache.chosen import cache_of
     from ..decoding.engine import generate
 
-    for prompt in prompts:  # drafts vary: whatever width a pass may have is compiled before anything counts
-        cached = cache_of(pair.target, engine).begin(len(prompt) + new_tokens)
-        cached.append(prompt.to(pair.target.device), last=1)
-        for n in range(1, k + 2):
-            cached.append(prompt[:1].expand(n).to(pair.target.device), last=1)
-            cached.rollback(n)
+    compile_widths(pair.target, prompts, k, new_tokens, engine)
 
     def way(drafter):
         return lambda prompt, seed: generate(pair.target, prompt, drafter, k, max_new_tokens=new_tokens, engine=engine)

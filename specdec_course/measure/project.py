@@ -141,14 +141,14 @@ class Clocked(Drafter):
 
     def __init__(self, propose: Callable, processor: Callable, way: tuple[float, float], read: Callable):
         self.bare, self.processor, self.way, self.read = propose, processor, way, read
-        self.seconds: list[float] = []  # of each draft
+        self.seconds: list[tuple[float, float]] = []  # of each draft, by the clock and of the processor
         self.by_clock = self.by_processor = 0.0
 
     def propose(self, ids, k, sampling=None, dice=None) -> Draft:
         clock, processor = time.perf_counter(), self.processor()
         answer = self.read(self.bare(ids.clone(), k), k)  # to be read, an answer may ask its maker once more
         clock, processor = time.perf_counter() - clock, self.processor() - processor
-        self.seconds.append(max(0.0, clock - self.way[0], processor - self.way[1]))
+        self.seconds.append((clock - self.way[0], processor - self.way[1]))
         self.by_clock, self.by_processor = self.by_clock + clock, self.by_processor + processor
         return Draft(torch.tensor(answer, dtype=torch.long))
 
@@ -187,10 +187,12 @@ def tried(target, prompts: list, make: Callable, processor: Callable = lambda: 0
                  sum(making) / len(making), places)
 
 
-def _without_strays(seconds: list[float]) -> float:
-    """The sum, in which the STRAY longest are as long as the next one."""
-    seconds = sorted(seconds)
-    return sum(min(one, seconds[-1 - STRAY]) for one in seconds) if len(seconds) > STRAY else sum(seconds)
+def _without_strays(seconds: list[tuple[float, float]]) -> float:
+    """The sum of the seconds by the clock, of which the STRAY longest are as long as the next one; and of any draft at
+    least what the processor worked for it: who stands still does not work."""
+    by_clock = sorted(clock for clock, _ in seconds)
+    longest = by_clock[-1 - STRAY] if len(by_clock) > STRAY else float("inf")
+    return sum(max(0.0, min(clock, longest), processor) for clock, processor in seconds)
 
 
 def _written(target, prompt, drafter, k: int):

@@ -16,7 +16,7 @@ import click
 
 from ..common.whole import write_text
 from ..sampling import Sampling
-from .benchmark import as_table, own_way, rows_of, timed
+from .benchmark import as_table, compile_widths, own_way, rows_of, timed
 from .machine import machine
 from .prediction import measure_costs
 
@@ -76,6 +76,7 @@ def main(name, draft, corpus, prompts_file, k, limit, new_tokens, engine, repeat
     pair = replace(pair, draft=load_draft(draft, pair.target)) if draft else pair
     prompts, rows = prompts_of(pair.tokenizer, file=prompts_file, limit=limit), []
     drafters = drafters_of(pair, corpus, click.echo)
+    compile_widths(pair.target, prompts, k, new_tokens, engine)
     for temperature in (0.0, 1.0):
         sampling = Sampling(temperature)
         ways = {one: own_way(pair.target, drafter, k, sampling, new_tokens, engine)

@@ -25,7 +25,7 @@ log = logging.getLogger("specdec_course")
 
 
 def count_texts(
-    target, tokenizer, out, name: str, batches: int = 20, rows: int = 96, new: int = 128, seed: int = 0, work=None,
+    target, tokenizer, out, name: str, batches: int = 24, rows: int = 96, new: int = 128, seed: int = 0, work=None,
     texts=None,
 ) -> Path:  # fmt: skip
     """The counts of `batches` batches of texts that the target writes, in the folder `out`, with a record beside them.

@@ -436,7 +436,8 @@ for row in compare(pair.target, late, ways, k=K, max_new_tokens=48, repeats=1 if
 
 # %% [markdown]
 # Copying costs nothing where it is silent: the round is then a plain step. Where it speaks and is wrong, it costs the
-# reading of k tokens.
+# reading of k tokens. The clock also counts the reading of the prompt, which no draft makes shorter: a gain comes out
+# smaller than predicted.
 #
 # ## A real model
 #

@@ -476,6 +476,19 @@ def test_what_is_recorded_names_its_source_and_wrote_the_targets_own_text():
             assert "target alone" in row["name"] or 0 <= row["copied_from_the_prompt"] <= 1
 
 
+def test_a_record_is_shown_as_a_line_for_each_kind_of_prompt():
+    from specdec_course.measure.lookup import as_grid
+
+    alone = {"tokens_per_call": 1.0, "speedup": 1.0}
+    row = {"tokens_per_call": 2.5, "speedup": 1.254, "copied_from_the_prompt": 0.756}
+    rows = [alone | {"name": "qa: target alone"}, row | {"name": "qa: lookup"}, alone | {"name": "all: target alone"},
+            row | {"name": "all: lookup", "speedup": 12.0}]  # fmt: skip
+    head, first, last = as_grid({"rows": rows}).splitlines()
+    assert head.split() == ["lookup"]
+    assert first.split() == ["qa", "2.50", "1.25x", "76%"] and last.split() == ["all", "2.50", "12.00x", "76%"]
+    assert len(head) == len(first) == len(last)
+
+
 def test_pictures_say_what_they_show():
     from specdec_course.figures import lookup as figures
 

@@ -25,5 +25,24 @@ def test_every_chain_of_the_bundled_pair_can_be_ranked_and_costs_something():
     prompt = held_out_prompts(pair.tokenizer, count=1)[0]
     out = generate(pair.target, prompt, max_new_tokens=24, eos_token_id=None)
     for name in ranking.CHAINS:
-        found = ranking.cost_of_a_draft(pair.target, drafters[name], out, prompt, 4, Sampling(), "eager")
-        assert found is not None and found > 0
+        costs = ranking.measure_costs(pair.target, drafters[name], out.tokens, len(prompt), Sampling(), "eager")
+        draft, checking = ranking.in_steps(costs, 3)
+        assert 0 < draft and 0 < checking
+        assert ranking.in_steps(costs, 1000) is None
+
+
+def test_ways_are_named_by_their_draft_length_where_there_are_several():
+    one, two = object(), object()
+    drafters = {"target alone": None, "draft model": one, "EAGLE": two}
+    assert ranking.ways_of(drafters, (4,)) == {"target alone": (None, 4), "draft model": (one, 4), "EAGLE": (two, 4)}
+    assert ranking.ways_of(drafters, (2, 3)) == {
+        "target alone": (None, 2), "draft model, k = 2": (one, 2), "draft model, k = 3": (one, 3),
+        "EAGLE, k = 2": (two, 2), "EAGLE, k = 3": (two, 3),
+    }  # fmt: skip
+
+
+def test_a_drafter_that_nobody_has_is_told_with_those_there_are(tmp_path):
+    from click.testing import CliRunner
+
+    found = CliRunner().invoke(ranking.main, ["--drafter", "eagel", "--json", str(tmp_path / "out.json")])
+    assert found.exit_code == 2 and "no drafter is called 'eagel'; there are draft model, EAGLE" in found.output

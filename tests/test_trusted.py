@@ -271,3 +271,12 @@ def test_a_corpus_may_be_so_many_articles():
     for wrong in ("atlas:0", "atlas:-1", "atlas:x"):
         with pytest.raises(ValueError):
             read_text(wrong)
+
+
+def test_a_folder_without_counts_is_said_to_have_none(tmp_path):
+    from types import SimpleNamespace
+
+    from specdec_course.drafters.named import named_drafter
+
+    with pytest.raises(ValueError, match=r"has no counts.safetensors: name one that `specdec train counts` wrote"):
+        named_drafter("trusted", SimpleNamespace(name="classroom"), str(tmp_path))

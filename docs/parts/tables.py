@@ -26,6 +26,7 @@ TITLES = {
     "smollm2_bigram_spec_bench": "A bigram for SmolLM2-135M: Spec-Bench",
     "smollm2_bigram_wikitext_spelling": "A bigram for SmolLM2-135M: prompts in WikiText's spelling",
     "smollm2_bigram_windows": "A bigram for SmolLM2-135M: windows of WikiText-2",
+    "smollm2_lookup_six_kinds": "Lookup drafters for SmolLM2-135M: six kinds of prompts, long answers",
     "smollm2_lookup_spec_bench": "Lookup drafters for SmolLM2-135M: summaries, answers from documents, translations",
     "t4_llama-3.2-3b": "Latency against tokens: Llama-3.2-3B on a T4",
     "t4_llama-3.2-3b_bigram": "A bigram for Llama-3.2-3B on a T4",

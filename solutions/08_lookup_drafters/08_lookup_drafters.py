@@ -2,6 +2,7 @@
 import time
 from collections import Counter, defaultdict
 
+import numpy as np
 import torch
 
 from specdec_course import generate, load_corpus, load_pair
@@ -25,7 +26,7 @@ from specdec_course.figures.rounds import strip, token_pieces
 from specdec_course.measure import clocks
 from specdec_course.measure.benchmark import compare
 from specdec_course.measure.bigram import replay
-from specdec_course.measure.lookup import recorded, replayed, seconds_per_proposal
+from specdec_course.measure.lookup import as_grid, recorded, replayed, seconds_per_proposal
 from specdec_course.measure.machine import machine
 from specdec_course.measure.pairing import cost_of_drafting, cost_of_verifying
 from specdec_course.models import vocabulary_size
@@ -93,7 +94,7 @@ for m in range(5):
           f"right at {right / len(known):4.0%} of these")
 
 # %% [markdown]
-# Long contexts are rarely known and often right; short ones are the other way round. So use both: **back off**. Ask the
+# The longer a context, the less often it is known, and the more often its guess is right. So use all: **back off**. Ask the
 # longest context first, and a shorter one only where nobody knows it.
 #
 # Worked example with the tables above, after the text `... c b`:
@@ -165,7 +166,7 @@ for name, rounds in replayed(new_articles, by_order, K).items():
 
 # %% [markdown]
 # Somebody renames a variable. No model is asked here: the new version is simply given, as if a model wrote it. Green is what
-# copying foresaw. Which tokens will be orange?
+# copying foresaw. Which tokens will it not foresee?
 
 # %%
 OLD = """def mean(values):
@@ -212,15 +213,18 @@ for n, seconds in curves["prompt lookup"].items():
     print(f"a text of {n:9,} tokens: {1e6 * seconds:9,.0f} microseconds for a draft")
 
 # %% [markdown]
+# Ten times the text is ten times the time, once the text is long. In a million tokens a draft takes longer than a plain step
+# of the target.
+#
 # ## An index that grows with the text
 #
 # We want an index that takes one more token in constant time, whatever the length of the text, and knows at any moment
 # **the longest ending that stood before**, however long it is. It exists, and it is one of the loveliest structures of
 # computer science: the **suffix automaton** (Blumer et al. 1985).
 #
-# Take the text `a b c a b`. Where has each of its pieces ended? `b` at 2 and 5; `a b` at 2 and 5; `a b c` at 3, and `b c`
-# and `c` also at 3. Pieces that end at just the same places are put into one **state**: `{a b, b}` is one, `{a b c, b c, c}`
-# another. Of a state we keep four things:
+# Take the text `a b c a b`. After how many tokens has each of its pieces ended? `b` after 2 and 5; `a b` after 2 and 5;
+# `a b c` after 3, and `b c` and `c` also after 3. Pieces that end at just the same places are put into one **state**:
+# `{a b, b}` is one, `{a b c, b c, c}` another. Of a state we keep four things:
 #
 # | | |
 # |---|---|
@@ -295,8 +299,8 @@ time_by_length(curves)
 # ## How far is a match to be trusted?
 #
 # The automaton finds matches of any length. Let it read an encyclopedia of 20,000 tokens, one token after the other: how long
-# was the match at each place, and was the first token behind it the one that came? **Predict the share for one token, and for
-# eight.**
+# was the match at each place, and was the first token behind it the one that came? **Predict the share for one token, for
+# three, and for eight.**
 
 # %%
 reading = load_corpus("atlas", pair.tokenizer, split="test", max_tokens=20_000).tolist()
@@ -311,9 +315,10 @@ for token in reading:
 trust_by_length(lengths_of_matches, came)
 
 # %% [markdown]
-# A longer match is a better guess. After a match of one token most guesses are wrong, and a wrong guess is not free: the
-# target has to read it. So a drafter that looks up may as well be silent below two or three tokens, and let somebody else
-# speak.
+# After a match of one token most guesses are wrong here; from three on the share grows slowly. A wrong guess is not free: the
+# target has to read it. But in a text that is copied word for word one token is enough most of the time, as in the renamed
+# code above. So no length is right for all texts. The package's drafters for the text and for a library are silent after one
+# token (`at_least=2`), and where a copy reaches the end of the text they go on into it.
 #
 # ## A library at hand
 #
@@ -343,15 +348,20 @@ def asks(drafter):
     return lambda ids, k: drafter.propose(ids, k).ids
 
 
+# at_least: shorter matches are not copied
 combined = Guesses(yours(combine)([
     asks(SuffixDrafter(at_least=3)), asks(CorpusDrafter(index, at_least=3)), lambda ids, k: backoff(ids[-4:], tables, k)]))
 
 # %% [markdown]
-# To ask in order throws something away: a copy is trusted as much after a match of three tokens as after one of nine, and a
-# draft is as long as it can be. The package's `TrustedDrafter` asks for one token at a time, a copy and a count, and takes
-# what was right more often so far: in this text, after matches of this length. It stops where the chance that all of the
-# draft is right falls below 0.18, about what it costs to read a row more. In its counts every name is one sign, and every
-# number: how a sentence goes on does not depend on the town.
+# To ask in order throws something away: a copy is believed as much after three tokens as after thirty, and a draft is as long
+# as it can be. The package's `TrustedDrafter` weighs each token anew: what copying says against what tables say (`Counts`,
+# contexts of up to eight tokens). Both come with a chance of being right. A copy of n tokens begins with n / (n + 2), a count
+# with the share that it had when it was counted; how often such guesses were right in *this* text corrects both. The draft
+# ends where the chance that all of it is right falls below 0.18. (On the machine where that was chosen one row more takes
+# 0.12 of a step, and in a step some 1.5 tokens are written: a guess has to be worth more than that.)
+#
+# In the contexts of its counts every name is one sign, and so is every number, the newest token aside. How a sentence goes on
+# seldom depends on which town it is about.
 
 # %%
 counts = Counts.of(train, words_of(pair.tokenizer, vocabulary_size(pair.target)))
@@ -367,12 +377,13 @@ trusted = TrustedDrafter(counts)
 #   words, as a summary does.
 # - **a corrected article**: an article, and once more with another name in its title. The new version is simply given: the
 #   bundled target was taught to write encyclopedias, not to follow instructions.
-# - **renamed code**: the edit from above, also given.
+# - **renamed code**: the edit from above, also given. (The bundled target knows no code, and its draft model neither: what
+#   that one yields here says nothing of draft models.)
 #
 # **For each kind: who yields more tokens per call, copying or the draft model?**
 
 # %%
-my_winners = None  # for example "model, model, copying, copying"
+my_winners = None  # a word for each kind, "copying" or "model"
 
 # %%
 corrected = []
@@ -391,15 +402,20 @@ drafters = {"n-grams, back-off": Guesses(lambda ids, k: backoff(ids[-4:], tables
             "trusted": trusted, "draft model": ModelDrafter(pair.draft)}
 results = {kind: replayed(texts, drafters, K) for kind, texts in kinds.items()}
 per_call = {kind: {name: tokens_per_call(rounds) for name, rounds in found.items()} for kind, found in results.items()}
+copies = ("prompt lookup", "suffix automaton")
 without = [name for name in drafters if name != "draft model"]
 for kind, found in per_call.items():
-    best = max(without, key=found.get)
-    print(f"{kind}: the best without a model is {best} with {found[best]:.2f} tokens per call; the draft model has "
-          f"{found['draft model']:.2f}", you_said(my_guess_new) if kind == "a new article" else "")
+    best, copy = max(without, key=found.get), max(copies, key=found.get)
+    print(f"{kind}: {copy} {found[copy]:.2f} tokens per call{you_said(my_guess_new) if kind == 'a new article' else ''}, "
+          f"the draft model {found['draft model']:.2f}; best without a model: {best}, {found[best]:.2f}")
 print("you said:", my_winners) if my_winners else None
 by_kind_of_text(per_call)
 
 # %% [markdown]
+# (Green is the best of a panel, grey what is no better than plain decoding.) Two things to see. `combined` yields less than
+# the automaton alone where a text is copied: it leaves out short matches and asks the tables instead. And `trusted` is ahead
+# of the others without a model where little is copied.
+#
 # Tokens per call are not yet speed. To *check* a draft costs the same, whoever made it; to *make* it is nearly free for a
 # look-up, and not for a model. With both prices measured here, in plain steps of the target:
 
@@ -407,14 +423,16 @@ by_kind_of_text(per_call)
 times = 5 if hurry else 25
 prompt = new_articles[0][0][:40]
 draft_step = cost_of_drafting(pair.target, ModelDrafter(pair.draft), prompt, times)
-read = max(0.0, (cost_of_verifying(pair.target, prompt, (K,), times)[K] - 1) / K)
-print(f"a drafted token costs {read:.3f} steps to read, and if a model drafts it {draft_step:.3f} more; {machine()}")
+check = {0: 1.0} | cost_of_verifying(pair.target, prompt, (1, 2, 4, K), times)
+print("a pass with a draft of", ", ".join(f"{k}: {v:.2f}" for k, v in check.items() if k), "plain steps;",
+      f"if a model drafts, {draft_step:.3f} more for each token; {machine()}")
 
 
 def speed(name, rounds):
     """Tokens per plain step."""
-    price = read + draft_step * (name == "draft model")
-    return sum(r.emitted for r in rounds) / sum(1 + price * r.drafted for r in rounds)
+    price = draft_step * (name == "draft model")
+    passes = np.interp([r.drafted for r in rounds], list(check), list(check.values()))
+    return sum(r.emitted for r in rounds) / (sum(passes) + price * sum(r.drafted for r in rounds))
 
 
 speeds = {kind: {name: speed(name, rounds) for name, rounds in found.items()} for kind, found in results.items()}
@@ -428,38 +446,46 @@ by_kind_of_text(speeds, "times the speed of plain decoding")
 # And once by the clock, late in the articles:
 
 # %%
-late = [ids[:start] for ids, start in kinds["late in an article"][:2]]
+late = [(ids[: start + 48], start) for ids, start in kinds["late in an article"][:2]]
 ways = {"plain": None, "suffix automaton": SuffixDrafter(), "trusted": trusted, "draft model": ModelDrafter(pair.draft)}
-for row in compare(pair.target, late, ways, k=K, max_new_tokens=48, repeats=1 if hurry else 2)[1:]:
-    print(f"{row.name:17} {row.tokens_per_call:5.2f} tokens per call {row.speedup:6.2f} x plain, predicted "
-          f"{speeds['late in an article'][row.name]:.2f}   same text: {row.same_text}")
+found = compare(pair.target, [ids[:start] for ids, start in late], ways, k=K, max_new_tokens=48, repeats=1 if hurry else 2)
+for row in found[1:]:
+    predicted = speed(row.name, replayed(late, {row.name: drafters[row.name]}, K)[row.name])
+    print(f"{row.name:17} {row.tokens_per_call:5.2f} tokens per call {row.speedup:6.2f} x plain, predicted {predicted:.2f}   "
+          f"same text: {row.same_text}")
 
 # %% [markdown]
-# Copying costs nothing where it is silent: the round is then a plain step. Where it speaks and is wrong, it costs the
-# reading of k tokens. The clock also counts the reading of the prompt, which no draft makes shorter: a gain comes out
-# smaller than predicted.
+# Copying costs nothing where it is silent: the round is then a plain step. Where it speaks and is wrong, it costs the reading
+# of its tokens. The clock also counts the reading of the prompt, which no draft makes shorter, and a pass behind 300 tokens
+# takes longer than one behind 40: a gain comes out smaller than predicted.
 #
 # ## A real model
 #
-# SmolLM2-135M-Instruct on prompts of Spec-Bench, greedy, beside the same model alone in the same engine. No draft model is
-# needed, and there is none so small for a model of this size. The last column says how much of what was kept can be found in the
-# *prompt*: the rest the model copied from itself, since small models like to repeat themselves. **In which of the three,
-# summaries, answers from documents, translations, will copying be of no use?**
+# SmolLM2-135M-Instruct on prompts of Spec-Bench, greedy, beside the same model alone in the same engine. It is the smallest
+# of its family: there is no smaller one to draft for it, and none is needed. The third figure in a column says how much of
+# what was kept can be found in the *prompt*: the rest the model copied from itself, since small models like to repeat
+# themselves. **In which of the three of the first record, summaries, answers from documents, translations, will copying be of
+# no use?**
 
 # %%
 for record in recorded():
     print(f"{record['label']}, k = {record['k']}, {record['engine']}; {record['hardware']}, {record['date']}")
-    for row in record["rows"]:
-        copied = f"{row['copied_from_the_prompt']:6.0%} from the prompt" if "copied_from_the_prompt" in row else ""
-        print(f"  {row['name']:32} {row['tokens_per_call']:5.2f} tokens per call {row['speedup']:6.2f} x {copied}")
-    print(f"  measured by: {record['command']}")
+    print("tokens per call, times the speed of the target alone, how much of what was kept stands in the prompt")
+    print(as_grid(record))
+    print(f"measured by: {record['command']}\n")
 
 # %% [markdown]
-# Translation should leave nothing to copy: its words are new. But this model hardly translates. Asked for English it says
-# the German sentence over again, or goes round in circles, and both are copied with ease. Tokens per call say how easily a
-# text is guessed, not how good it is. With a model that does translate expect what the bundled pair showed in a new article.
-# Of the answers from documents, too, half of what was copied is the model's own repetition. (k = 4 was chosen after a run with
-# k = 5, in which summaries were no faster than plain decoding.)
+# Translation should leave nothing to copy: its words are new. But this model hardly translates. Asked for English it says the
+# German sentence over again, or goes round in circles, and both are copied with ease. Tokens per call say how easily a text
+# is guessed, not how good it is. With a model that does translate expect what the bundled pair showed in a new article. Of
+# the answers from documents, too, half of what was copied is the model's own repetition. (k = 4 was chosen after a run with k
+# = 5, in which summaries were no faster than plain decoding: a round without a draft read k + 1 tokens then, and reads one
+# today.) Prompt lookup keeps more tokens per call than the automaton and is slower in each row of both records: it also
+# copies after one token, and four of five tokens that it drafts are read in vain.
+#
+# The second record has six kinds of prompts and answers twice as long. The longer this model writes, the more it repeats: of
+# what the three that copy kept, only 26 to 29 % stands in the prompt. In all, the four are 1.33 to 1.39 times as fast as the
+# model alone; which of them is ahead, 18 prompts cannot say. In writing, where there is least to copy, counts are ahead.
 #
 # To measure it yourself: `specdec fetch smollm2`, then the command above with a file of prompts of your own, one
 # `{"category": "...", "turns": ["..."]}` a line.
@@ -481,10 +507,10 @@ for record in recorded():
 #
 # ## What to take along
 #
-# - What repeats can be copied. A longer match is a better guess; below two or three tokens, silence is.
+# - What repeats can be copied. A match of one token is seldom enough in new text, and often where a text is written again.
 # - Tables know the language, the text itself knows the subject, a library knows what was written before.
 # - An index that grows with the text answers in constant time; going through the text does not.
-# - Copying wins where text is written again, and has nothing to say where it is new. A combination has to know whom to trust.
+# - Copying wins where text is written again, and has little to say where it is new. A combination has to know whom to trust.
 # - Whatever is copied, the text stays the target's. A drafter may look anywhere.
 #
 # Sources: Blumer et al. 1985, "The smallest automaton recognizing the subwords of a text"; Manber and Myers 1993 (suffix

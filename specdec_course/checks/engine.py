@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 import torch
 
@@ -217,9 +218,12 @@ def _verdict(exercise: Exercise, results, diagnosis: str | None, known: str, ign
     if mistake:
         lines.append({SEEN: mistake.message, ALIKE: f"Its answers are those of this mistake: {mistake.message}",
                       GUESS: f"One thing that would explain it: {mistake.message}"}[known])
-    if wrongs and not (mistake and wrongs[0].message in mistake.message):
-        lines.append(wrongs[0].message)
-    shown = next((example.sentence(wrong.call, exercise.solution) for wrong in wrongs[:1] if wrong.call), None)
+    # what went wrong first, or what shows the mistake that is named: another part's example would contradict it
+    seen = (wrong for wrong in wrongs if mistake and known == SEEN and wrong.mistake == diagnosis)
+    first = next(chain(seen, wrongs), None)
+    if first and not (mistake and first.message in mistake.message):
+        lines.append(first.message)
+    shown = example.sentence(first.call, exercise.solution) if first and first.call else None
     lines += [shown] if shown else []
     if ignored:
         lines += _never_looked(exercise, *ignored, bool(wrongs))

@@ -28,7 +28,10 @@ class OutOfTime(Stopped):
     """The time limit has passed."""
 
     def __init__(self, seconds: float):
-        super().__init__(f"Your function was stopped after {seconds:g} seconds. Is there a loop that never ends?")
+        super().__init__(
+            f"Your function was stopped after {seconds:g} seconds. Is there a loop that never ends, or one with far "
+            "too much to do?"
+        )
 
 
 @contextlib.contextmanager

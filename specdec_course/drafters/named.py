@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..common.paths import data_path
 from ..corpora import load_corpus
+from ..corpora.texts import NAMES as TEXTS
 from ..models import vocabulary_size
 from ..models.loading import load_draft
 from ..models.trimmed import reads
@@ -73,6 +74,9 @@ def named_drafter(name: str, pair, corpus: str = "atlas", split: str = "train", 
     folder = Path(corpus) if Path(corpus, FILE).is_file() else bundled("counts", pair) if corpus == "atlas" else None
     if name == "trusted" and folder:
         return TrustedDrafter(Counts.load(folder / FILE))
+    if name == "trusted" and corpus not in TEXTS and Path(corpus).is_dir():
+        raise ValueError(f"the folder {corpus} has no {FILE}: name one that `specdec train counts` wrote, or a text to "
+                         "count")
     ids = load_corpus(corpus, pair.tokenizer, split=split, say=lambda line: say(f"{name} fitted on {line}"))
     return fitted_drafter(name, ids, vocabulary_size(pair.target), pair.tokenizer)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -132,12 +131,29 @@ def _agreed(draft, truth) -> int:
     return next((i for i, (a, b) in enumerate(zip(draft.tolist(), truth.tolist(), strict=False)) if a != b), len(draft))
 
 
-def recorded() -> Iterator[dict]:
-    """Bundled measurements of real models, each with its hardware, date and command."""
+def recorded() -> list[dict]:
+    """Bundled measurements of real models, each with its hardware, date and command; the oldest first."""
     from ..common.paths import data_path
 
-    for path in sorted(data_path("measurements").glob("*_lookup_*.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in data_path("measurements").glob("*_lookup_*.json")]
+    return sorted(found, key=lambda record: (record["date"], record["command"]))
+
+
+def as_grid(record) -> str:
+    """A record as text: a line for each kind of prompt, a column for each drafter: tokens per call, speed-up, how much
+    of what was kept stands in the prompt."""
+    kinds: dict[str, dict[str, dict]] = {}
+    for row in record["rows"]:
+        kind, _, way = row["name"].partition(": ")
+        kinds.setdefault(kind, {})[way] = row
+    ways = list(next(iter(kinds.values())))[1:]  # the first is the target alone
+    width = max(20, *(len(way) for way in ways)) + 2
+    lines = [f"{'':16}" + "".join(f"{way:>{width}}" for way in ways)]
+    for kind, rows in kinds.items():
+        cells = (f"{row['tokens_per_call']:.2f} {row['speedup']:6.2f}x {row['copied_from_the_prompt']:5.0%}"
+                 for row in (rows[way] for way in ways))  # fmt: skip
+        lines.append(f"{kind:16}" + "".join(f"{cell:>{width}}" for cell in cells))
+    return "\n".join(lines)
 
 
 def drafters_for(pair, corpus: str | None = None, draft=None, confidence: float = 0.0) -> dict:

@@ -114,7 +114,7 @@ wrong_tables("the_rarest", "rarest", pick=lambda after: min(after, key=lambda to
 wrong_tables("the_smallest_id", "last_seen", pick=min)
 wrong_tables("only_whole_ngrams", "beginnings_left_out", lambda row, m, n: [
     (row[i - m : i], row[i]) for i in range(n - 1, len(row))])
-wrong_tables("no_first_token", "beginnings_left_out", lambda row, m, n: [
+wrong_tables("no_first_token", "first_token_left_out", lambda row, m, n: [
     (row[i - m : i], row[i]) for i in range(max(1, m), len(row))])
 wrong_tables("never_the_last_token", "last_left_out", lambda row, m, n: all_pairs(row[:-1], m))
 wrong_tables(
@@ -1424,3 +1424,55 @@ wrong("SuffixAutomaton", named="slow")(
            lambda kept, token, n: torch.cat([kept, torch.tensor([token], dtype=torch.int32)]),
            lambda kept, place, k: kept[place : place + k].long())
 )
+
+
+# what once got through: answers that are right up to some size --------------------------------------------------------
+
+
+@wrong("build_ngram_tables", named="few_tokens")
+def four_tables_are_enough(train_data, n):
+    return table_by_table(train_data, min(n, 4)) + [{}] * (n - 4)
+
+
+@wrong("draft_with_backoff", named="few_tokens")
+def the_first_four_tables(context, tables, k):
+    return with_next(context, tables[:4], k)
+
+
+@wrong("prompt_lookup", named="window")
+def the_newest_128_tokens(ids, k, max_ngram=3):
+    return two_loops(ids[-128:], k, max_ngram)
+
+
+@wrong("prompt_lookup", named="few_tokens")
+def no_more_than_eight_are_looked_for(ids, k, max_ngram=3):
+    return two_loops(ids, k, min(max_ngram, 8))
+
+
+@wrong("prompt_lookup", named="k_limited")
+def no_more_than_ten_are_copied(ids, k, max_ngram=3):
+    return two_loops(ids, min(k, 10), max_ngram)
+
+
+@wrong("SuffixAutomaton", named="never_one")
+class SilentAfterOne(WithStates):
+    def propose(self, k):
+        link = self.last.link
+        return super().propose(k if link is not None and link.length > 1 else 0)
+
+
+@wrong("combine", named="only_some")
+def two_of_them(drafters):
+    def propose(ids, k):
+        draft = drafters[0](ids, k) if drafters else ids[:0]
+        return draft if len(draft) or len(drafters) < 2 else drafters[1](ids, k)
+
+    return propose
+
+
+@wrong("combine", named="only_some")
+def eight_of_them(drafters):
+    def propose(ids, k):
+        return next((draft for one in drafters[:8] if len(draft := one(ids, k))), ids[:0])
+
+    return propose

@@ -72,6 +72,13 @@ def many(rng, count: int, n: int, share: float, **how) -> list[tuple]:
     return cases
 
 
+def _guess_of_its_own(rng, n: int, known: int | None = None) -> tuple:
+    """n tables, of which the first `known` ones (None: all) know the end of a text, each with another guess."""
+    text, guesses = strangers(rng, n + 3, ()), strangers(rng, n, ())
+    tables = [{tuple(text[len(text) - m :]): guess} for m, guess in enumerate(guesses)]
+    return case(text, [*tables[:known], *({} for _ in tables[known or n :])], 1)
+
+
 @draft_with_backoff.part("looks up the longest context first", weight=2, rests_on=(
     "For each guess the last n - 1 tokens are looked up in tables[n - 1]"))
 def _(student, rng):
@@ -80,6 +87,7 @@ def _(student, rng):
         ids = alphabet(rng, 4)
         text = drawn_text(rng, whole(n, 9, rng), ids)
         cases.append(case(text, drawn_tables(rng, ids, n, 1.0), 1))
+    cases.append(_guess_of_its_own(rng, whole(7, 10, rng)))
     one, other, third = strangers(rng, 3, ())  # tables that can be read at a glance
     cases.append(case([other, one], [{(): third}, {(one,): other}, {(other, one): one}], 1))
     ask(student, as_draft, cases, judge, rng)
@@ -90,6 +98,8 @@ def _(student, rng):
 def _(student, rng):
     cases = [(args, right[:1]) for args, right in many(rng, 6, 4, 0.3) + many(rng, 4, 3, 0.15)]
     cases = [((context, tables, 1), right) for (context, tables, _), right in cases]
+    n = whole(7, 10, rng)
+    cases += [_guess_of_its_own(rng, n, known) for known in range(1, n)]
     for n in (3, 4):  # only the empty context knows anything
         ids = alphabet(rng, 4)
         cases.append(case(drawn_text(rng, 8, ids), [{(): ids[0]}, *({} for _ in range(n - 1))], 1))

@@ -9,7 +9,7 @@ import torch
 
 from ..ask import ask, mixed, whole
 from ..exercise import Exercise
-from .texts import FLOATS, NO_TENSOR, alphabet, as_draft, drawn_text, strangers
+from .texts import FLOATS, NO_TENSOR, REAL, alphabet, as_draft, drawn_text, strangers
 
 prompt_lookup = Exercise(
     "prompt_lookup", unit="08", points=2, difficulty=2, minutes=20,
@@ -69,6 +69,9 @@ def _(student, rng):
         cases.append(case([*tokens, *tokens[at : at + n]], k))
     cases += [case(drawn_text(rng, whole(120, 300, rng), alphabet(rng, whole(6, 12, rng))), whole(2, 9, rng))
               for _ in range(6)]
+    for length in (whole(600, 900, rng), whole(3000, 4000, rng)):  # of prompts that are worth copying from
+        tokens = torch.randperm(REAL[0], generator=rng)[:length].tolist()
+        cases.append(case([*tokens, *tokens[5:8]], whole(30, 60, rng)))
     tokens = strangers(rng, 4, ())  # a text that can be read at a glance
     cases.append(case([*tokens, *tokens[:2]], 2))
     for _ in range(3):  # two texts that differ only in what followed
@@ -95,6 +98,8 @@ def _(student, rng):
     cases += [
         case(drawn_text(rng, whole(60, 90, rng), alphabet(rng, 4)), whole(2, 6, rng), most) for most in (1, 2, 4, 6)
     ]
+    ending, rest = strangers(rng, 40, ()), strangers(rng, 9, ())  # all of it, and its half once more
+    cases += [case([rest[0], *ending, rest[1], *ending[20:], rest[2], *ending], 1, most) for most in (20, 21, 40, 60)]
     one, other, third, fourth = strangers(rng, 4, ())
     cases.append(case([one, other, third, other, fourth, one, other], 1, 2))
     ask(student, as_draft, cases, judge, rng)

@@ -82,6 +82,8 @@ def judge(answer, rows, n: int, ties: bool = False) -> Wrong | None:
                          f"{key}.")
         if right.keys() - found.keys():
             key = next(key for key in right if key not in found)
+            if m == 0:
+                return Wrong("tables[0] has no key (), the empty context, though every token of the data follows it.")
             return Wrong(f"tables[{m}] lacks {after} that something follows in the data, such as {key}.")
         most = {context: max(counts.values()) for context, counts in right.items()}
         for context, token in found.items():
@@ -115,7 +117,7 @@ def windows(rng, count: int, length: int, size: int) -> list[list[int]]:
     "tables[m] has a key for every context of m tokens that was followed by something: a tuple of m plain ints"))
 def _(student, rng):
     cases = []
-    for n in mixed((2, 3, whole(3, 5, rng)), rng):
+    for n in mixed((2, 3, whole(6, 8, rng)), rng):
         rows = windows(rng, 1, whole(150, 260, rng), whole(4, 9, rng))
         cases.append((torch.tensor(rows), n, rows))
     one, other, third = strangers(rng, 3, ())

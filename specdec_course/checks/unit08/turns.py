@@ -78,7 +78,7 @@ def _expect(propose: Subject, script: Scripted, ids: list[int], k: int, asked_to
 @combine.part("hears the first that has something to say", weight=3, rests_on=(
     "answers the first draft that is not empty", "the one that is trusted most in front"))
 def _(student, rng):
-    for silent in mixed((0, 1, 2, whole(1, 4, rng)), rng):
+    for silent in mixed((0, 1, 2, whole(9, 14, rng)), rng):
         least = whole(1, 3, rng)  # the longest draft is neither the first nor the last
         script = Scripted(rng, [0] * silent + [least, 0, least + whole(2, 4, rng), least + 1])
         propose = _combined(student, script.drafters)

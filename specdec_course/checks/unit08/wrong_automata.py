@@ -41,10 +41,10 @@ def _at_most(most, pick):
                               if (found := behind(text, n, pick)) is not None), None)
 
 
-def _longest(pick):
+def _longest(pick, least=1):
     def find(text):
-        _, found = places(text)
-        return found[pick] if found else None
+        n, found = places(text)
+        return found[pick] if n >= least else None
 
     return find
 
@@ -163,6 +163,9 @@ for _id, _message, _rules in (
      "longest one that stood before counts.",
      tuple(rule for most in (2, 3, 4, 5, 8, 10, 16, 32, 64)
            for rule in _both(lambda pick, most=most: _at_most(most, pick)))),
+    ("never_one", "After short matches your draft is empty. Here every match counts, one of a single token too: "
+     "whether it is worth asking is for others to say.",
+     tuple(rule for least in (2, 3, 4) for rule in _both(lambda pick, least=least: _longest(pick, least)))),
     ("goes_on", "You follow one match as long as it goes on, and where it ends you begin anew with the last token. A "
      "shorter ending of it, longer than one token, may have stood elsewhere: the links lead there.",
      (GoesOn,)),

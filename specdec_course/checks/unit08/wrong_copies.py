@@ -37,8 +37,8 @@ for _id, _message, _rules in (
     ("oldest", "Of several matches you take the first one in the text. The most recent one counts: the text is more "
      "like it was a moment ago than like its beginning.",
      (_copied(lambda starts, *_: starts[:1]),)),
-    ("matches_itself", "Your newest tokens match themselves. Behind the end of the text there is nothing to copy: the "
-     "last start that may match is T - n - 1.",
+    ("matches_itself", "Your draft is always empty. Do your newest tokens match themselves? Behind the end of the text "
+     "there is nothing to copy: the last start that may match is T - n - 1.",
      (lambda ids, k, max_ngram=3: ids[:0],)),
     ("shortest_first", "A short match that is more recent decides before a longer one in your function. The longest "
      "one counts: first max_ngram tokens are looked for, then one fewer.",
@@ -58,6 +58,15 @@ for _id, _message, _rules in (
      (_copied(_all, lengths=lambda most, length: range(min(most - 1, length - 1), 0, -1)),)),
     ("any_length", "You look for more than max_ngram tokens.",
      (_copied(_all, lengths=lambda most, length: range(length - 1, 0, -1)),)),
+    ("few_tokens", "However large max_ngram is, you look for a few tokens at most.",
+     tuple(_copied(_all, lengths=lambda most, length, limit=limit: range(min(most, limit, length - 1), 0, -1))
+           for limit in (4, 5, 8, 10, 16))),
+    ("window", "You look for a match in the newest part of the text only. It counts however far up it stands.",
+     tuple(_copied(lambda starts, length, n, k, far=far: [s for s in starts if s >= length - far])
+           for far in (64, 100, 128, 256, 512, 1024))),
+    ("k_limited", "Your draft has a few tokens at most, however large k is.",
+     tuple(_copied(_all, lambda text, start, n, k, most=most: text[start + n : start + n + min(k, most)])
+           for most in (4, 5, 8, 10, 16))),
     ("max_ngram_ignored", "The argument max_ngram does not reach your answer: 3 is only what it is where nobody says.",
      (_copied(_all, lengths=lambda most, length: range(min(3, length - 1), 0, -1)),)),
     ("starts_too_early", "You begin one place too far up: the last start that may match is T - n - 1, and `range` "

@@ -80,10 +80,16 @@ for _id, _message, _rules in (
      "counted, or every count is 1. Do you write each follower over the one before it, or use tensors as keys? (Two "
      "tensors of equal value are two keys.)",
      (_last_seen, _kept(lambda after: next(iter(after))), _kept(min), _kept(max))),
+    ("first_token_left_out", "The first token of each row is missing under (). Nothing stands before it, and that "
+     "is just what the empty context is: it counts there.",
+     (_grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(max(1, m), len(row))]),)),
+    ("few_tokens", "Contexts longer than a few tokens are missing. With n tables they have up to n - 1 tokens, however "
+     "large n is.",
+     tuple(lambda train_data, n, most=most: _kept(_smallest)(train_data, n)[:most] + [{} for _ in range(most, n)]
+           for most in (2, 3, 4, 5))),
     ("beginnings_left_out", "The beginnings of the rows are left out. A place near the beginning of a row has no "
      "context of n - 1 tokens, but shorter ones, and the empty one: they count there too.",
-     (_grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(n - 1, len(row))]),
-      _grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(max(1, m), len(row))]))),
+     (_grams(lambda row, m, n: [(row[i - m : i], row[i]) for i in range(n - 1, len(row))]),)),
     ("ends_left_out", "You count only where a whole n-gram begins. Near the end of a row there is no room for one, and "
      "shorter contexts are followed by something all the same.",
      (_grams(lambda row, m, n: [(row[i : i + m], row[i + m]) for i in range(len(row) - n + 1)]),)),
@@ -196,6 +202,9 @@ for _id, _message, _rules in (
     ("one_short", "You never ask the longest contexts, tables[n - 1]. With n tables, contexts of up to n - 1 tokens "
      "are known.",
      (_looked_up(lambda text, n, start: _endings(text, max(1, n - 1))),)),
+    ("few_tokens", "You look up a few tokens at most. With n tables, contexts of up to n - 1 tokens are known, "
+     "however large n is.",
+     tuple(_looked_up(lambda text, n, start, most=most: _endings(text, min(n, most + 1))) for most in range(1, 6))),
     ("no_backoff", "You look up one length of context only. Where that is not known, shorter ones are asked, down to "
      "none.",
      (_looked_up(lambda text, n, start: _endings(text, n)[:1] if len(text) >= n - 1 else []),

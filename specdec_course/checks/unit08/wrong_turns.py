@@ -82,6 +82,9 @@ for _id, _message, _rules in (
       _all_asked(lambda drafts, k: torch.cat(drafts) if drafts else None), _fills_up)),
     ("only_the_first", "You answer the first drafter even where it is silent. Then the next one is asked.",
      (_first(lambda draft, k: True), _all_asked(lambda drafts, k: next(iter(drafts), None)))),
+    ("only_some", "You ask the first few drafters only. Where all of these are silent, the next one is asked, down "
+     "to the last.",
+     tuple(lambda drafters, most=most: _first(lambda draft, k: len(draft))(drafters[:most]) for most in (2, 3, 4, 8))),
     ("wants_k_tokens", "You hear only a drafter that says k tokens. One that says fewer is heard, too.",
      (_first(lambda draft, k: len(draft) == k),)),
     ("zero_is_nothing", "You take a draft of the token 0 for an empty one: ask for its length, not for its sum or "

@@ -16,6 +16,7 @@ TITLES = {
     "cpu_classroom": "Latency against tokens: the bundled target on a CPU",
     "classroom": "The bundled pair",
     "classroom_drafters": "All drafters for the bundled pair, side by side",
+    "classroom_best_k": "Some drafters for the bundled pair, each with several draft lengths",
     "classroom_batch": "The bundled pair, many texts at once: measured and computed",
     "classroom_ahead": "The bundled pair, drafting while the target checks: measured, and what a timeline promises",
     "classroom_methods": "Ways to decode faster that are often quoted side by side",

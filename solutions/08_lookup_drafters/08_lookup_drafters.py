@@ -413,8 +413,8 @@ by_kind_of_text(per_call)
 
 # %% [markdown]
 # (Green is the best of a panel, grey what is no better than plain decoding.) Two things to see. `combined` yields less than
-# the automaton alone where a text is copied: it leaves out short matches and asks the tables instead. And `trusted` is ahead
-# of the others without a model where little is copied.
+# the automaton alone where a text is copied: it leaves out short matches and asks the tables instead. And where little is
+# copied, `trusted` and `combined` lead those without a model.
 #
 # Tokens per call are not yet speed. To *check* a draft costs the same, whoever made it; to *make* it is nearly free for a
 # look-up, and not for a model. With both prices measured here, in plain steps of the target:
@@ -456,8 +456,9 @@ for row in found[1:]:
 
 # %% [markdown]
 # Copying costs nothing where it is silent: the round is then a plain step. Where it speaks and is wrong, it costs the reading
-# of its tokens. The clock also counts the reading of the prompt, which no draft makes shorter, and a pass behind 300 tokens
-# takes longer than one behind 40: a gain comes out smaller than predicted.
+# of its tokens. Why is the prediction off? The clock also counts the reading of the prompt, which no draft makes shorter. And
+# the prices were taken behind 40 tokens, passes of different widths in turn: behind 300 tokens, or after a pass of the same
+# width, which finds its weights in the processor's caches, they are others.
 #
 # ## A real model
 #

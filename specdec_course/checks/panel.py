@@ -90,9 +90,11 @@ def hint(name: str, level: int, text: str) -> Panel:
 
 
 def points(name: str, state: str, earned: float, worth: float) -> Panel:
-    """What an answer earns. The points only: `check` says why."""
+    """What an answer earns. The points only: `check` says why, unless it asks nothing that the answer gets wrong."""
     got = said(f"{earned:g} of {worth:g} points")
     why = "" if state == RIGHT else said(f" `check({name})` says why.")
+    if state in (PARTLY, WRONG):
+        why += said(" If it finds nothing wrong: this cell asks about other inputs.")
     stop, why_too = (".", why) if got.isascii() else ("。", why.strip())
     text = f"{name}: {got}{stop}{why_too.replace('`', '')}"
     return Panel(text, _panel(state, f"{_code(name)} {got}", _prose(why)))

@@ -23,8 +23,9 @@ from .prediction import measure_costs
 CHAINS = ("draft model", "EAGLE", "GLIDE", "parallel")  # trees and look-ups have no fixed places
 
 
-def drafters_of(pair, corpus: str, say) -> dict:
-    """{name: drafter} of all that guess for this pair: its draft, what is bundled, what needs no training."""
+def drafters_of(pair, corpus: str, say, more=()) -> dict:
+    """{name: drafter} of all that guess for this pair: its draft, what is bundled, what needs no training; and `more`,
+    several each that are asked in turn, as trusted+eagle."""
     from ..drafters.named import bundled, drafter_of, named_drafter
 
     found = {"target alone": None}
@@ -34,7 +35,7 @@ def drafters_of(pair, corpus: str, say) -> dict:
     found |= {words: named_drafter(name, pair) for name, words in shown.items() if bundled(name, pair)}
     if "GLIDE" in found:
         found["GLIDE with CaPE"] = named_drafter("cape", pair)
-    for name in ("lookup", "suffix", "combined", "trusted", "bigram"):
+    for name in ("lookup", "suffix", "combined", "trusted", "bigram", *more):
         found[name] = named_drafter(name, pair, corpus, say=say)
     return found
 
@@ -71,7 +72,8 @@ def ways_of(drafters: dict, ks) -> dict[str, tuple]:
 @click.option("--corpus", default="atlas", show_default=True, help="What the tables are counted on.")
 @click.option("--prompts", "prompts_file", type=click.Path(exists=True, dir_okay=False), help="File of prompts.")
 @click.option("--k", "ks", multiple=True, type=click.IntRange(1), default=(4,), show_default=True)
-@click.option("--drafter", "chosen", multiple=True, help="Of all drafters this one, by its name in the table.")
+@click.option("--drafter", "chosen", multiple=True,
+              help="Of all drafters this one, by its name in the table; or several in turn, as trusted+eagle.")
 @click.option("--temperature", "temperatures", multiple=True, type=click.FloatRange(0), default=(0.0, 1.0),
               show_default=True)  # fmt: skip
 @click.option("--limit", default=8, show_default=True, help="Prompts.")
@@ -90,7 +92,7 @@ def main(name, draft, corpus, prompts_file, ks, chosen, temperatures, limit, new
     pair = load_pair(name)
     pair = replace(pair, draft=load_draft(draft, pair.target)) if draft else pair
     prompts, rows = prompts_of(pair.tokenizer, file=prompts_file, limit=limit), []
-    drafters = drafters_of(pair, corpus, click.echo)
+    drafters = drafters_of(pair, corpus, click.echo, [one for one in chosen if "+" in one])
     if unknown := set(chosen) - set(drafters):
         raise click.BadParameter(f"no drafter is called {min(unknown)!r}; there are {', '.join(list(drafters)[1:])}",
                                  param_hint="--drafter")  # fmt: skip

@@ -20,7 +20,8 @@ def _copied(find, follow=lambda text, start, n, k: text[start + n : start + n + 
     def rule(ids, k, max_ngram=3):
         text = ids.tolist()
         for n in lengths(max_ngram, len(text)):
-            starts = [s for s in range(len(text) - n) if text[s : s + n] == text[len(text) - n :]]
+            ending = text[len(text) - n :]
+            starts = [s for s in range(len(text) - n) if text[s] == ending[0] and text[s : s + n] == ending]
             starts = find(starts, len(text), n, k)
             if starts:
                 return torch.tensor(follow(text, starts[-1], n, k), dtype=torch.long)

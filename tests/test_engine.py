@@ -357,3 +357,21 @@ def test_one_error_that_ends_every_part_is_said_once():
     message = verdict(lambda x: undefined_name).message  # noqa: F821
     assert "That ends all 2 parts" in message and "✗" not in message
     assert "✗ empty" in verdict(lambda x: 2 * x if len(x) else [0]).message
+
+
+def test_the_example_belongs_to_the_mistake_that_is_named():
+    """A draft that goes round holds floats where it is empty. An example of another part, of ints, would contradict."""
+
+    def goes_round(ids, k, max_ngram=3):
+        text = ids.tolist()
+        for n in range(min(max_ngram, len(text) - 1), 0, -1):
+            for start in range(len(text) - n - 1, -1, -1):
+                if text[start : start + n] == text[len(text) - n :]:
+                    copied = text[start + n :]
+                    return torch.tensor((copied * (k + 1))[:k])
+        return ids[:0]
+
+    report = evaluate_exercise(checks.exercise("prompt_lookup"), goes_round)
+    example = next(line for line in report.message.splitlines() if line.startswith("For example"))
+    assert report.diagnosis == "float_ids" and "Your draft is longer" not in report.message
+    assert "k = 0" in example and example.endswith("it returned [].")

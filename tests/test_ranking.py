@@ -44,5 +44,13 @@ def test_ways_are_named_by_their_draft_length_where_there_are_several():
 def test_a_drafter_that_nobody_has_is_told_with_those_there_are(tmp_path):
     from click.testing import CliRunner
 
-    found = CliRunner().invoke(ranking.main, ["--drafter", "eagel", "--json", str(tmp_path / "out.json")])
-    assert found.exit_code == 2 and "no drafter is called 'eagel'; there are draft model, EAGLE" in found.output
+    for name, said in (("eagel", "no drafter is called 'eagel'; there are draft model, EAGLE"),
+                       ("suffix+eagel", "there is no drafter 'eagel'; expected one of")):  # fmt: skip
+        found = CliRunner().invoke(ranking.main, ["--drafter", name, "--json", str(tmp_path / "out.json")])
+        assert found.exit_code == 2 and said in found.output
+
+
+def test_only_the_chosen_ones_are_made():
+    pair, said = load_pair("classroom", say=lambda line: None), []
+    made = ranking.drafters_of(pair, "atlas", said.append, ["suffix+eagle", "EAGLE"])
+    assert list(made) == ["target alone", "suffix+eagle", "EAGLE"] and not said, "nothing is counted in vain"

@@ -213,8 +213,8 @@ for n, seconds in curves["prompt lookup"].items():
     print(f"a text of {n:9,} tokens: {1e6 * seconds:9,.0f} microseconds for a draft")
 
 # %% [markdown]
-# Ten times the text is ten times the time, once the text is long. In a million tokens a draft takes longer than a plain step
-# of the target.
+# Ten times the text is ten times the time, once the text is long. The package's own function takes 18 milliseconds in a million
+# tokens, longer than a plain step of the target.
 #
 # ## An index that grows with the text
 #
@@ -360,8 +360,8 @@ combined = Guesses(yours(combine)([
 # ends where the chance that all of it is right falls below 0.18. (On the machine where that was chosen one row more takes
 # 0.12 of a step, and in a step some 1.5 tokens are written: a guess has to be worth more than that.)
 #
-# In the contexts of its counts every name is one sign, and so is every number, the newest token aside. How a sentence goes on
-# seldom depends on which town it is about.
+# In the contexts of its counts every name is one sign, and so is every number, the newest token aside: what followed one town
+# counts for all towns.
 
 # %%
 counts = Counts.of(train, words_of(pair.tokenizer, vocabulary_size(pair.target)))

@@ -21,23 +21,25 @@ from .machine import machine
 from .prediction import measure_costs
 
 CHAINS = ("draft model", "EAGLE", "GLIDE", "parallel")  # trees and look-ups have no fixed places
+BUNDLED = {"EAGLE": "eagle", "GLIDE": "glide", "parallel": "parallel", "Medusa tree": "medusa",
+           "GLIDE with CaPE": "cape"}  # fmt: skip
+UNTRAINED = ("lookup", "suffix", "combined", "trusted", "bigram")
 
 
-def drafters_of(pair, corpus: str, say, more=()) -> dict:
-    """{name: drafter} of all that guess for this pair: its draft, what is bundled, what needs no training; and `more`,
-    several each that are asked in turn, as trusted+eagle."""
-    from ..drafters.named import bundled, drafter_of, named_drafter
+def drafters_of(pair, corpus: str, say, chosen=()) -> dict:
+    """{name: drafter} of the chosen ones, or of all that guess for this pair: its draft, what is bundled, what needs no
+    training. Several that are asked in turn have a name, too, such as trusted+eagle. ValueError for one that is not
+    there. Beside them the target alone, None."""
+    from ..drafters.named import bundled, named_drafter
 
-    found = {"target alone": None}
-    if pair.draft is not None:
-        found["draft model"] = drafter_of(pair.draft)
-    shown = {"eagle": "EAGLE", "glide": "GLIDE", "parallel": "parallel", "medusa": "Medusa tree"}
-    found |= {words: named_drafter(name, pair) for name, words in shown.items() if bundled(name, pair)}
-    if "GLIDE" in found:
-        found["GLIDE with CaPE"] = named_drafter("cape", pair)
-    for name in ("lookup", "suffix", "combined", "trusted", "bigram", *more):
-        found[name] = named_drafter(name, pair, corpus, say=say)
-    return found
+    there = {"draft model": "model"} if pair.draft is not None else {}
+    there |= {words: name for words, name in BUNDLED.items() if bundled("glide" if name == "cape" else name, pair)}
+    there |= {name: name for name in UNTRAINED}
+    for one in chosen:
+        if one not in there and "+" not in one:
+            raise ValueError(f"no drafter is called {one!r}; there are {', '.join(there)}")
+    names = {one: there.get(one, one) for one in chosen or there}
+    return {"target alone": None} | {one: named_drafter(name, pair, corpus, say=say) for one, name in names.items()}
 
 
 def by_place(rounds, k: int) -> list[float | None]:
@@ -84,7 +86,7 @@ def ways_of(drafters: dict, ks) -> dict[str, tuple]:
 @click.option("--json", "json_file", required=True, type=click.Path(dir_okay=False), help="Where the figures go.")
 def main(name, draft, corpus, prompts_file, ks, chosen, temperatures, limit, new_tokens, engine, repeats, note,
          json_file):  # fmt: skip
-    """All drafters of a pair by turns, greedy and at temperature 1."""
+    """The drafters of a pair by turns, greedy and at temperature 1."""
     from ..corpora import prompts as prompts_of
     from ..models import load_pair
     from ..models.loading import load_draft
@@ -92,11 +94,10 @@ def main(name, draft, corpus, prompts_file, ks, chosen, temperatures, limit, new
     pair = load_pair(name)
     pair = replace(pair, draft=load_draft(draft, pair.target)) if draft else pair
     prompts, rows = prompts_of(pair.tokenizer, file=prompts_file, limit=limit), []
-    drafters = drafters_of(pair, corpus, click.echo, [one for one in chosen if "+" in one])
-    if unknown := set(chosen) - set(drafters):
-        raise click.BadParameter(f"no drafter is called {min(unknown)!r}; there are {', '.join(list(drafters)[1:])}",
-                                 param_hint="--drafter")  # fmt: skip
-    drafters = {one: drafter for one, drafter in drafters.items() if not chosen or one in (*chosen, "target alone")}
+    try:
+        drafters = drafters_of(pair, corpus, click.echo, chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     compile_widths(pair.target, prompts, max(ks), new_tokens, engine)
     for temperature in temperatures:
         sampling, compared = Sampling(temperature), ways_of(drafters, ks)
@@ -129,8 +130,7 @@ def main(name, draft, corpus, prompts_file, ks, chosen, temperatures, limit, new
         "source": f"{pair.name} in {pair.target.dtype}, tables counted on {Path(corpus).name}",
         "command": f"python -m specdec_course.measure.ranking --pair {name}{options} --corpus {Path(corpus).name} "
                    f"{' '.join(f'--k {k}' for k in ks)} --limit {limit} --new-tokens {new_tokens} --engine {engine} "
-                   f"--repeats {repeats} "
-                   f"--json {Path(json_file).name}",
+                   f"--repeats {repeats} --json {Path(json_file).name}",
         "engine": engine, "k": ks[0] if len(ks) == 1 else list(ks), "rows": rows,
     }  # fmt: skip
     write_text(Path(json_file), json.dumps(record, indent=1) + "\n")

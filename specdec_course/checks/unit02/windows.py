@@ -58,7 +58,8 @@ def _starts(windows: torch.Tensor, ids: torch.Tensor) -> list[int]:
 
 
 @sample_windows.part("cuts windows that are pieces of the text", rests_on=(
-    "Cut `nsamples` random windows of `seqlen` tokens out of one long text", "with replacement and may overlap"))
+    "Cut `nsamples` random windows of `seqlen` tokens out of one long text", "with replacement and may overlap",
+    "each start from 0 to T - seqlen (included) is as likely"))
 def _(student, rng):
     ids = real_ids(rng, 200, REAL[whole(0, 2, rng)])
     starts = _starts(_windows(student, ids, 7, 40, 3), ids)
@@ -69,6 +70,10 @@ def _(student, rng):
             "Nearly all of your windows begin at the same place. Is the generator seeded again for every window?",
             mistake="same_window",
         )
+    for low, high in ((0, 65), (65, 130), (130, 194)):  # by chance less than once in a million
+        if not any(low <= start < high for start in starts):
+            raise Wrong(f"A text of 200 tokens has 194 starts for windows of 7. Of 40 windows none begins at {low} to "
+                        f"{high - 1}.")
 
 
 @sample_windows.part("lets the seed decide", rests_on="the same seed gives the same windows")

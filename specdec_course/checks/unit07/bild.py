@@ -87,7 +87,8 @@ def _(student, rng):
     "the first place where the large model's probability is below `rollback`, and all places behind it"))
 def _(student, rng):
     low, _, high = sorted(thresholds(rng))
-    shapes = [(2, 3), (0, 2), (3, 0), (1, 1), (0, 0), (whole(4, 7, rng), whole(9, 40, rng))]
+    shapes = [(2, 3), (0, 2), (3, 0), (1, 1), (0, 0), (whole(4, 7, rng), whole(9, 40, rng)),
+              (whole(12, 40, rng), whole(2, 5, rng))]
     shapes += [(whole(0, 6, rng), whole(0, 6, rng)) for _ in range(whole(1, 4, rng))]
     cases = []
     for before, behind in shapes:
@@ -95,8 +96,8 @@ def _(student, rng):
         chance = sure(rng, before, low) + unsure(rng, 1, low) + sure(rng, behind, low)
         cases.append(((_newest_unsure(rng, n, high), chance, high, low), True, list(range(before, n))))
     for first in (1, whole(2, 5, rng)):
-        chance = sure(rng, first, low) + unsure(rng, 1, low) + sure(rng, 1, low) + unsure(rng, 1, low)
-        chance += sure(rng, 2, low)
+        improbable, least = sorted(unsure(rng, 2, low), reverse=True)
+        chance = [*sure(rng, first, low), improbable, *sure(rng, 1, low), least, *sure(rng, 2, low)]
         n = len(chance)
         cases.append(((_newest_unsure(rng, n, high), chance, high, low), True, list(range(first, n))))
     expect_decisions(student, rng, cases, "The large model finds a token improbable.")

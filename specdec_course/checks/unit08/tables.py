@@ -160,7 +160,7 @@ def _(student, rng):
 @build_ngram_tables.part("takes a single row, and a list of rows of any length", weight=1, rests_on=(
     "A single row, LongTensor [seqlen], or a list of such rows works too"))
 def _(student, rng):
-    one, *more = windows(rng, whole(3, 5, rng), whole(20, 40, rng), 5)
+    one, *more = windows(rng, whole(10, 14, rng), whole(20, 40, rng), 5)
     uneven = [row[: whole(8, 20, rng)] for row in (one, *more)]
     cases = [
         (torch.tensor(one), 3, [one]),

@@ -83,6 +83,8 @@ def _(student, rng):
         script = Scripted(rng, [0] * silent + [least, 0, least + whole(2, 4, rng), least + 1])
         propose = _combined(student, script.drafters)
         _expect(propose, script, strangers(rng, whole(1, 9, rng), ()), whole(9, 20, rng), asked_too=False)
+    script = Scripted(rng, [whole(1, 3, rng), *[0] * whole(9, 14, rng), 4])  # the first of many
+    _expect(_combined(student, script.drafters), script, strangers(rng, 3, ()), whole(9, 20, rng), asked_too=False)
 
 
 @combine.part("asks nobody behind the one that is heard, and each with the same text and k", weight=2, rests_on=(

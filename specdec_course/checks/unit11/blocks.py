@@ -56,7 +56,7 @@ def asked(student, pairs, rng) -> None:
     "entry [i, j] is True if position i may read position j"))
 def _(student, rng):
     pairs = [(whole(8, 40, rng), block) for block in mixed((2, 3, 4, 5, 7), rng)]
-    asked(student, [*pairs, (5, 2), (whole(100, 150, rng), whole(8, 30, rng))], rng)
+    asked(student, [*pairs, (5, 2), (whole(100, 150, rng), whole(12, 30, rng))], rng)
 
 
 @block_mask.part("is right for a last block that is shorter, and for lengths that are a multiple", weight=1, rests_on=(

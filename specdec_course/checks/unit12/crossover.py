@@ -87,8 +87,13 @@ def _(student, rng):
         free = whole(8, 40, rng)
         return uniform(0.3, 0.9, rng), whole(1, 5, rng), kneed(rng, free, 8 * free)
 
-    asked(student, drawn(rng, 7, draw), "Compare batch_throughput with k and with 0 for batch 1, 2, 3, ...: your "
-                                        "answer is not the first that is no faster.", rng)
+    def long():  # drafts of a dozen tokens, where a few less would be another batch
+        free = whole(60, 90, rng)
+        given = uniform(0.9, 0.97, rng), whole(14, 18, rng), kneed(rng, free, 8 * free)
+        return given if right_batch(*given) != right_batch(given[0], 10, given[2]) else (0.0, 1, {1: 0.1, 9: 0.1})
+
+    asked(student, [*drawn(rng, 7, draw), *drawn(rng, 2, long)], "Compare batch_throughput with k and with 0 for batch "
+          "1, 2, 3, ...: your answer is not the first that is no faster.", rng)
 
 
 @crossover_batch.part("what drafting costs counts, too", weight=2, rests_on=(

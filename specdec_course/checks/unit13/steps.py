@@ -145,7 +145,7 @@ def some(rng, count: int) -> list[bool]:
                                  "the large model then writes this step, from the text before it",
                                  "for every step whether the small model's stayed"))
 def _(student, rng):
-    cases = [case(rng, some(rng, n)) for n in mixed((2, 3, 4, whole(5, 8, rng)), rng)]
+    cases = [case(rng, some(rng, n)) for n in mixed((2, 3, 4, whole(5, 8, rng), whole(12, 16, rng)), rng)]
     ask(student, read, [case(rng, [False]), case(rng, [True]), *cases], judge, rng)
 
 
